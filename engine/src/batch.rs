@@ -1,0 +1,111 @@
+//! The unit that flows from stage to stage: Arrow columns and what Pelton knows of the rows
+//! beside them (positions, event times, late marks, when they arrived).
+//!
+//! A batch is *what has arrived*; its size has no meaning, and no result depends on it.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use arrow::array::RecordBatch;
+use arrow::buffer::{BooleanBuffer, ScalarBuffer};
+
+use crate::decode::TextOrigin;
+
+/// Where a row stands in its source. Total order of all rows of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Position {
+    /// Index of the input (several files of one source are partitions in the order given).
+    pub partition: u32,
+    /// Index of the row among the accepted rows of its partition, from 0.
+    pub offset: u64,
+}
+
+/// The positions of a batch's rows.
+#[derive(Debug, Clone)]
+pub enum Offsets {
+    /// Row `i` has offset `first + i`.
+    Contiguous(u64),
+    /// Row `i` has offset `offsets[i]` (after a filter); increasing.
+    Explicit(Arc<[u64]>),
+}
+
+impl Offsets {
+    /// Offset of row `row` of the batch.
+    #[inline]
+    pub fn get(&self, row: usize) -> u64 {
+        match self {
+            Self::Contiguous(first) => first + row as u64,
+            Self::Explicit(offsets) => offsets[row],
+        }
+    }
+}
+
+/// Event times of a batch's rows, in the unit of the time column, and what the time stage
+/// decided about each row in source order.
+#[derive(Debug, Clone)]
+pub struct RowTimes {
+    /// Event time of each row.
+    pub time: ScalarBuffer<i64>,
+    /// Set where a row is late: its time is below the largest time before it minus the delay.
+    /// `None`: no row of the batch is.
+    pub late: Option<BooleanBuffer>,
+    /// The largest plausible time among all rows at earlier positions (`i64::MIN` before the
+    /// first), for each row. Only kept where a row of the batch is late; elsewhere no row
+    /// stands behind it by more than the delay.
+    pub largest_before: Option<ScalarBuffer<i64>>,
+    /// No row with a time at or below this is expected after this batch (its late rows apart).
+    pub watermark: i64,
+}
+
+/// Rows on their way through the engine.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// The columns.
+    pub rows: RecordBatch,
+    /// Index of the input that the rows come from.
+    pub partition: u32,
+    /// The rows' offsets in that input.
+    pub offsets: Offsets,
+    /// Event times; `None` before the time stage.
+    pub times: Option<RowTimes>,
+    /// The text that the rows were decoded from, where they came from text.
+    pub origin: Option<Arc<TextOrigin>>,
+    /// When the block that held the rows was read, or when they were due (open loop).
+    pub arrived: Instant,
+}
+
+impl Batch {
+    /// Rows without times or origin, at `offset` of partition 0.
+    pub fn new(rows: RecordBatch, offset: u64) -> Self {
+        Self {
+            rows,
+            partition: 0,
+            offsets: Offsets::Contiguous(offset),
+            times: None,
+            origin: None,
+            arrived: Instant::now(),
+        }
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.rows.num_rows()
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Position of row `row`.
+    pub fn position(&self, row: usize) -> Position {
+        Position { partition: self.partition, offset: self.offsets.get(row) }
+    }
+
+    /// The same rows with other columns.
+    #[must_use]
+    pub fn with_rows(&self, rows: RecordBatch) -> Self {
+        debug_assert_eq!(rows.num_rows(), self.len());
+        Self { rows, ..self.clone() }
+    }
+}

@@ -1,0 +1,31 @@
+//! # Pelton
+//!
+//! A single-machine stream engine: events in, columns through, decisions out, with reasons.
+//!
+//! The listing of this crate is the way of the data; stages never import each other, they meet
+//! through [`batch::Batch`], the watermark and the traits in [`operator`], and only
+//! [`pipeline`] names them all:
+//!
+//! [`source`] (bytes) → [`decode`] (columns, dead letters) → [`batch`] → [`time`] (late marks,
+//! watermarks) → `shard` (key → core) → [`window`] (over, panes) → [`score`] (rules, models,
+//! reasons) → [`sink`].
+//!
+//! Beside them: [`expr`] (what filters and rules are written in), [`state`] (key index, row
+//! logs), `runtime` (threads and rings; knows no concrete stage).
+
+pub mod batch;
+pub mod decode;
+pub mod error;
+pub mod expr;
+pub mod operator;
+pub mod pipeline;
+mod runtime;
+pub mod score;
+mod shard;
+pub mod sink;
+pub mod source;
+pub mod state;
+pub mod time;
+pub mod window;
+
+pub use error::{Error, ErrorKind, Result};

@@ -1,0 +1,131 @@
+//! What a stage of the plan is to the runtime: it sees batches and watermarks, never threads.
+//!
+//! Three shapes cover the engine. A [`MapOperator`] needs no state: any core may run it on any
+//! batch. A [`KeyedEnrich`] adds columns to each row from the state of the row's key (the
+//! windows that end at each event). A [`KeyedWindow`] swallows rows and gives out other rows
+//! when the watermark passes (panes). Keyed operators exist once a shard and see only the rows
+//! of their keys, in source order.
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::SchemaRef;
+
+use crate::batch::{Batch, Position};
+use crate::error::Result;
+
+/// Which rows of a batch belong to a shard.
+#[derive(Debug, Clone, Copy)]
+pub enum Rows<'a> {
+    /// All of them (one shard).
+    All(usize),
+    /// Those with these indices, increasing.
+    Some(&'a [u32]),
+}
+
+impl Rows<'_> {
+    /// Number of rows.
+    #[inline]
+    pub fn len(&self) -> usize {
+        match self {
+            Self::All(n) => *n,
+            Self::Some(rows) => rows.len(),
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Index in the batch of the `i`-th row.
+    #[inline]
+    pub fn get(&self, i: usize) -> usize {
+        match self {
+            Self::All(_) => i,
+            Self::Some(rows) => rows[i] as usize,
+        }
+    }
+}
+
+/// A step without state: batch in, batch out (fewer rows or other columns).
+pub trait MapOperator: Send + Sync {
+    /// Schema of the output for an input schema.
+    ///
+    /// # Errors
+    /// When a column that the step reads is missing or has a type that it cannot use.
+    fn output_schema(&self, input: &SchemaRef) -> Result<SchemaRef>;
+
+    /// Runs the step on one batch.
+    ///
+    /// # Errors
+    /// When a value makes the step impossible (overflow, division by zero on integers).
+    fn map(&self, batch: Batch) -> Result<Batch>;
+
+    /// One line for `explain`.
+    fn describe(&self) -> String;
+}
+
+/// Adds columns to each row from its key's state.
+pub trait KeyedEnrich: Send {
+    /// The new columns, each `rows.len()` long, in the order of the rows.
+    ///
+    /// # Errors
+    /// When an aggregate overflows.
+    fn on_batch(&mut self, batch: &Batch, rows: Rows<'_>) -> Result<Vec<ArrayRef>>;
+
+    /// Bytes of state held (logs, tables, indices) as allocated.
+    fn state(&self) -> StateSize;
+}
+
+/// Size of an operator's state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StateSize {
+    /// Bytes allocated in all.
+    pub bytes: u64,
+    /// Bytes of the row logs alone.
+    pub log_bytes: u64,
+    /// Rows held in the logs.
+    pub log_rows: u64,
+    /// Keys known.
+    pub keys: u64,
+    /// Rows that came so late that part of their history was forgotten.
+    pub rows_beyond_memory: u64,
+}
+
+impl std::ops::AddAssign for StateSize {
+    fn add_assign(&mut self, other: Self) {
+        self.bytes += other.bytes;
+        self.log_bytes += other.log_bytes;
+        self.log_rows += other.log_rows;
+        self.keys += other.keys;
+        self.rows_beyond_memory += other.rows_beyond_memory;
+    }
+}
+
+/// Rows that windows gave out, and the keys of their order.
+#[derive(Debug, Clone)]
+pub struct WindowRows {
+    /// The rows: `window_start`, `window_end`, the key columns, the aggregates.
+    pub rows: RecordBatch,
+    /// For each row (window_end, window_start, position at which its key was first seen):
+    /// rows are sorted by it, within the shard and when shards meet.
+    pub order: Vec<(i64, i64, Position)>,
+}
+
+/// Swallows rows, gives out windows.
+pub trait KeyedWindow: Send {
+    /// Takes the rows in; late ones have been set aside before.
+    ///
+    /// # Errors
+    /// When an aggregate overflows.
+    fn on_batch(&mut self, batch: &Batch, rows: Rows<'_>) -> Result<()>;
+
+    /// Gives out the windows that end at or before `watermark + 1` unit (that is: no row that
+    /// could fall into them is expected), sorted. `i64::MAX` closes all.
+    ///
+    /// # Errors
+    /// When an aggregate overflows.
+    fn on_watermark(&mut self, watermark: i64) -> Result<Option<WindowRows>>;
+
+    /// Bytes of state held.
+    fn state(&self) -> StateSize;
+}
