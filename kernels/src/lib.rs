@@ -1,1 +1,2 @@
-//! placeholder
+//! Slices in, slices out: the inner loops of Pelton.
+pub mod prefetch;
