@@ -17,7 +17,6 @@
 //! It must not be the hash of the key index's table: else the keys of one shard would crowd
 //! into one part of its table. S and M differ from that one's.
 
-#![allow(dead_code)] // The runtime is the only caller.
 
 use arrow::array::types::*;
 use arrow::array::{Array, ArrayRef, AsArray, OffsetSizeTrait};

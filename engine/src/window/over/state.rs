@@ -494,7 +494,11 @@ impl RowContext<'_> {
         let span = horizon.length as u64 + horizon.delay as u64;
         let time = self.ring.time(sequence, self.layout.entry_words);
         let forgotten = match self.largest {
-            Some(largest) => sequence != self.own && is_past(time, largest, self.memory),
+            // Newer rows are cut off by `hi`: for them the left end must not say no, or the
+            // cursor would stop before it reaches the row.
+            Some(largest) => {
+                sequence != self.own && time <= self.time && is_past(time, largest, self.memory)
+            }
             None => false,
         };
         !is_past(time, self.time, span) && !forgotten
