@@ -5,6 +5,13 @@
 //! [`DeadLetter`]s. Text decoders also say which bytes each row came from, so that a later
 //! stage that rejects a row (an implausible time) can still show it.
 
+mod columns;
+mod ipc;
+mod open;
+mod parquet;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::time::Instant;
 
@@ -13,6 +20,10 @@ use arrow::datatypes::{DataType, SchemaRef};
 use bytes::Bytes;
 
 use crate::error::Result;
+
+pub use self::ipc::IpcDecoder;
+pub use self::open::{format_of, open};
+pub use self::parquet::ParquetDecoder;
 
 /// The formats that Pelton reads and writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
