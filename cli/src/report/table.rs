@@ -2,7 +2,7 @@
 
 use super::format::{bytes, micros, percent, significant, span, thousands, whole, words};
 use super::{FraudReport, Quality};
-use crate::terminal::Paint;
+use crate::terminal::{Paint, printable};
 
 const WIDTH: usize = 78;
 const BAR: usize = 16;
@@ -39,7 +39,7 @@ fn heading(report: &FraudReport, paint: Paint, text: &mut String) {
     let state = if report.interrupted { "interrupted after" } else { "done in" };
     let state = format!("{state} {}", micros(report.wall_s * 1e6));
     let room = WIDTH - 8 - state.chars().count();
-    let name = cut(&report.recording, room);
+    let name = cut(&printable(&report.recording), room);
     let gap = " ".repeat(room - name.chars().count());
     let state = if report.interrupted { paint.yellow(state) } else { paint.green(state) };
     text.push_str(&format!("\n {} {name}{gap} {state}\n", paint.bold("fraud")));
@@ -48,6 +48,7 @@ fn heading(report: &FraudReport, paint: Paint, text: &mut String) {
 
 fn numbers(report: &FraudReport, paint: Paint, text: &mut String) {
     let latency = &report.latency_us;
+    let micros = |us: f64| if report.rows_scored > 0 { micros(us) } else { "–".into() };
     let peak = report.peak_rss_bytes.map_or_else(|| "–".into(), bytes);
     let covered = match (report.first_time_us, report.last_time_us) {
         (Some(first), Some(last)) => span(last.saturating_sub(first)),
@@ -146,7 +147,8 @@ fn ledger(report: &FraudReport, paint: Paint, text: &mut String) {
         text.push_str(&format!("   {}\n", paint.dim(late)));
     }
     for (reason, rows) in &ledger.reasons {
-        let reason = cut(&format!("{} rejected: {reason}", thousands(*rows)), WIDTH - 2);
+        let reason =
+            cut(&format!("{} rejected: {}", thousands(*rows), printable(reason)), WIDTH - 2);
         text.push_str(&format!("   {}\n", paint.dim(reason)));
     }
     if report.rows_beyond_memory > 0 {
@@ -157,7 +159,7 @@ fn ledger(report: &FraudReport, paint: Paint, text: &mut String) {
     if !report.missing_signals.is_empty() {
         let lead = "left out, the recording lacks their columns: ";
         for (i, line) in
-            wrap(&report.missing_signals.join(", "), lead, WIDTH - 2).iter().enumerate()
+            wrap(&printable(&report.missing_signals.join(", ")), lead, WIDTH - 2).iter().enumerate()
         {
             let mark = if i == 0 { paint.yellow("!") } else { " ".into() };
             text.push_str(&format!(" {mark} {line}\n"));

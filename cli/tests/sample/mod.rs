@@ -134,8 +134,8 @@ fn curve() -> Vec<PrecisionRecall> {
     (0..=100)
         .map(|i| {
             let threshold = f64::from(i) / 100.0;
-            let recall = 1.0 - threshold.powi(3) * 0.92 - threshold * 0.06;
-            let precision = 1.0 - 0.985 * recall.powi(9) - 0.04 * recall;
+            let recall = 1.0 - libm::pow(threshold, 3.0) * 0.92 - threshold * 0.06;
+            let precision = 1.0 - 0.985 * libm::pow(recall, 9.0) - 0.04 * recall;
             PrecisionRecall { threshold, precision, recall }
         })
         .collect()
@@ -144,32 +144,43 @@ fn curve() -> Vec<PrecisionRecall> {
 fn timeline(dice: &mut Dice) -> Vec<TimelinePoint> {
     (1..=62)
         .map(|i| {
-            let warm = 1.0 - (-f64::from(i) / 3.0).exp();
+            let warm = 1.0 - libm::exp(-f64::from(i) / 3.0);
             let dip = if (37..40).contains(&i) { 0.72 } else { 1.0 };
             TimelinePoint {
                 wall_s: f64::from(i) * 0.01,
                 rows_per_s: 3.35e6 * warm * dip * (0.94 + 0.12 * dice.roll()),
-                watermark_lag_ms: 2_000.0 + 1_900.0 * dice.roll().powi(4),
+                watermark_lag_ms: 2_000.0 + 1_900.0 * libm::pow(dice.roll(), 4.0),
             }
         })
         .collect()
 }
 
 fn alerts_over_time(dice: &mut Dice) -> Vec<AlertsBucket> {
-    (0..DAYS)
-        .map(|day| {
-            let warm = 1.0 - (-(day as f64 + 0.4) / 5.0).exp();
-            let weekend = if day % 7 > 4 { 0.7 } else { 1.0 };
-            let mut counts = BTreeMap::new();
-            for (kind, _, found, _) in KINDS {
-                let mean = found as f64 / DAYS as f64 * warm * weekend;
-                counts.insert(kind.to_owned(), (mean * (0.6 + 0.8 * dice.roll())) as u64);
+    let false_alerts = 14_391 - KINDS.iter().map(|kind| kind.2).sum::<u64>();
+    let totals = KINDS.iter().map(|kind| (kind.0, kind.2)).chain([("none", false_alerts)]);
+    let mut buckets: Vec<AlertsBucket> = (0..DAYS)
+        .map(|day| START_US + day * DAY_US)
+        .map(|bucket_start_us| AlertsBucket { bucket_start_us, counts: BTreeMap::new() })
+        .collect();
+    for (kind, total) in totals {
+        // Few at first (nothing is known of a card), fewer at weekends, and exactly the total.
+        let weight = |day: i64, roll: f64| {
+            let warm = 1.0 - libm::exp(-(day as f64 + 0.4) / 5.0);
+            warm * if day % 7 > 4 { 0.7 } else { 1.0 } * (0.6 + 0.8 * roll)
+        };
+        let weights: Vec<f64> = (0..DAYS).map(|day| weight(day, dice.roll())).collect();
+        let sum: f64 = weights.iter().sum();
+        let (mut so_far, mut given) = (0.0, 0);
+        for (bucket, weight) in buckets.iter_mut().zip(&weights) {
+            so_far += weight / sum * total as f64;
+            let count = so_far.round() as u64 - given;
+            given += count;
+            if count > 0 {
+                bucket.counts.insert(kind.to_owned(), count);
             }
-            counts.insert("none".into(), (45.0 * weekend * (0.6 + 0.8 * dice.roll())) as u64);
-            counts.retain(|_, count| *count > 0);
-            AlertsBucket { bucket_start_us: START_US + day * DAY_US, counts }
-        })
-        .collect()
+        }
+    }
+    buckets
 }
 
 fn latencies() -> Vec<LatencyBucket> {
@@ -179,8 +190,8 @@ fn latencies() -> Vec<LatencyBucket> {
     ];
     let bucket = |pair: &[f64]| {
         let middle = (pair[0] * pair[1]).sqrt();
-        let distance = (middle / 412.0).ln() / if middle < 412.0 { 0.55 } else { 0.47 };
-        let count = (420_000.0 * (-distance * distance / 2.0).exp()) as u64 + 3;
+        let distance = libm::log(middle / 412.0) / if middle < 412.0 { 0.55 } else { 0.47 };
+        let count = (420_000.0 * libm::exp(-distance * distance / 2.0)) as u64 + 3;
         LatencyBucket { us: pair[0], us_to: pair[1], count }
     };
     edges.windows(2).map(bucket).collect()

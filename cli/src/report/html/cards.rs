@@ -34,8 +34,8 @@ fn list(report: &FraudReport) -> Vec<Card> {
     let per_core = report.rows_per_s / report.shards.max(1) as f64;
     let mut cards = vec![
         Card {
-            name: "Throughput",
-            value: format!("{} rows/s", short(report.rows_per_s).replace(' ', "\u{a0}")),
+            name: "Rows a second",
+            value: short(report.rows_per_s),
             note: format!("{} a shard", short(per_core)),
         },
         Card {
@@ -57,6 +57,7 @@ fn list(report: &FraudReport) -> Vec<Card> {
         });
     }
     let latency = &report.latency_us;
+    let micros = |us: f64| if report.rows_scored > 0 { micros(us) } else { "–".into() };
     cards.push(Card {
         name: "Latency p99",
         value: micros(latency.p99),

@@ -69,15 +69,15 @@ impl Scale {
     pub fn log(from: f64, to: f64, px: (f64, f64), label: impl Fn(f64) -> String) -> Self {
         let from = if from.is_finite() && from > 0.0 { from } else { 1.0 };
         let to = if to.is_finite() && to > from { to } else { from * 10.0 };
-        let decades = (to / from).log10();
+        let decades = libm::log10(to / from);
         let between: &[f64] = match decades {
             d if d <= 2.5 => &[1.0, 2.0, 5.0],
             _ => &[1.0],
         };
-        let low = from.log10().floor() as i32;
-        let high = to.log10().ceil() as i32;
+        let low = libm::log10(from).floor() as i32;
+        let high = libm::log10(to).ceil() as i32;
         let ticks = (low..=high)
-            .flat_map(|power| between.iter().map(move |m| m * 10f64.powi(power)))
+            .flat_map(|power| between.iter().map(move |m| m * libm::pow(10.0, f64::from(power))))
             .filter(|at| *at >= from * (1.0 - 1e-9) && *at <= to * (1.0 + 1e-9))
             .map(|at| Tick { at, label: label(at) })
             .collect();
@@ -137,7 +137,8 @@ impl Scale {
     /// Where a value stands; values outside stand at the nearer end.
     pub fn px(&self, value: f64) -> f64 {
         let share = if self.log {
-            (value.max(f64::MIN_POSITIVE) / self.from).log10() / (self.to / self.from).log10()
+            let ratio = value.max(f64::MIN_POSITIVE) / self.from;
+            libm::log10(ratio) / libm::log10(self.to / self.from)
         } else {
             (value - self.from) / (self.to - self.from)
         };
@@ -156,7 +157,7 @@ fn round_step(step: f64) -> f64 {
     if !(step.is_finite() && step > 0.0) {
         return 1.0;
     }
-    let power = 10f64.powf(step.log10().floor());
+    let power = libm::pow(10.0, libm::log10(step).floor());
     let factors = [1.0, 2.0, 2.5, 5.0, 10.0];
     let fits = factors.into_iter().find(|factor| factor * power >= step * (1.0 - 1e-9));
     fits.unwrap_or(10.0) * power

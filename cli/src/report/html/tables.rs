@@ -31,7 +31,7 @@ fn panel(id: &str, title: &str, body: &str) -> String {
 fn ratio_cell(ratio: Option<f64>) -> String {
     let width = ratio.filter(|r| r.is_finite()).unwrap_or(0.0).clamp(0.0, 1.0) * 100.0;
     format!(
-        "<td class=\"ratio\"><span class=\"meter\"><i style=\"width:{width:.1}%\"></i></span>{}</td>",
+        "<td class=\"ratio\">{}<span class=\"meter\"><i style=\"width:{width:.1}%\"></i></span></td>",
         escape(&percent(ratio))
     )
 }
@@ -45,7 +45,7 @@ pub fn kinds(report: &FraudReport) -> String {
     let colours = stack(report);
     let mut body = String::from(
         "<div class=\"scroll\"><table>\n<thead><tr><th>Kind</th><th class=\"n\">Labelled</th>\
-         <th class=\"n\">Found</th><th class=\"n\">Recall</th><th class=\"n\">Precision</th></tr></thead>\n<tbody>\n",
+         <th class=\"n\">Found</th><th class=\"n\">Precision</th><th class=\"n\">Recall</th></tr></thead>\n<tbody>\n",
     );
     let all = report.overall().map(|overall| ("all", overall));
     for (kind, quality) in report.kinds().chain(all) {
@@ -59,8 +59,8 @@ pub fn kinds(report: &FraudReport) -> String {
             escape(&words(kind)),
             thousands(quality.labelled),
             thousands(quality.found),
-            ratio_cell(quality.recall),
-            ratio_cell(quality.precision)
+            ratio_cell(quality.precision),
+            ratio_cell(quality.recall)
         ));
     }
     body.push_str(
