@@ -1,1 +1,3 @@
 //! placeholder
+pub mod geo_haversine;
+pub mod math;
