@@ -215,8 +215,9 @@ impl MapOperator for Explain {
         let bound = self.bound.get(batch.rows.schema_ref(), |schema| self.bind(schema))?;
         let mut reasons = StringBuilder::new();
         if !batch.is_empty() {
-            let with_mask = |rule| Ok((rule, BoundRule::holds(rule, &batch.rows)?));
-            let rules: Vec<_> = bound.rules.iter().map(with_mask).collect::<Result<_>>()?;
+            let rules: Result<Vec<_>> =
+                bound.rules.iter().map(|rule| Ok((rule, rule.holds(&batch.rows)?))).collect();
+            let rules = rules?;
             let mut json = String::new();
             for row in 0..batch.len() {
                 json.clear();

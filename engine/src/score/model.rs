@@ -64,6 +64,11 @@ pub struct Feature {
     pub weight: f64,
 }
 
+/// NaN is too large as well.
+fn too_large(number: f64) -> bool {
+    number.is_nan() || number.abs() > MAGNITUDE_MAX
+}
+
 fn one() -> f64 {
     1.0
 }
@@ -114,14 +119,14 @@ impl Feature {
             ("hi", self.hi),
         ];
         for (field, number) in numbers {
-            if number.is_some_and(|number| !(number.abs() <= MAGNITUDE_MAX)) {
+            if number.is_some_and(too_large) {
                 return wrong(format!("{field} must be a number no larger than {MAGNITUDE_MAX:e}"));
             }
         }
         if self.scale == 0.0 {
             return wrong("scale is 0; a feature that never varies has no weight to learn".into());
         }
-        if !((self.weight / self.scale).abs() <= MAGNITUDE_MAX) {
+        if too_large(self.weight / self.scale) {
             return wrong("weight / scale is too large".into());
         }
         if let (Some(lo), Some(hi)) = (self.lo, self.hi)

@@ -33,11 +33,7 @@ pub(super) fn check_numeric(schema: &Schema, name: &str) -> Result<usize> {
 /// lent out as they are; everything else is converted into `scratch`, which is as long.
 ///
 /// `array` has a type that [`check_numeric`] accepts; another one reads as missing.
-pub(super) fn floats<'a>(
-    array: &'a ArrayRef,
-    start: usize,
-    scratch: &'a mut [f64],
-) -> &'a [f64] {
+pub(super) fn floats<'a>(array: &'a ArrayRef, start: usize, scratch: &'a mut [f64]) -> &'a [f64] {
     let length = scratch.len();
     macro_rules! cast {
         ($($type:ident)*) => {

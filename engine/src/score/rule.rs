@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, BooleanArray, RecordBatch, UInt64Array};
+use arrow::array::{BooleanArray, RecordBatch, UInt64Array};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::column::{schema_with, with_column};
 use super::template::{BoundTemplate, Template};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
-use crate::expr::{BindCache, BoundExpr, Expr, bind_condition, column_index};
+use crate::expr::{BindCache, BoundExpr, Expr, bind_condition, column_index, without_nulls};
 use crate::operator::MapOperator;
 
 /// How many rules a set may hold: one bit each.
@@ -111,11 +111,7 @@ pub(super) struct BoundRule {
 impl BoundRule {
     /// Where the rule holds; null counts as false.
     pub(super) fn holds(&self, batch: &RecordBatch) -> Result<BooleanArray> {
-        let holds = self.condition.evaluate_bool(batch)?;
-        Ok(match holds.nulls() {
-            Some(nulls) => BooleanArray::new(holds.values() & nulls.inner(), None),
-            None => holds,
-        })
+        Ok(without_nulls(&self.condition.evaluate_bool(batch)?))
     }
 }
 

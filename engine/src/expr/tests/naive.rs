@@ -5,8 +5,9 @@ use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use proptest::prelude::*;
 
+use super::strategies::{any_row, arithmetic_expr, condition};
 use super::{Row, batch_of};
-use crate::expr::{BinaryOp, Expr, Literal, UnaryOp, col, decimal, lit, null, when};
+use crate::expr::{BinaryOp, Expr, Literal, UnaryOp};
 
 /// A value of one row; `None` is null.
 #[derive(Debug, Clone, PartialEq)]
@@ -191,9 +192,7 @@ fn in_type(value: Scalar, data_type: &DataType) -> Scalar {
         (value @ (Scalar::Int(_) | Scalar::Decimal(_)), DataType::Float64) => {
             Scalar::Float(value.float())
         }
-        (Scalar::Int(value), DataType::Decimal128(..)) => {
-            Scalar::Decimal(i128::from(value) * 100)
-        }
+        (Scalar::Int(value), DataType::Decimal128(..)) => Scalar::Decimal(i128::from(value) * 100),
         (value, _) => value,
     }
 }
@@ -206,9 +205,9 @@ fn at(batch: &dyn Array, row: usize) -> Scalar {
         DataType::Boolean => Scalar::Bool(batch.as_boolean().value(row)),
         DataType::Int64 => Scalar::Int(batch.as_primitive::<Int64Type>().value(row)),
         DataType::Float64 => Scalar::Float(batch.as_primitive::<Float64Type>().value(row)),
-        DataType::Decimal128(_, 2) => Scalar::Decimal(
-            batch.as_primitive::<arrow::datatypes::Decimal128Type>().value(row),
-        ),
+        DataType::Decimal128(_, 2) => {
+            Scalar::Decimal(batch.as_primitive::<arrow::datatypes::Decimal128Type>().value(row))
+        }
         other => panic!("unexpected type {other}"),
     }
 }
@@ -253,96 +252,6 @@ fn is_risky(expr: &Expr) -> bool {
         }
         _ => false,
     }
-}
-
-fn any_float() -> impl Strategy<Value = f64> {
-    prop_oneof![
-        Just(0.0),
-        Just(-0.0),
-        Just(f64::NAN),
-        Just(-f64::NAN),
-        Just(f64::INFINITY),
-        Just(f64::NEG_INFINITY),
-        Just(f64::MIN_POSITIVE / 2.0),
-        Just(0.1),
-        -10.0..10.0,
-        any::<f64>(),
-    ]
-}
-
-fn any_int() -> impl Strategy<Value = i64> {
-    prop_oneof![6 => -3_i64..4, 1 => Just(i64::MAX), 1 => Just(i64::MIN), 1 => any::<i64>()]
-}
-
-fn any_row() -> impl Strategy<Value = Row> {
-    let option = |odds: f64| proptest::option::weighted(odds, any_int());
-    (
-        (option(0.8), option(0.8)),
-        (proptest::option::weighted(0.8, any_float()), proptest::option::weighted(0.8, any_float())),
-        (any::<Option<bool>>(), any::<Option<bool>>()),
-        proptest::option::weighted(0.8, -100_000_i128..100_000),
-    )
-        .prop_map(|((i, j), (x, y), (p, q), d)| Row { i, j, x, y, p, q, d, s: None })
-}
-
-fn number() -> impl Strategy<Value = Expr> {
-    prop_oneof![
-        3 => prop_oneof![Just("i"), Just("j"), Just("x"), Just("y"), Just("d")].prop_map(col),
-        1 => any_int().prop_map(lit),
-        1 => any_float().prop_map(lit),
-        1 => (-100_000_i128..100_000).prop_map(|cents| decimal(cents, 2)),
-    ]
-}
-
-/// Numbers of any make, up to two operators deep.
-fn arithmetic_expr() -> impl Strategy<Value = Expr> {
-    number().prop_recursive(2, 8, 2, |inner| {
-        prop_oneof![
-            (inner.clone(), inner.clone(), 0..6).prop_map(|(a, b, op)| match op {
-                0 => a + b,
-                1 => a - b,
-                2 => a * b,
-                3 => a / b,
-                4 => a.min(b),
-                _ => a.max(b),
-            }),
-            (inner.clone(), inner.clone()).prop_map(|(a, b)| a.coalesce(b)),
-            (inner.clone(), inner.clone()).prop_map(|(a, b)| when(col("p")).then(a).otherwise(b)),
-            (inner, 0..5).prop_map(|(a, op)| match op {
-                0 => a.abs(),
-                1 => -a,
-                2 => a.sqrt(),
-                3 => a.ln(),
-                _ => a.cast_f64(),
-            }),
-        ]
-    })
-}
-
-fn condition() -> impl Strategy<Value = Expr> {
-    let comparison = (arithmetic_expr(), arithmetic_expr(), 0..6).prop_map(|(a, b, op)| match op {
-        0 => a.eq(b),
-        1 => a.ne(b),
-        2 => a.lt(b),
-        3 => a.le(b),
-        4 => a.gt(b),
-        _ => a.ge(b),
-    });
-    let leaf = prop_oneof![
-        4 => comparison,
-        2 => prop_oneof![Just("p"), Just("q")].prop_map(col),
-        1 => any::<bool>().prop_map(lit),
-        1 => Just(null()),
-        1 => arithmetic_expr().prop_map(Expr::is_null),
-        1 => arithmetic_expr().prop_map(Expr::is_not_null),
-    ];
-    leaf.prop_recursive(3, 12, 2, |inner| {
-        prop_oneof![
-            (inner.clone(), inner.clone()).prop_map(|(a, b)| a.and(b)),
-            (inner.clone(), inner.clone()).prop_map(|(a, b)| a.or(b)),
-            inner.prop_map(|a| !a),
-        ]
-    })
 }
 
 /// Values beyond 2^53 are exact in the engine's decimals and integers, but a chain of mixed

@@ -116,7 +116,9 @@ fn select_and_drop() {
     let none = DropColumns::new(["v", "w"]).map(batch.clone()).unwrap();
     assert_eq!((none.rows.num_columns(), none.len()), (0, 1));
     let schema = batch.rows.schema();
-    assert!(DropColumns::new(["u"]).output_schema(&schema).unwrap_err().to_string().contains("`v`"));
+    assert!(
+        DropColumns::new(["u"]).output_schema(&schema).unwrap_err().to_string().contains("`v`")
+    );
     let twice = Select::new(["v", "v"]).output_schema(&schema).unwrap_err();
     assert!(twice.to_string().contains("two columns"));
 }
