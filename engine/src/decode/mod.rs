@@ -5,14 +5,33 @@
 //! [`DeadLetter`]s. Text decoders also say which bytes each row came from, so that a later
 //! stage that rejects a row (an implausible time) can still show it.
 
+pub mod bytes;
+mod columns;
+pub mod csv;
+mod infer;
+mod ipc;
+pub mod ndjson;
+mod open;
+mod parquet;
+#[cfg(test)]
+mod tests;
+mod text;
+
 use std::fmt;
 use std::time::Instant;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
-use bytes::Bytes;
+use ::bytes::Bytes;
 
+pub use self::bytes::{MemoryReader, open_bytes};
+pub use self::csv::CsvDecoder;
+pub use self::ndjson::NdJsonDecoder;
 use crate::error::Result;
+
+pub use self::ipc::IpcDecoder;
+pub use self::open::{format_of, open};
+pub use self::parquet::ParquetDecoder;
 
 /// The formats that Pelton reads and writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,1 +1,21 @@
-//! (to come)
+//! The builder, and running what was built: to the end of a recording ([`Pipeline::run`]) or
+//! fed by hand ([`Pipeline::open`]), with the same operators and the same answers.
+
+mod aggregate;
+mod builder;
+mod compile;
+mod driver;
+mod files;
+mod live;
+mod options;
+mod pace;
+mod run;
+
+pub use aggregate::{
+    History, Last, OverAggregate, count, count_same, count_valid, distance_km, distinct, last,
+    mean, own_mean, own_stddev, since_previous, speed_kmh, stddev, sum,
+};
+pub use builder::{Inspector, Pipeline, Watermark};
+pub use files::{Arrow, Csv, File, NdJson, Parquet};
+pub use live::Live;
+pub use options::{Observer, Options, Pace, Progress, Summary};

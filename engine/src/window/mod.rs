@@ -1,1 +1,3 @@
-//! (to come)
+//! Windows: exact ones that end at each row ([`over`]) and panes ([`pane`]).
+
+pub mod over;
