@@ -68,7 +68,7 @@ pub fn main() -> ExitCode {
 fn print_error(error: &Error) {
     let paint = terminal::Paint::for_stderr();
     if error.kind() == ErrorKind::Interrupted {
-        eprintln!("{} {error}", paint.yellow("stopped:"));
+        eprintln!("{}", paint.yellow(error.to_string()));
     } else {
         eprintln!("{} {error}", paint.red("error:"));
     }

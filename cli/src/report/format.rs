@@ -50,6 +50,9 @@ pub fn significant(x: f64) -> String {
 
 /// A duration given in µs: `412 µs`, `1.24 ms`, `2 s`, `3.5 min`.
 pub fn micros(us: f64) -> String {
+    if !us.is_finite() {
+        return "–".into();
+    }
     let (scaled, unit) = match us.abs() {
         a if a >= 99.5e6 => (us / 60e6, "min"),
         a if a >= 999.5e3 => (us / 1e6, "s"),

@@ -22,6 +22,7 @@ fn units() {
     assert_eq!(micros(0.25), "250 ns");
     assert_eq!(micros(2e6), "2 s");
     assert_eq!(micros(180e6), "3 min");
+    assert_eq!(micros(f64::NAN), "–");
     assert_eq!(bytes(0), "0 B");
     assert_eq!(bytes(100_900_000), "96.2 MiB");
     assert_eq!(percent(Some(0.917)), "91.7 %");

@@ -33,10 +33,10 @@ pub fn draw_x(svg: &mut Svg, x: &Scale, bottom: f64, labels: bool) {
     }
 }
 
-/// Width of a label of 12 units in height. Text cannot be measured without its font: 6.7 units
+/// Width of a label of 12 units in height. Text cannot be measured without its font: 7.2 units
 /// a character is more than digits and small letters take in the fonts that the page asks for.
 pub fn text_width(text: &str) -> f64 {
-    text.chars().count() as f64 * 6.7
+    text.chars().count() as f64 * 7.2
 }
 
 /// Moves labels of the same height apart so that none touches the next: `(centre, width)`, in
