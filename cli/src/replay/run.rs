@@ -146,7 +146,6 @@ pub fn generate(
     };
     let mut told = |rows: u64| {
         progress.set(rows, Some(plan.rows), rows);
-        !stop.load(Ordering::Relaxed)
     };
     match payments::write(config, format, &plan.out, &mut told) {
         Ok(_) if stop.load(Ordering::Relaxed) => Err(Error::interrupted()),
