@@ -139,7 +139,8 @@ fn the_same_seed_gives_the_same_bytes() {
     assert!(generate(other) != generate(config()));
 }
 
-const PINNED: u64 = 0;
+/// Of the CSV bytes of 20,000 rows under seed 7.
+const PINNED: u64 = 0x15f5_40e8_6e84_af73;
 
 #[test]
 fn an_empty_recording_is_a_header_or_nothing() {

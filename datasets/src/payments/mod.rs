@@ -1,6 +1,6 @@
 //! A simulated recording of card payments, with labelled frauds of five kinds.
 //!
-//! Customers live in [84 cities](self), pay mostly at a few favourite terminals near home
+//! Customers live in up to 84 cities, pay mostly at a few favourite terminals near home
 //! after their own daily rhythm, spend log-normal amounts around their own median, and now and
 //! then make a trip (never faster than 700 km/h from door to door), a big purchase, or the same
 //! payment twice: genuine rows that look odd are part of the recording.
