@@ -152,7 +152,8 @@ impl StreamInput {
             }
             if self.rest.is_empty() && !self.read_block()? {
                 let empty = self.blocks.progress().0 == 0;
-                return Err(if empty { is_empty(name) } else { truncated(name) });
+                let no_schema = || not_arrow(name, &"it ends before its schema");
+                return Err(if empty { is_empty(name) } else { no_schema() });
             }
             let decoded = self.decoder.decode(&mut self.rest);
             self.ready = decoded.map_err(|error| not_arrow(name, &error))?;

@@ -120,7 +120,9 @@ impl Decoder for ParquetDecoder {
 
     fn progress(&self) -> (u64, Option<u64>) {
         let ahead = &self.pages.0;
-        (ahead.bytes_read.load(Ordering::Relaxed), Some(ahead.input.len()))
+        // Where a page lies across the end of a window, its start is read twice.
+        let read = ahead.bytes_read.load(Ordering::Relaxed).min(ahead.input.len());
+        (read, Some(ahead.input.len()))
     }
 }
 

@@ -202,6 +202,6 @@ fn parquet_text_wanted_as_a_dictionary_keeps_the_files_own() {
     let file = parquet(std::slice::from_ref(&rows), 7_000, Compression::SNAPPY);
     let mut decoder = parquet_decoder(file, &asked).unwrap();
     let (back, _) = drain(&mut *decoder, 4096).unwrap();
-    assert_eq!(cast(back.column(0), &Utf8).unwrap(), *rows.column(3));
-    assert_eq!(cast(back.column(1), &Utf8).unwrap(), *rows.column(6));
+    assert_eq!(&cast(back.column(0), &Utf8).unwrap(), rows.column(3));
+    assert_eq!(&cast(back.column(1), &Utf8).unwrap(), rows.column(6));
 }
