@@ -70,6 +70,8 @@ pub struct OpenLoop {
 /// When the run fails or the JSON cannot be written.
 pub fn fraud(args: &BenchFraudArgs) -> Result<()> {
     let plan = BenchPlan {
+        input: args.input.clone(),
+        batch_rows: args.batch_rows as usize,
         rows: args.rows,
         format: args.format,
         rate_rows_per_s: args.rate,

@@ -282,6 +282,15 @@ pub struct BenchFraudArgs {
     #[arg(long, value_name = "N", default_value = "2M", value_parser = parse_count)]
     pub rows: u64,
 
+    /// Measure this recording instead of a generated one
+    #[arg(short, long, value_name = "FILE")]
+    pub input: Option<PathBuf>,
+
+    /// Largest number of rows in a batch
+    #[arg(long, value_name = "N", default_value_t = 4096)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
+    pub batch_rows: u32,
+
     /// Format of the recording
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value = "csv")]
     pub format: FormatArg,

@@ -9,6 +9,8 @@ use crate::report::{self, FraudReport};
 use crate::terminal::{self, Paint};
 use crate::{interrupt, progress};
 
+mod fraud_bench;
+mod fraud_run;
 pub mod run;
 
 use run::{ReplayPlan, Source};
@@ -80,25 +82,21 @@ fn files(plan: &ReplayPlan, results: &Results, paint: Paint) -> String {
 /// The plan that the options ask for, and where the reports go.
 ///
 /// # Errors
-/// When two outputs, or an output and the input, are one file, or the format cannot be read
-/// from standard input.
+/// When two outputs, or an output and the input, are one file, or standard input is to be read
+/// around the page cache.
 pub fn plan(args: &ReplayFraudArgs) -> Result<(ReplayPlan, Results)> {
     let format = args.format.or_else(|| args.input.as_deref().and_then(by_ending));
-    let format = format.unwrap_or(FormatArg::Csv);
     let source = match &args.input {
         Some(path) if path == Path::new("-") => Source::StandardInput,
         Some(path) => Source::File(path.clone()),
         None => {
+            // Parquet is read fastest, and other tools read it too.
+            let format = format.unwrap_or(FormatArg::Parquet);
             let name = format!("payments-{}-{}.{}", args.rows, args.seed, format.name());
-            Source::Generated { rows: args.rows, seed: args.seed, path: args.out.join(name) }
+            let path = args.out.join(name);
+            Source::Generated { rows: args.rows, seed: args.seed, format, path }
         }
     };
-    if source == Source::StandardInput && format == FormatArg::Parquet {
-        return Err(Error::usage(
-            "Parquet cannot be read from standard input: its index is at its end",
-        )
-        .advise("save it to a file and name that with --input"));
-    }
     if args.direct && source == Source::StandardInput {
         return Err(Error::usage("--direct needs a file, not standard input"));
     }
@@ -122,6 +120,17 @@ pub fn plan(args: &ReplayFraudArgs) -> Result<(ReplayPlan, Results)> {
     };
     no_file_twice(&plan, &results)?;
     Ok((plan, results))
+}
+
+/// The engine's name of a format.
+pub(crate) fn format(format: FormatArg) -> pelton::decode::Format {
+    use pelton::decode::Format;
+    match format {
+        FormatArg::Csv => Format::Csv,
+        FormatArg::Parquet => Format::Parquet,
+        FormatArg::Arrow => Format::Arrow,
+        FormatArg::Ndjson => Format::NdJson,
+    }
 }
 
 /// Cores that this process may use.

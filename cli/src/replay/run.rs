@@ -5,9 +5,11 @@
 //! half-written under a final name.
 
 use std::path::PathBuf;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pelton::{Error, Result};
+use pelton_datasets::FileFormat;
+use pelton_datasets::payments::{self, PaymentsConfig};
 
 use crate::args::{BackendArg, FormatArg, IoArg, Speed};
 use crate::bench::BenchReport;
@@ -30,6 +32,8 @@ pub enum Source {
         rows: u64,
         /// Its seed.
         seed: u64,
+        /// Its format.
+        format: FormatArg,
         /// Where it is written.
         path: PathBuf,
     },
@@ -40,8 +44,8 @@ pub enum Source {
 pub struct ReplayPlan {
     /// Where the rows come from.
     pub source: Source,
-    /// Their format.
-    pub format: FormatArg,
+    /// Their format; `None`: told by the first bytes.
+    pub format: Option<FormatArg>,
     /// Where alerts go (NDJSON).
     pub alerts: PathBuf,
     /// Where late rows go, if anywhere (NDJSON).
@@ -90,6 +94,10 @@ pub struct GeneratePlan {
 /// A bench of the fraud pipeline.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BenchPlan {
+    /// A recording instead of a generated one.
+    pub input: Option<PathBuf>,
+    /// Largest batch.
+    pub batch_rows: usize,
     /// Rows of the recording.
     pub rows: u64,
     /// Its format.
@@ -110,19 +118,42 @@ pub struct BenchPlan {
 pub fn replay(
     plan: &ReplayPlan,
     progress: NewProgress<'_>,
-    stop: &AtomicBool,
+    stop: &'static AtomicBool,
 ) -> Result<FraudReport> {
-    let _ = (plan, progress, stop);
-    Err(not_linked("replay fraud"))
+    super::fraud_run::replay(plan, progress, stop)
 }
 
 /// Makes a recording of payments.
 ///
 /// # Errors
 /// When the file cannot be written, or the user stopped the run (no file is left then).
-pub fn generate(plan: &GeneratePlan, progress: &dyn Progress, stop: &AtomicBool) -> Result<()> {
-    let _ = (plan, progress, stop);
-    Err(not_linked("generate payments"))
+pub fn generate(
+    plan: &GeneratePlan,
+    progress: &dyn Progress,
+    stop: &'static AtomicBool,
+) -> Result<()> {
+    let config = PaymentsConfig {
+        cards: plan.cards,
+        terminals: plan.terminals,
+        days: plan.days,
+        ..PaymentsConfig::new(plan.rows, plan.seed)
+    };
+    let format = match plan.format {
+        FormatArg::Csv => FileFormat::Csv,
+        FormatArg::Parquet => FileFormat::Parquet,
+        FormatArg::Arrow => FileFormat::Arrow,
+        FormatArg::Ndjson => FileFormat::NdJson,
+    };
+    let mut told = |rows: u64| {
+        progress.set(rows, Some(plan.rows), rows);
+        !stop.load(Ordering::Relaxed)
+    };
+    match payments::write(config, format, &plan.out, &mut told) {
+        Ok(_) if stop.load(Ordering::Relaxed) => Err(Error::interrupted()),
+        Ok(_) => Ok(()),
+        Err(error) if error.is_config() => Err(Error::usage(error.to_string())),
+        Err(error) => Err(Error::run(error.to_string())),
+    }
 }
 
 /// Measures the fraud pipeline.
@@ -132,13 +163,7 @@ pub fn generate(plan: &GeneratePlan, progress: &dyn Progress, stop: &AtomicBool)
 pub fn bench(
     plan: &BenchPlan,
     progress: NewProgress<'_>,
-    stop: &AtomicBool,
+    stop: &'static AtomicBool,
 ) -> Result<BenchReport> {
-    let _ = (plan, progress, stop);
-    Err(not_linked("bench fraud"))
-}
-
-fn not_linked(command: &str) -> Error {
-    Error::run(format!("`pelton {command}` is not part of this build"))
-        .advise("build pelton with its engine and pipelines")
+    super::fraud_bench::bench(plan, progress, stop)
 }

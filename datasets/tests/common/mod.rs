@@ -1,7 +1,7 @@
 //! Rows as plain values: what every format is compared by.
 #![allow(dead_code)] // each test crate uses its part
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{AsArray, RecordBatch};
 use arrow::datatypes::{
     Decimal128Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType,
 };

@@ -75,8 +75,7 @@ impl IpcDecoder {
     ) -> Result<Self> {
         let trailer_at = reader.len() - TRAILER_BYTES as u64;
         let trailer = reader.read_at(trailer_at, TRAILER_BYTES)?;
-        let trailer: [u8; TRAILER_BYTES] =
-            trailer[..].try_into().map_err(|_| truncated(&name))?;
+        let trailer: [u8; TRAILER_BYTES] = trailer[..].try_into().map_err(|_| truncated(&name))?;
         let len = read_footer_length(trailer).map_err(|error| damaged(&name, &error))?;
         let footer_at = trailer_at.checked_sub(len as u64).ok_or_else(|| truncated(&name))?;
         let footer = reader.read_at(footer_at, len)?;

@@ -93,12 +93,10 @@ fn open_text(
     if ending(path) == "tsv" && decode.delimiter == b',' {
         decode.delimiter = b'\t';
     }
-    // The text decoders join here:
-    //     Format::Csv => Ok(Box::new(super::csv::CsvDecoder::new(blocks, &decode)?)),
-    //     Format::NdJson => Ok(Box::new(super::ndjson::NdJsonDecoder::new(blocks, &decode)?)),
-    Err(Error::run(format!("this build cannot decode {format}"))
-        .at(blocks.name())
-        .advise("use Parquet or Arrow"))
+    Ok(match format {
+        Format::NdJson => Box::new(super::ndjson::NdJsonDecoder::new(blocks, &decode)?),
+        _ => Box::new(super::csv::CsvDecoder::new(blocks, &decode)?),
+    })
 }
 
 /// The input by offset: opened again where that is possible, otherwise read into memory.

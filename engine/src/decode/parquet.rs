@@ -135,9 +135,10 @@ fn read_as_dictionaries(
     let fields = metadata.schema().fields().iter().map(|field| {
         let to = wanted.field_with_name(field.name()).ok().map(Field::data_type);
         match (field.data_type(), to) {
-            (DataType::Utf8 | DataType::LargeUtf8, Some(to @ DataType::Dictionary(key, values)))
-                if **key == DataType::Int32 && **values == DataType::Utf8 =>
-            {
+            (
+                DataType::Utf8 | DataType::LargeUtf8,
+                Some(to @ DataType::Dictionary(key, values)),
+            ) if **key == DataType::Int32 && **values == DataType::Utf8 => {
                 hinted = true;
                 Arc::new(field.as_ref().clone().with_data_type(to.clone()))
             }
@@ -191,7 +192,8 @@ struct Windows {
 
 impl ReadAhead {
     fn new(input: Arc<dyn RandomReader>, chunks: Vec<Chunk>, columns: usize) -> Self {
-        let windows = Windows { columns: vec![(0, Bytes::new()); columns], read_at: Instant::now() };
+        let windows =
+            Windows { columns: vec![(0, Bytes::new()); columns], read_at: Instant::now() };
         Self { input, chunks, windows: Mutex::new(windows), bytes_read: AtomicU64::new(0) }
     }
 

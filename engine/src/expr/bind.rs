@@ -8,6 +8,7 @@ use arrow::array::{
 };
 use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType, Schema};
 
+use super::alike::comparison_sides;
 use super::cast::{Class, common_type, convert, decimal_of_scale};
 use super::names::column_index;
 use super::{BinaryOp, Expr, Literal, UnaryOp};
@@ -91,7 +92,7 @@ impl Node {
         matches!(self.step, Step::Constant(_))
     }
 
-    fn class(&self) -> Class {
+    pub(super) fn class(&self) -> Class {
         Class::of(&self.data_type)
     }
 }
@@ -150,13 +151,15 @@ fn constant(literal: &Literal) -> Result<Node> {
     Ok(constant_node(array))
 }
 
-fn constant_node(array: ArrayRef) -> Node {
+pub(super) fn constant_node(array: ArrayRef) -> Node {
     Node { data_type: array.data_type().clone(), step: Step::Constant(array), can_fail: false }
 }
 
 /// Computes a step whose operands are all constant, once.
 fn fold(node: Node) -> Result<Node> {
-    if !node.step.operands().iter().all(|operand| operand.is_constant()) {
+    let operands = node.step.operands();
+    // A cast of what is a float already leaves the column itself, which has no operands.
+    if operands.is_empty() || !operands.iter().all(|operand| operand.is_constant()) {
         return Ok(node);
     }
     let options = RecordBatchOptions::new().with_row_count(Some(1));
@@ -203,7 +206,7 @@ impl Step {
 }
 
 /// Inserts a conversion where the type differs; converts constants at once.
-fn coerce(node: Node, to: &DataType) -> Result<Node> {
+pub(super) fn coerce(node: Node, to: &DataType) -> Result<Node> {
     if node.data_type == *to {
         return Ok(node);
     }
@@ -218,8 +221,8 @@ fn coerce(node: Node, to: &DataType) -> Result<Node> {
 fn bind_unary(expr: &Expr, op: UnaryOp, input: Node) -> Result<Node> {
     let class = input.class();
     let wrong = |wanted: &str, input: &Node| {
-        Error::usage(format!("`{}` needs {wanted}, but gets {}", op.text(), input.data_type))
-            .at(format!("expression `{expr}`"))
+        let (op, got) = (op.text(), &input.data_type);
+        Error::usage(format!("`{op}` needs {wanted}, but gets {got} in `{expr}`"))
     };
     match op {
         UnaryOp::Not if matches!(class, Class::Bool | Class::Null) => {
@@ -280,9 +283,9 @@ fn bind_binary(expr: &Expr, op: BinaryOp, left: Node, right: Node) -> Result<Nod
     }
 }
 
-fn mismatch(expr: &Expr, verb: &str, left: &Node, right: &Node) -> Error {
+pub(super) fn mismatch(expr: &Expr, verb: &str, left: &Node, right: &Node) -> Error {
     let (left, right) = (&left.data_type, &right.data_type);
-    Error::usage(format!("cannot {verb} {left} and {right}")).at(format!("expression `{expr}`"))
+    Error::usage(format!("cannot {verb} {left} and {right} in `{expr}`"))
 }
 
 fn bind_logic(expr: &Expr, op: BinaryOp, left: Node, right: Node) -> Result<Node> {
@@ -324,97 +327,15 @@ fn bind_arithmetic(expr: &Expr, op: BinaryOp, left: Node, right: Node) -> Result
 }
 
 fn bind_compare(expr: &Expr, op: BinaryOp, left: Node, right: Node) -> Result<Node> {
-    let (left, right) = alike_for_comparison(expr, left, right)?;
+    let (left, right) = comparison_sides(expr, left, right)?;
     let (left, right) = (Box::new(left), Box::new(right));
     Ok(Step::Compare { op, left, right }.gives(DataType::Boolean))
-}
-
-/// Gives both sides the type in which they compare exactly (as floats where one is a float).
-fn alike_for_comparison(expr: &Expr, left: Node, right: Node) -> Result<(Node, Node)> {
-    use Class::{Bool, Decimal, Float, Int, Null, Text, Time, UInt64};
-    let both = |left: Node, right: Node, to: &DataType| -> Result<(Node, Node)> {
-        Ok((coerce(left, to)?, coerce(right, to)?))
-    };
-    let (a, b) = (left.class(), right.class());
-    match (a, b) {
-        (Null, Null) => both(left, right, &DataType::Int64),
-        (Null, _) => {
-            let to = comparable_type(&right.data_type);
-            both(left, right, &to)
-        }
-        (_, Null) => {
-            let to = comparable_type(&left.data_type);
-            both(left, right, &to)
-        }
-        (Bool, Bool) => Ok((left, right)),
-        (Text, Text) => text_alike(left, right),
-        (Time, Time) if left.data_type == right.data_type => Ok((left, right)),
-        (Int | UInt64, Int | UInt64) if left.data_type == right.data_type => Ok((left, right)),
-        (Time | Int, Time | Int) if a != Time || b != Time => int_alike(left, right),
-        (Int | UInt64, Int | UInt64) => int_alike(left, right),
-        (Float, Int | UInt64 | Float | Decimal(_)) | (Int | UInt64 | Decimal(_), Float) => {
-            both(left, right, &DataType::Float64)
-        }
-        (Decimal(x), Decimal(y)) => both(left, right, &decimal_of_scale(x.max(y))),
-        (Decimal(scale), Int | UInt64) | (Int | UInt64, Decimal(scale)) => {
-            both(left, right, &decimal_of_scale(scale.max(0)))
-        }
-        _ => Err(mismatch(expr, "compare", &left, &right)),
-    }
-}
-
-/// The type in which values of one type compare among themselves.
-fn comparable_type(data_type: &DataType) -> DataType {
-    match Class::of(data_type) {
-        Class::Float => DataType::Float64,
-        Class::Text => DataType::Utf8,
-        _ => data_type.clone(),
-    }
-}
-
-/// Integers of different types. A constant takes the column's type where its value fits, so that
-/// the column needs no conversion; 64 bits with and without sign meet as decimals.
-fn int_alike(left: Node, right: Node) -> Result<(Node, Node)> {
-    let fits = |constant: &Node, to: &DataType| match &constant.step {
-        Step::Constant(array) => convert(array, to).ok(),
-        _ => None,
-    };
-    if let Some(array) = fits(&right, &left.data_type) {
-        return Ok((left, constant_node(array)));
-    }
-    if let Some(array) = fits(&left, &right.data_type) {
-        return Ok((constant_node(array), right));
-    }
-    let unsigned = left.class() == Class::UInt64 || right.class() == Class::UInt64;
-    let to = if unsigned { DataType::Decimal128(20, 0) } else { DataType::Int64 };
-    Ok((coerce(left, &to)?, coerce(right, &to)?))
-}
-
-/// Text in different layouts. A constant takes the column's; a dictionary stays one beside plain
-/// text of its values' type, Arrow compares its values once.
-fn text_alike(left: Node, right: Node) -> Result<(Node, Node)> {
-    let values = |data_type: &DataType| match data_type {
-        DataType::Dictionary(_, values) => values.as_ref().clone(),
-        plain => plain.clone(),
-    };
-    let (left_values, right_values) = (values(&left.data_type), values(&right.data_type));
-    if right.is_constant() {
-        return Ok((left, coerce(right, &left_values)?));
-    }
-    if left.is_constant() {
-        return Ok((coerce(left, &right_values)?, right));
-    }
-    if left_values == right_values {
-        return Ok((left, right));
-    }
-    Ok((coerce(left, &DataType::Utf8)?, coerce(right, &DataType::Utf8)?))
 }
 
 fn bind_when(expr: &Expr, condition: Node, then: Node, otherwise: Node) -> Result<Node> {
     if !matches!(condition.class(), Class::Bool | Class::Null) {
         let got = &condition.data_type;
-        return Err(Error::usage(format!("`when` needs a condition, but gets {got}"))
-            .at(format!("expression `{expr}`")));
+        return Err(Error::usage(format!("`when` needs a condition, but gets {got} in `{expr}`")));
     }
     let Some(to) = common_type(&then.data_type, &otherwise.data_type) else {
         return Err(mismatch(expr, "choose between", &then, &otherwise));

@@ -4,7 +4,6 @@
 //! text, and for comparisons alone UInt64 and times. [`Class`] sorts a column's type into one of
 //! these families; [`convert`] moves values between them, exactly or with an error.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, PrimitiveArray};
@@ -135,8 +134,12 @@ fn decimal_to_f64(array: &ArrayRef) -> Float64Array {
 
 /// 10^exponent as the nearest f64.
 pub(crate) fn power_of_ten(exponent: i8) -> f64 {
-    let mut text = String::new();
-    // Writing to a string and reading what was written cannot fail.
-    let _ = write!(text, "1e{exponent}");
-    text.parse().unwrap_or(f64::NAN)
+    /// These are exact; with a whole number below 2^53 above them, a quotient is exactly rounded.
+    const EXACT: [f64; 23] = [
+        1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
+        1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+    ];
+    let exact = usize::try_from(exponent).ok().and_then(|exponent| EXACT.get(exponent));
+    // Reading such a text cannot fail.
+    exact.copied().unwrap_or_else(|| format!("1e{exponent}").parse().unwrap_or(f64::NAN))
 }

@@ -105,6 +105,14 @@ fn map_f64(left: &Value, right: &Value, test: impl Fn(f64, f64) -> bool) -> Bool
     }
 }
 
+/// The mask with false for null.
+pub(crate) fn without_nulls(mask: &BooleanArray) -> BooleanArray {
+    match mask.nulls() {
+        Some(nulls) => BooleanArray::new(mask.values() & nulls.inner(), None),
+        None => mask.clone(),
+    }
+}
+
 /// `then` where the mask is true, `otherwise` where it is false or null.
 pub(super) fn choose(mask: &BooleanArray, then: &Value, otherwise: &Value) -> Result<ArrayRef> {
     match then.array.data_type() {
@@ -120,10 +128,7 @@ fn choose_primitive<T: ArrowPrimitiveType>(
     then: &Value,
     otherwise: &Value,
 ) -> ArrayRef {
-    let mask = match mask.nulls() {
-        Some(nulls) => mask.values() & nulls.inner(),
-        None => mask.values().clone(),
-    };
+    let mask = without_nulls(mask);
     let (a, b) = (then.array.as_primitive::<T>(), otherwise.array.as_primitive::<T>());
     let (x, y) = (a.values(), b.values());
     let values = (0..mask.len())

@@ -6,16 +6,13 @@ use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch, UInt32Array,
 };
 use arrow::compute::kernels::numeric;
-use arrow::compute::{
-    and_kleene, filter_record_batch, is_not_null, is_null, not, or_kleene, prep_null_mask_filter,
-    take,
-};
+use arrow::compute::{and_kleene, filter_record_batch, is_not_null, is_null, not, or_kleene, take};
 use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type};
 use arrow::error::ArrowError;
 
 use super::bind::{Node, Step};
 use super::cast::convert;
-use super::compare::{Value, choose, compare, extreme};
+use super::compare::{Value, choose, compare, extreme, without_nulls};
 use super::{BinaryOp, BoundExpr};
 use crate::error::{Error, Result};
 
@@ -196,7 +193,7 @@ fn when(
     then: &Node,
     otherwise: &Node,
 ) -> Result<Value> {
-    let holds = prep_null_mask_filter(condition);
+    let holds = without_nulls(condition);
     let then = branch(batch, &holds, then)?;
     let otherwise = branch(batch, &not(&holds)?, otherwise)?;
     Ok(Value { array: choose(&holds, &then, &otherwise)?, is_scalar: false })

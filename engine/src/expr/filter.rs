@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, BooleanArray};
+use arrow::array::BooleanArray;
 use arrow::buffer::ScalarBuffer;
-use arrow::compute::{FilterBuilder, prep_null_mask_filter};
+use arrow::compute::FilterBuilder;
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 
+use super::compare::without_nulls;
 use super::{BindCache, BoundExpr, Expr};
 use crate::batch::{Batch, Offsets, RowTimes};
 use crate::error::{Error, Result};
@@ -72,7 +73,7 @@ pub fn filter_batch(batch: Batch, keep: &BooleanArray) -> Result<Batch> {
         let (mask, rows) = (keep.len(), batch.len());
         return Err(Error::usage(format!("a mask of {mask} rows cannot filter {rows} rows")));
     }
-    let keep = if keep.null_count() > 0 { prep_null_mask_filter(keep) } else { keep.clone() };
+    let keep = without_nulls(keep);
     let kept = keep.true_count();
     if kept == batch.len() {
         return Ok(batch);

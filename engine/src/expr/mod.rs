@@ -25,6 +25,7 @@
 //! - `when(c).then(a).otherwise(b)` computes `a` only for rows where `c` is true and `b` only for
 //!   the others, so it guards a division; `and` gives no such promise.
 
+mod alike;
 mod bind;
 mod build;
 mod cast;
@@ -40,9 +41,10 @@ mod tests;
 pub use bind::BoundExpr;
 pub use build::{BinaryOp, Expr, Literal, Then, UnaryOp, When, col, decimal, lit, null, when};
 pub(crate) use cast::power_of_ten;
+pub(crate) use compare::without_nulls;
 pub(crate) use display::write_decimal;
 pub(crate) use filter::bind_condition;
 pub use filter::{Filter, filter_batch};
-pub(crate) use names::{column_index, unknown_column};
+pub(crate) use names::column_index;
 pub(crate) use project::BindCache;
 pub use project::{DropColumns, Named, Select, WithColumn};

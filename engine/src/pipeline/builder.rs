@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 
+use super::marks::RowMarks;
 use super::aggregate::{History, Last, OverAggregate};
-use super::files::File;
+use super::files::{File, Opened};
 use crate::batch::Batch;
 use crate::expr::{Expr, Filter, Select, WithColumn};
 use crate::operator::MapOperator;
 use crate::score::{Explain, RuleSet, ScoreColumn};
 use crate::sink::Sink;
-use crate::time::Span;
+use crate::time::{Span, days};
 use crate::window::pane::{Aggregate, WindowKind};
 
 /// How far behind the largest time a row may come without being late.
@@ -25,7 +26,7 @@ pub struct Watermark {
 impl Watermark {
     /// Rows come out of order by at most `delay`; those that come later are late.
     pub fn bounded(delay: Span) -> Self {
-        Self { delay, ahead: Some(Span::days(1)), idle: None }
+        Self { delay, ahead: Some(days(1)), idle: None }
     }
 
     /// A row whose time is more than `bound` ahead of the largest so far is rejected as
@@ -46,9 +47,9 @@ impl Watermark {
 }
 
 /// Where rows come from.
-#[derive(Debug, Clone)]
 pub(crate) enum Input {
     Files(Vec<File>),
+    Opened(Vec<Opened>),
     /// Rows are pushed, or come from an iterator; their schema.
     Pushed(SchemaRef),
 }
@@ -91,6 +92,11 @@ impl Pipeline {
     /// Reads several files, one after the other, in the order given: each is a partition.
     pub fn read_all(files: impl IntoIterator<Item = File>) -> Self {
         Self::new(Input::Files(files.into_iter().collect()))
+    }
+
+    /// Reads a file that has been opened.
+    pub fn read_opened(file: Opened) -> Self {
+        Self::new(Input::Opened(vec![file]))
     }
 
     /// Takes rows that are pushed ([`Pipeline::open`]) or iterated ([`Pipeline::run_rows`]).
@@ -196,6 +202,13 @@ impl Pipeline {
     #[must_use]
     pub fn explain(self, explain: Explain) -> Self {
         self.map(explain)
+    }
+
+    /// Adds the columns `partition` and `offset` (where the row stands in the input, UInt32 and
+    /// UInt64) and `late` (Boolean: it came later than the watermark's delay).
+    #[must_use]
+    pub fn mark_rows(self) -> Self {
+        self.map(RowMarks)
     }
 
     /// Adds a step of one's own.

@@ -2,7 +2,6 @@
 //! the over windows of neighbouring steps are put together, one operator a key, all operators
 //! of one stage side by side.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
@@ -67,26 +66,12 @@ impl Plan {
 
     /// The plan as text, a line a stage.
     pub(crate) fn describe(&self) -> String {
-        let mut text = String::new();
-        for stage in &self.stages {
-            match stage {
-                StagePlan::Map(map) => drop(writeln!(text, "{}", map.describe())),
-                StagePlan::Enrich { plans, .. } => {
-                    for plan in plans {
-                        drop(writeln!(
-                            text,
-                            "over by {}: {} horizons, {} columns, {} bytes a row of log",
-                            plan.keys.join(", "),
-                            plan.horizons.len(),
-                            plan.outputs.len(),
-                            crate::window::over::entry_bytes(plan)
-                        ));
-                    }
-                }
-                StagePlan::Window { spec, .. } => drop(writeln!(text, "window {spec:?}")),
-            }
-        }
-        text
+        let lines = self.stages.iter().flat_map(|stage| match stage {
+            StagePlan::Map(map) => vec![map.describe()],
+            StagePlan::Enrich { plans, .. } => plans.iter().map(describe_over).collect(),
+            StagePlan::Window { spec, .. } => vec![format!("window {spec:?}")],
+        });
+        lines.map(|line| line + "\n").collect()
     }
 }
 
@@ -131,10 +116,10 @@ impl Compiler {
             Step::History { keys, history } => self.history(keys, history),
             Step::Window { keys, kind, aggregates } => {
                 self.flush();
-                let (index, _, _) = self.times()?;
+                self.times()?;
                 let spec = PaneSpec {
-                    time: self.schema.field(index).name().clone(),
                     kind: *kind,
+                    offset: crate::time::Span::ZERO,
                     keys: keys.clone(),
                     aggregates: aggregates.clone(),
                 };
@@ -279,6 +264,16 @@ impl Compiler {
 
 fn prefix(keys: &[String]) -> String {
     keys.iter().map(|key| format!("{key}_")).collect()
+}
+
+fn describe_over(plan: &OverPlan) -> String {
+    format!(
+        "over by {}: {} horizons, {} columns, {} bytes a row of log",
+        plan.keys.join(", "),
+        plan.horizons.len(),
+        plan.outputs.len(),
+        crate::window::over::entry_bytes(plan)
+    )
 }
 
 /// Adds a computed column; asking twice for the same one is no mistake.

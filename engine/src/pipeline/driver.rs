@@ -1,7 +1,7 @@
 //! The caller's side of a running plan: stamps rows with positions and times, hands them to
 //! the executor, and gives results to the sinks, in order, with an account of every row.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use arrow::array::{RecordBatch, UInt32Array};
@@ -41,6 +41,7 @@ pub(crate) struct Driver {
     next_offset: Vec<u64>,
     under_way: VecDeque<UnderWay>,
     pub ledger: Ledger,
+    rejected_because: BTreeMap<String, u64>,
     latency_ns: Histogram<u64>,
     pub largest_time: i64,
     pub watermark_done: i64,
@@ -111,6 +112,7 @@ impl Driver {
             next_offset: vec![0; partitions],
             under_way: VecDeque::new(),
             ledger: Ledger::default(),
+            rejected_because: BTreeMap::new(),
             latency_ns: Histogram::new_with_bounds(1, LATENCY_NS_MAX, 3)
                 .map_err(|error| Error::run(error.to_string()))?,
             largest_time: i64::MIN,
@@ -126,6 +128,9 @@ impl Driver {
     pub(crate) fn reject(&mut self, letters: &[DeadLetter]) -> Result<()> {
         self.ledger.rows_in += letters.len() as u64;
         self.ledger.rejected += letters.len() as u64;
+        for letter in letters {
+            *self.rejected_because.entry(reason_class(letter)).or_default() += 1;
+        }
         if let Some(sink) = &mut self.dead_letters {
             for letter in letters {
                 sink.write(letter)?;
@@ -281,6 +286,14 @@ impl Driver {
         }
     }
 
+    /// Counts rows, latency and wall time from here on. Nothing must be under way.
+    pub(crate) fn reset_measurements(&mut self) {
+        self.ledger = Ledger::default();
+        self.latency_ns.reset();
+        self.rejected_because.clear();
+        self.started = Instant::now();
+    }
+
     /// The schedule of paced runs.
     pub(crate) fn schedule(&mut self) -> Option<&mut Schedule> {
         self.schedule.as_mut()
@@ -326,6 +339,7 @@ impl Driver {
         let summary = Summary {
             rows_in: self.ledger.rows_in,
             rows_rejected: self.ledger.rejected,
+            rejected_because: self.rejected_because,
             rows_late: self.ledger.late,
             rows_set_aside,
             rows_used: self.ledger.done - rows_set_aside,
@@ -354,6 +368,17 @@ pub(crate) type Results<'a> = dyn FnMut(Batch) + 'a;
 
 fn to_duration(span: crate::time::Span) -> Duration {
     Duration::from_nanos(span.as_nanos().clamp(0, u64::MAX.into()) as u64)
+}
+
+/// A reason without the values in it, so that reasons can be counted: what stands before the
+/// first bracket, quote, colon or digit, behind the column's name.
+fn reason_class(letter: &DeadLetter) -> String {
+    let values = |c: char| matches!(c, '(' | '`' | '"' | '\'' | ':') || c.is_ascii_digit();
+    let reason = letter.reason.split(values).next().unwrap_or_default().trim();
+    match &letter.column {
+        Some(column) => format!("{column}: {reason}"),
+        None => reason.to_owned(),
+    }
 }
 
 /// The dead letter of a row with an unusable time.

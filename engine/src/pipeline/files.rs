@@ -1,9 +1,10 @@
 //! Files as a user names them: `Csv::file("payments.csv")`, for reading and for writing.
 
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, SchemaRef};
 
-use crate::decode::{ColumnRequest, DecodeOptions, Format};
-use crate::source::SourceOptions;
+use crate::decode::{self, ColumnRequest, DecodeOptions, Decoder, Format};
+use crate::error::Result;
+use crate::source::{self, SourceOptions};
 
 /// A file, standard input or standard output (`-`), and how to read or write it.
 #[derive(Debug, Clone)]
@@ -51,6 +52,12 @@ impl File {
         self
     }
 
+    /// The columns asked for, with their types.
+    pub fn requested(&self) -> impl Iterator<Item = (&str, &DataType)> {
+        let columns = self.decode.columns.as_deref().unwrap_or_default();
+        columns.iter().filter_map(|c| Some((c.name.as_str(), c.data_type.as_ref()?)))
+    }
+
     /// Field separator of a CSV file.
     #[must_use]
     pub fn delimiter(mut self, delimiter: u8) -> Self {
@@ -72,11 +79,42 @@ impl File {
         self
     }
 
+    /// Largest number of rows in a batch. No result depends on it.
+    #[must_use]
+    pub fn batch_rows(mut self, rows: usize) -> Self {
+        self.decode.batch_rows = rows.max(1);
+        self
+    }
+
+    /// Opens the file, so that its columns can be looked at before the plan is made.
+    ///
+    /// # Errors
+    /// When it cannot be read or is not what its format says.
+    pub fn open(self) -> Result<Opened> {
+        let decoder = decode::open(&self.path, self.format, &self.decode, &self.source)?;
+        let name = source::base_name(&self.path);
+        Ok(Opened { decoder, name, io: source::io_in_use(&self.source) })
+    }
+
     /// How bytes are read.
     #[must_use]
     pub fn source(mut self, source: SourceOptions) -> Self {
         self.source = source;
         self
+    }
+}
+
+/// A file that has been opened for reading.
+pub struct Opened {
+    pub(crate) decoder: Box<dyn Decoder>,
+    pub(crate) name: String,
+    pub(crate) io: &'static str,
+}
+
+impl Opened {
+    /// The columns that its batches have: those asked for that it holds.
+    pub fn schema(&self) -> SchemaRef {
+        self.decoder.schema()
     }
 }
 

@@ -152,6 +152,11 @@ impl Live {
         self.driver.time_stage().and_then(|stage| stage.next_idle_at())
     }
 
+    /// Starts counting rows, latency and wall time anew (after a warm-up); state is kept.
+    pub fn reset_measurements(&mut self) {
+        self.driver.reset_measurements();
+    }
+
     /// Ends the input: all windows close, outputs become final; the last results and the
     /// account of all rows come back.
     ///

@@ -7,6 +7,7 @@ mod compile;
 mod driver;
 mod files;
 mod live;
+mod marks;
 mod options;
 mod pace;
 mod run;
@@ -16,6 +17,6 @@ pub use aggregate::{
     mean, own_mean, own_stddev, since_previous, speed_kmh, stddev, sum,
 };
 pub use builder::{Inspector, Pipeline, Watermark};
-pub use files::{Arrow, Csv, File, NdJson, Parquet};
+pub use files::{Arrow, Csv, File, NdJson, Opened, Parquet};
 pub use live::Live;
 pub use options::{Observer, Options, Pace, Progress, Summary};

@@ -1,7 +1,7 @@
 //! How a plan is run, and what comes back.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
@@ -53,8 +53,8 @@ pub struct Options {
     pub pace: Pace,
     /// Stop after so many rows.
     pub limit: Option<u64>,
-    /// Ends the run in good order when set (Ctrl-C).
-    pub stop: Option<Arc<AtomicBool>>,
+    /// Asked between batches; when it says yes the run ends in good order (Ctrl-C).
+    pub stop: Option<Box<dyn Fn() -> bool + Send>>,
     /// Told after each batch how the run stands.
     pub observer: Option<Observer>,
     /// Spin instead of sleeping while waiting for a row's time: less latency, a core lost.
@@ -102,6 +102,8 @@ pub struct Summary {
     pub rows_in: u64,
     /// Rows that could not be used: malformed, or with an unusable time.
     pub rows_rejected: u64,
+    /// Rejected rows by reason (values in reasons left out).
+    pub rejected_because: BTreeMap<String, u64>,
     /// Rows that came later than the watermark's delay.
     pub rows_late: u64,
     /// Late rows that windows did not see (0 where everything is answered at arrival).

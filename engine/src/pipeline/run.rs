@@ -1,18 +1,17 @@
 //! Running a plan to the end of a recording.
 
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 
 use super::builder::{Input, Pipeline};
 use super::compile::{Plan, units_per_second};
 use super::driver::Driver;
 use super::options::{Options, Pace, Progress, Summary};
 use crate::batch::{Batch, Offsets};
-use crate::decode::{self, Decoded, Decoder};
+use crate::decode::{Decoded, Decoder};
 use crate::error::{Error, Result};
-use crate::source;
 
 /// Longest sleep while a row's time is waited for: results and Ctrl-C are looked at between.
 const NAP_MAX: Duration = Duration::from_millis(20);
@@ -23,41 +22,36 @@ impl Pipeline {
     /// # Errors
     /// When the plan does not fit the input, the input cannot be read, an aggregate overflows
     /// or an output cannot be written. Outputs then keep what they held before.
-    pub fn run(self, mut options: Options) -> Result<Summary> {
-        let Input::Files(files) = &self.input else {
-            return Err(Error::usage("rows are pushed into this pipeline: it has no input to run")
-                .advise("use open() and push, or run_rows() with an iterator"));
+    pub fn run(mut self, mut options: Options) -> Result<Summary> {
+        let input = std::mem::replace(&mut self.input, Input::Files(Vec::new()));
+        let opened = match input {
+            Input::Opened(opened) => opened,
+            Input::Files(files) => files
+                .into_iter()
+                .map(|file| file.batch_rows(options.batch_rows).open())
+                .collect::<Result<Vec<_>>>()?,
+            Input::Pushed(_) => {
+                return Err(Error::usage("this pipeline has no input to run: rows are pushed into it")
+                    .advise("use open() and push, or run_rows() with an iterator"));
+            }
         };
-        let files = files.clone();
-        let Some(first) = files.first() else {
+        let Some(first) = opened.first() else {
             return Err(Error::usage("there is no input file"));
         };
-        let io = source::io_in_use(&first.source);
-        let mut decoders: Vec<Option<Box<dyn Decoder>>> = Vec::new();
-        for file in &files {
-            let mut decode = file.decode.clone();
-            decode.batch_rows = options.batch_rows.max(1);
-            decoders.push(Some(decode::open(&file.path, file.format, &decode, &file.source)?));
-        }
-        let schema = match decoders.first() {
-            Some(Some(decoder)) => decoder.schema(),
-            _ => return Err(Error::usage("there is no input file")),
-        };
-        for (decoder, file) in decoders.iter().flatten().zip(&files) {
-            if decoder.schema().fields() != schema.fields() {
+        let (schema, io) = (first.schema(), first.io);
+        for other in &opened[1..] {
+            if other.schema().fields() != schema.fields() {
                 return Err(Error::run("its columns differ from those of the first input")
-                    .at(file.path.clone())
+                    .at(other.name.clone())
                     .advise("give files with the same columns"));
             }
         }
         let plan = Plan::new(&self, &schema)?;
-        let mut driver = Driver::start(self, plan, &options, decoders.len())?;
+        let mut driver = Driver::start(self, plan, &options, opened.len())?;
         let mut interrupted = false;
-        for partition in 0..decoders.len() {
-            let name = source::base_name(&files[partition].path);
-            let Some(mut decoder) = decoders[partition].take() else { continue };
-            let mut feed = Feed { driver: &mut driver, options: &mut options, name: &name };
-            interrupted = feed.partition(partition as u32, &mut *decoder)?;
+        for (partition, mut file) in opened.into_iter().enumerate() {
+            let mut feed = Feed { driver: &mut driver, options: &mut options, name: &file.name };
+            interrupted = feed.partition(partition as u32, &mut *file.decoder)?;
             if interrupted || feed.is_over() {
                 break;
             }
@@ -93,14 +87,26 @@ impl Pipeline {
     /// # Errors
     /// When the input cannot be opened or the plan does not fit it.
     pub fn explain_plan(&self) -> Result<String> {
-        let schema = match &self.input {
-            Input::Pushed(schema) => schema.clone(),
+        Ok(Plan::new(self, &self.input_schema()?)?.describe())
+    }
+
+    /// Schema of the rows after the last step.
+    ///
+    /// # Errors
+    /// As [`Pipeline::explain_plan`].
+    pub fn schema(&self) -> Result<SchemaRef> {
+        Ok(Plan::new(self, &self.input_schema()?)?.output)
+    }
+
+    fn input_schema(&self) -> Result<SchemaRef> {
+        let nothing = || Error::usage("there is no input file");
+        match &self.input {
+            Input::Pushed(schema) => Ok(schema.clone()),
             Input::Files(files) => {
-                let file = files.first().ok_or_else(|| Error::usage("there is no input file"))?;
-                decode::open(&file.path, file.format, &file.decode, &file.source)?.schema()
+                Ok(files.first().ok_or_else(nothing)?.clone().open()?.schema())
             }
-        };
-        Ok(Plan::new(self, &schema)?.describe())
+            Input::Opened(files) => Ok(files.first().ok_or_else(nothing)?.schema()),
+        }
     }
 }
 
@@ -117,7 +123,7 @@ impl Feed<'_> {
     }
 
     fn is_stopped(&self) -> bool {
-        self.options.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed))
+        self.options.stop.as_ref().is_some_and(|stop| stop())
     }
 
     /// Whether the user stopped the run.
@@ -232,11 +238,11 @@ fn slice(batch: &Batch, at: usize, rows: usize) -> Batch {
 /// An iterator of rows as a decoder.
 struct Iterated<I> {
     rows: I,
-    schema: arrow::datatypes::SchemaRef,
+    schema: SchemaRef,
 }
 
 impl<I: Iterator<Item = Result<RecordBatch>> + Send> Decoder for Iterated<I> {
-    fn schema(&self) -> arrow::datatypes::SchemaRef {
+    fn schema(&self) -> SchemaRef {
         self.schema.clone()
     }
 

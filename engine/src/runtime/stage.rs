@@ -47,7 +47,7 @@ impl Keyed {
                 };
                 let mut parts = Vec::with_capacity(operators.len());
                 for (keys, operator) in operators {
-                    let rows = select(batch, keys, shard, shards);
+                    let rows = select(batch, keys, shard, shards)?;
                     let columns = operator.on_batch(batch, as_rows(rows.as_deref(), batch))?;
                     parts.push((rows, columns));
                 }
@@ -55,7 +55,7 @@ impl Keyed {
             }
             Self::Window { keys, operator, .. } => {
                 if let Some(batch) = item.batch.as_ref().filter(|batch| !batch.is_empty()) {
-                    let rows = select(batch, keys, shard, shards);
+                    let rows = select(batch, keys, shard, shards)?;
                     operator.on_batch(batch, as_rows(rows.as_deref(), batch))?;
                 }
                 Ok(Part::Windows(operator.on_watermark(item.watermark)?))
@@ -105,14 +105,19 @@ impl Keyed {
     }
 }
 
-fn select(batch: &Batch, keys: &[usize], shard: usize, shards: usize) -> Option<Vec<u32>> {
+fn select(
+    batch: &Batch,
+    keys: &[usize],
+    shard: usize,
+    shards: usize,
+) -> Result<Option<Vec<u32>>> {
     if shards == 1 {
-        return None;
+        return Ok(None);
     }
     let columns: Vec<ArrayRef> = keys.iter().map(|&key| batch.rows.column(key).clone()).collect();
     let mut rows = Vec::with_capacity(batch.len() / shards * 9 / 8);
-    shard::select(&columns, batch.len(), shards as u32, shard as u32, &mut rows);
-    Some(rows)
+    shard::select(&columns, batch.len(), shards as u32, shard as u32, &mut rows)?;
+    Ok(Some(rows))
 }
 
 fn as_rows<'a>(rows: Option<&'a [u32]>, batch: &Batch) -> Rows<'a> {

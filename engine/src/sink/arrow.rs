@@ -56,7 +56,8 @@ impl ArrowSink {
             }
         });
         let columns = columns.collect::<Result<Vec<_>, ArrowError>>()?;
-        let options = ::arrow::array::RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
+        let options =
+            ::arrow::array::RecordBatchOptions::new().with_row_count(Some(rows.num_rows()));
         RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)
     }
 }

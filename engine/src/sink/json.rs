@@ -454,7 +454,9 @@ fn write_embedded(text: &str, out: &mut Vec<u8>) {
     } else if memchr::memchr2(b'\n', b'\r', text.as_bytes()).is_none() {
         out.extend_from_slice(text.as_bytes());
     } else {
-        out.extend(text.bytes().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte }));
+        out.extend(
+            text.bytes().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte }),
+        );
     }
 }
 

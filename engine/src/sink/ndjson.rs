@@ -3,9 +3,9 @@
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
+use super::Sink;
 use super::json::{Column, prefixes, write_object};
 use super::output::Output;
-use super::Sink;
 use crate::batch::Batch;
 use crate::error::Result;
 

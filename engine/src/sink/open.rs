@@ -14,11 +14,7 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 /// When the format is not known or the file cannot be written.
-pub fn open_sink(
-    path: &str,
-    format: Option<Format>,
-    schema: &SchemaRef,
-) -> Result<Box<dyn Sink>> {
+pub fn open_sink(path: &str, format: Option<Format>, schema: &SchemaRef) -> Result<Box<dyn Sink>> {
     let ending = Path::new(path).extension().and_then(|ending| ending.to_str());
     let ending = ending.unwrap_or_default().to_ascii_lowercase();
     let by_ending = match ending.as_str() {

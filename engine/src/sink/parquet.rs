@@ -24,8 +24,7 @@ impl ParquetSink {
     /// When it cannot be written, or a column has a type that Parquet lacks.
     pub fn create(path: &str, schema: &SchemaRef) -> Result<Self> {
         let output = Output::create(path)?;
-        let properties =
-            WriterProperties::builder().set_compression(Compression::SNAPPY).build();
+        let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
         let path = output.path().display().to_string();
         match ArrowWriter::try_new(output, schema.clone(), Some(properties)) {
             Ok(writer) => Ok(Self { writer, path }),

@@ -247,7 +247,8 @@ fn file_blocks(opened: OpenedFile, options: &SourceOptions) -> Result<Box<dyn Bl
     match choose(wanted(options.io), uring_available())? {
         Choice::Plain => {}
         Choice::Fallback(reason) => note_fallback(&reason),
-        Choice::Uring => {
+        Choice::Uring =>
+        {
             #[cfg(target_os = "linux")]
             match super::uring::Ring::new(options) {
                 Ok(ring) => {
@@ -264,7 +265,8 @@ fn file_random(opened: OpenedFile, options: &SourceOptions) -> Result<Arc<dyn Ra
     match choose(wanted(options.io), uring_available())? {
         Choice::Plain => {}
         Choice::Fallback(reason) => note_fallback(&reason),
-        Choice::Uring => {
+        Choice::Uring =>
+        {
             #[cfg(target_os = "linux")]
             match super::uring::Ring::new(options) {
                 Ok(ring) => {

@@ -76,10 +76,7 @@ impl Ring {
     fn register(&self, pool: &Pool) -> bool {
         let mut areas = Vec::new();
         pool.for_each_registered(|memory| {
-            areas.push(libc::iovec {
-                iov_base: memory.as_mut_ptr().cast(),
-                iov_len: memory.len(),
-            });
+            areas.push(libc::iovec { iov_base: memory.as_mut_ptr().cast(), iov_len: memory.len() });
         });
         // SAFETY: the areas are the pool's live buffers, each of the length given. Should a
         // buffer be freed while the ring exists, the kernel still holds its pages, and no read
@@ -228,9 +225,7 @@ impl UringBlocks {
         let memory = read.buffer.as_mut_slice()[read.filled..].as_mut_ptr();
         let (len, offset) = (len as u32, read.offset + read.filled as u64);
         let entry = match registered {
-            Some(buffer) => {
-                opcode::ReadFixed::new(fd, memory, len, buffer).offset(offset).build()
-            }
+            Some(buffer) => opcode::ReadFixed::new(fd, memory, len, buffer).offset(offset).build(),
             None => opcode::Read::new(fd, memory, len).offset(offset).build(),
         };
         let entry = entry.user_data(self.first + index as u64);

@@ -9,6 +9,13 @@ use crate::math::{multiversion, polynomial};
 /// One degree in fixed point: 1e-7 of a degree (11 mm on the ground) is 1.
 pub const DEGREE: i32 = 10_000_000;
 
+/// Degrees to fixed point, to the nearest unit; `None` for what is not finite or beyond ±214.7°,
+/// the ends of 32 bits.
+pub fn fixed_from_degrees(degrees: f64) -> Option<i32> {
+    let units = (degrees * DEGREE_F64).round();
+    (units.abs() <= f64::from(i32::MAX)).then_some(units as i32)
+}
+
 const DEGREE_F64: f64 = DEGREE as f64;
 /// Radians of one half of a unit.
 const HALF_UNIT: f64 = std::f64::consts::PI / (360.0 * DEGREE_F64);

@@ -22,7 +22,7 @@ mod scalar;
 #[cfg(test)]
 mod tests;
 
-pub use fixed::{DEGREE, Places, distance_km, distances_km};
+pub use fixed::{DEGREE, Places, distance_km, distances_km, fixed_from_degrees};
 pub use scalar::haversine_km;
 
 /// The earth's mean radius in km (IUGG: (2a + b) / 3 of the GRS 80 ellipsoid).

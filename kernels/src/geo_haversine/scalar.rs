@@ -13,7 +13,8 @@ use super::EARTH_RADIUS_KM;
 /// assert!((paris_to_berlin - 877.46).abs() < 0.01);
 /// ```
 pub fn haversine_km(lat1: f64, lon1: f64, lat2: f64, lon2: f64) -> f64 {
-    if !(lat1.abs() <= 90.0 && lat2.abs() <= 90.0) {
+    let on_earth = lat1.abs() <= 90.0 && lat2.abs() <= 90.0;
+    if !on_earth {
         return f64::NAN;
     }
     let half = |degrees: f64| degrees.to_radians() / 2.0;

@@ -77,6 +77,16 @@ fn values_out_of_range() {
     assert_eq!(haversine_km(0.0, 190.0, 0.0, -170.0), 0.0);
 }
 
+#[test]
+fn degrees_become_fixed_point() {
+    assert_eq!(fixed_from_degrees(48.856_613_3), Some(488_566_133));
+    assert_eq!(fixed_from_degrees(-179.999_999_96), Some(-HALF_TURN));
+    assert_eq!(fixed_from_degrees(-0.0), Some(0));
+    for none in [214.8, -214.8, f64::NAN, f64::INFINITY, f64::MAX] {
+        assert_eq!(fixed_from_degrees(none), None);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(5000))]
 

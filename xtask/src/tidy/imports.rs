@@ -7,8 +7,9 @@ use super::{Entry, Finding, Tree};
 const STAGES: [&str; 7] = ["source", "decode", "time", "shard", "window", "score", "sink"];
 
 /// Stages whose own file (`mod.rs`) holds what others meet through: `decode` reads what `source`
-/// gives, and rows rejected later become the same dead letters. Their submodules stay closed.
-const INTERFACES: [&str; 2] = ["source", "decode"];
+/// gives, rows rejected later become the same dead letters, and windows are spans of time.
+/// Their submodules stay closed.
+const INTERFACES: [&str; 3] = ["source", "decode", "time"];
 
 /// Each crate's folder and what it may depend on among ours (development apart).
 const CRATES: [(&str, &[&str]); 7] = [
@@ -52,8 +53,8 @@ fn check_stage_file(tree: &Tree, entry: &Entry) -> Vec<Finding> {
                 || (is_runtime && stage == "shard");
             if STAGES.contains(&stage) && !allowed {
                 let message = format!(
-                    "{own} names {path}: stages meet through batch, operator and what source and \
-                     decode hold in their mod.rs; only pipeline names them all"
+                    "{own} names {path}: stages meet through batch, operator and what source, \
+                     decode and time hold in their mod.rs; only pipeline names them all"
                 );
                 findings.push(Finding::new(entry, entry.line_of_code(at), message));
             }

@@ -1,5 +1,6 @@
 //! Every link from one document to another leads somewhere: the file or folder exists, and so
-//! does the heading. Links to the outside are not followed.
+//! does the heading; and where a document names a path of the project in `code`, it is there.
+//! Links to the outside are not followed.
 
 use super::{Entry, Finding, Tree};
 
@@ -30,7 +31,23 @@ fn check_document(tree: &Tree, entry: &Entry) -> Vec<Finding> {
             }
         }
     }
+    for (line, path) in named_paths(tree, &entry.text) {
+        if !tree.has(path) {
+            findings.push(Finding::new(entry, line, format!("there is no `{path}`")));
+        }
+    }
     findings
+}
+
+/// What stands in `code` and looks like a path from the root: its first part is a folder there.
+fn named_paths<'a>(tree: &'a Tree, text: &'a str) -> impl Iterator<Item = (usize, &'a str)> {
+    let is_path = move |word: &str| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+        word.chars().all(plain) && word.split_once('/').is_some_and(|(top, _)| tree.has(top))
+    };
+    prose(text)
+        .flat_map(|(number, line)| line.split('`').skip(1).step_by(2).map(move |w| (number, w)))
+        .filter(move |(_, word)| is_path(word))
 }
 
 /// Lines outside fenced code, with their numbers from 1.
@@ -112,6 +129,7 @@ mod tests {
     fn links_that_lead_somewhere_pass() {
         let text = "[a](../README.md#why-and-how) [b](A.md) [c](../engine/src) [d](#here)\n\
                     [e](https://example.org/x) `[f](gone.md)` [g](../README.md#twice-1)\n\
+                    `engine/src/lib.rs` `engine/src/` `other/x.rs` `a / b`\n\
                     ```\n[h](gone.md)\n```\n";
         let tree = Tree::new(
             [tree().entries, vec![Entry::new("docs/B.md", format!("# Here\n{text}"))]].concat(),
@@ -125,6 +143,7 @@ mod tests {
             ("[a](gone.md)\n", "docs/B.md:1: gone.md leads nowhere"),
             ("x\n[a](../../x)\n", "docs/B.md:2: ../../x leads out of the project"),
             ("[a](A.md#no-heading)\n", "no heading #no-heading"),
+            ("`docs/A.md` `engine/src/gone.rs`\n", "docs/B.md:1: there is no `engine/src/gone.rs`"),
         ] {
             let found = check_text("docs/B.md", text);
             assert!(found.len() == 1 && found[0].contains(expected), "{found:?}");

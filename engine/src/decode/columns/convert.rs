@@ -36,10 +36,8 @@ pub(super) struct Conversion {
     there_and_back: bool,
 }
 
-const SAFE: CastOptions<'static> = CastOptions {
-    safe: true,
-    format_options: arrow::util::display::FormatOptions::new(),
-};
+const SAFE: CastOptions<'static> =
+    CastOptions { safe: true, format_options: arrow::util::display::FormatOptions::new() };
 
 impl Conversion {
     /// The way from `from` to `to`, if there is a sensible one.
@@ -120,12 +118,8 @@ fn steps(from: &DataType, to: &DataType) -> Option<(Vec<DataType>, bool)> {
             (vec![Int64, bare(unit), bare(to_unit), Int64], true)
         }
         (from, Timestamp(..)) if from.is_integer() => (vec![Int64], false),
-        (Date32, Timestamp(unit, _)) => {
-            (vec![seconds, Timestamp(*unit, None), Int64], false)
-        }
-        (Date64, Timestamp(unit, _)) => {
-            (vec![milliseconds, Timestamp(*unit, None), Int64], false)
-        }
+        (Date32, Timestamp(unit, _)) => (vec![seconds, Timestamp(*unit, None), Int64], false),
+        (Date64, Timestamp(unit, _)) => (vec![milliseconds, Timestamp(*unit, None), Int64], false),
         _ => return None,
     })
 }

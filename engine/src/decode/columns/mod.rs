@@ -212,8 +212,7 @@ impl Projection {
         source: &ArrayRef,
         error: &arrow::error::ArrowError,
     ) -> Error {
-        let (name, from, to) =
-            (column.field.name(), source.data_type(), column.field.data_type());
+        let (name, from, to) = (column.field.name(), source.data_type(), column.field.data_type());
         Error::run(format!("column {name} is {from} and cannot be read as {to}: {error}"))
             .at(&*self.file)
     }

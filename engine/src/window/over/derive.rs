@@ -8,6 +8,8 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Decimal128Array, Float64Array, Int64Array};
 use arrow::buffer::{NullBuffer, ScalarBuffer};
 
+use pelton_kernels::geo_haversine;
+
 use super::entries::{NO_PLACE, place_parts};
 use super::layout::{AccumulatorKind, Layout};
 use super::numbers::{DoubleDouble, NonFinite, load_i128};
@@ -326,7 +328,11 @@ impl Raw {
             to.1.push(b.1);
         }
         let mut km = vec![0.0; known.len()];
-        pelton_kernels::geo_haversine::haversine_km(&from.0, &from.1, &to.0, &to.1, &mut km);
+        geo_haversine::distances_km(
+            geo_haversine::Places { lat: &from.0, lon: &from.1 },
+            geo_haversine::Places { lat: &to.0, lon: &to.1 },
+            &mut km,
+        );
         km.into_iter().zip(known).map(|(km, known)| known.then_some(km)).collect()
     }
 

@@ -102,8 +102,6 @@ pub(super) struct Layout {
     /// First word of the block with the codes' states, one word each.
     pub code_states: usize,
     pub block_words: usize,
-    /// Longest length + delay.
-    pub reach: i64,
 }
 
 impl Layout {
@@ -138,8 +136,6 @@ impl Layout {
         let code_states = block;
         // Whole cache lines, so that a block never shares its first one with a neighbour.
         let block_words = (block + plan.codes.len()).next_multiple_of(8);
-        let reach =
-            plan.horizons.iter().map(|h| h.length.saturating_add(h.delay)).max().unwrap_or(0);
         Self {
             entry_words,
             measures,
@@ -149,7 +145,6 @@ impl Layout {
             horizons,
             code_states,
             block_words,
-            reach,
         }
     }
 
