@@ -10,6 +10,14 @@ pub fn peak_rss_bytes() -> Option<u64> {
     }
 }
 
+/// Starts the count of [`peak_rss_bytes`] again at what is resident now, so that a step before
+/// the one to be measured (making a recording) does not count; `false` where that is not to be
+/// had, and the peak stays that of the whole process.
+pub fn reset_peak_rss() -> bool {
+    // "5" resets the peak of the process that writes it (proc(5), clear_refs).
+    cfg!(target_os = "linux") && std::fs::write("/proc/self/clear_refs", "5").is_ok()
+}
+
 /// The value of a `Name:   123 kB` line of `/proc/self/status` or `/proc/meminfo`, in bytes.
 pub fn field_bytes(text: &str, name: &str) -> Option<u64> {
     let rest = text.lines().find_map(|line| line.strip_prefix(name))?;
@@ -33,6 +41,14 @@ mod tests {
         assert_eq!(field_bytes(text, "HugePages_Total:"), Some(3));
         assert_eq!(field_bytes(text, "VmRSS:"), None);
         assert_eq!(field_bytes("VmHWM: x kB", "VmHWM:"), None);
+    }
+
+    #[test]
+    fn the_peak_can_start_again() {
+        let before = peak_rss_bytes();
+        if reset_peak_rss() {
+            assert!(peak_rss_bytes().is_some() && before.is_some());
+        }
     }
 
     #[test]

@@ -72,7 +72,7 @@ fn wrong_usage_ends_with_two_and_says_what_is_wrong() {
         "replay fraud --io fast",
         "replay fraud --backend quantum",
         "replay fraud --input a.csv --rows 5",
-        "replay fraud --input - --format parquet",
+        "replay fraud --input - --direct",
         "replay fraud --input a.csv --alerts a.csv",
         "generate payments --rows 1.5 --out x.csv",
         "generate payments --rows 10",

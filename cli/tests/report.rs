@@ -69,6 +69,16 @@ fn an_unbalanced_ledger_is_loud() {
 }
 
 #[test]
+fn only_the_most_frequent_reasons_are_named() {
+    let reasons = (1..=20u64).map(|rows| (format!("reason {rows:02}"), rows)).collect();
+    let ledger = Ledger::new(210, 0, 210, 0, reasons);
+    assert!(ledger.balanced);
+    let lines = ledger.reason_lines(2);
+    assert_eq!(lines[0], "20 rejected: reason 20");
+    assert_eq!(lines[2], "171 rejected: 18 other reasons");
+}
+
+#[test]
 fn the_json_reads_back_and_has_the_public_names() {
     let report = sample::report();
     let text = json::text(&report).unwrap();

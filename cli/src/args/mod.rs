@@ -146,7 +146,7 @@ pub struct ReplayFraudArgs {
     #[arg(short, long, value_name = "FILE")]
     pub input: Option<PathBuf>,
 
-    /// Format of the recording [default: by the file's ending, otherwise csv]
+    /// Format of the recording [default: told by its ending or its first bytes]
     #[arg(short, long, value_enum, value_name = "FORMAT")]
     pub format: Option<FormatArg>,
 

@@ -29,7 +29,7 @@ pub struct Machine {
     pub cores_online: Option<usize>,
     /// The CPUs that this process may run on ("0-1").
     pub affinity: Option<String>,
-    /// Widest vector instructions.
+    /// Level of vector instructions that the kernels use ("avx512").
     pub simd_level: String,
     /// Extensions found.
     pub simd_features: Vec<String>,
@@ -199,26 +199,11 @@ fn size_bytes(text: &str) -> Option<u64> {
     digits.parse::<u64>().ok()?.checked_mul(unit)
 }
 
-/// What the kernel says about io_uring without asking it for a ring: whether it is new enough
-/// (5.11, which has all that the file source needs) and whether an administrator has switched
-/// it off (`kernel.io_uring_disabled`, from 6.6 on).
+/// Asks the engine's file source for a ring.
 fn io_uring() -> IoUring {
-    if !cfg!(target_os = "linux") {
-        return IoUring { usable: false, reason: Some("only Linux has it".into()) };
-    }
-    let no = |reason: &str| IoUring { usable: false, reason: Some(reason.into()) };
-    match line_of("/proc/sys/kernel/io_uring_disabled").as_deref() {
-        Some("2") => return no("switched off (sysctl kernel.io_uring_disabled = 2)"),
-        Some("1") => return no("only for a group (sysctl kernel.io_uring_disabled = 1)"),
-        _ => {}
-    }
-    let release = line_of("/proc/sys/kernel/osrelease").unwrap_or_default();
-    let mut numbers = release.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
-    match (numbers.next(), numbers.next()) {
-        (Some(major), Some(minor)) if (major, minor) < (5, 11) => {
-            no("the kernel is older than 5.11")
-        }
-        _ => IoUring { usable: true, reason: None },
+    match pelton::source::uring_available() {
+        Ok(()) => IoUring { usable: true, reason: None },
+        Err(reason) => IoUring { usable: false, reason: Some(reason) },
     }
 }
 

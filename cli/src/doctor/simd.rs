@@ -1,22 +1,11 @@
-//! Which vector instructions this CPU has.
+//! Which vector instructions this CPU has, and which of them the kernels use.
 
-/// Name of the widest usable level, and the single extensions that were found.
+use pelton_kernels::simd;
+
+/// Name of the level that the kernels use (`PELTON_SIMD` can lower it), and the single
+/// extensions that were found.
 pub fn detect() -> (String, Vec<String>) {
-    let found = extensions();
-    let has = |name: &str| found.contains(&name);
-    // AVX-512 as the kernels use it: with byte, word and vector-length instructions.
-    let level = if ["avx512f", "avx512bw", "avx512dq", "avx512vl"].iter().all(|name| has(name)) {
-        "AVX-512"
-    } else if has("avx2") {
-        "AVX2"
-    } else if has("sse4.2") {
-        "SSE4.2"
-    } else if has("neon") {
-        "NEON"
-    } else {
-        "scalar"
-    };
-    (level.into(), found.into_iter().map(str::to_owned).collect())
+    (simd::level().to_string(), extensions().into_iter().map(str::to_owned).collect())
 }
 
 #[cfg(target_arch = "x86_64")]

@@ -19,9 +19,10 @@ fn parsed(words: &str) -> Result<(ReplayPlan, Results)> {
 #[test]
 fn without_options_two_million_payments_are_made() {
     let (plan, results) = parsed("").unwrap();
-    let path = PathBuf::from("pelton-fraud/payments-2000000-1.csv");
-    assert_eq!(plan.source, Source::Generated { rows: 2_000_000, seed: 1, path });
-    assert_eq!((plan.format, plan.delay_us, plan.speed), (FormatArg::Csv, 2_000_000, Speed::Max));
+    let path = PathBuf::from("pelton-fraud/payments-2000000-1.parquet");
+    let format = FormatArg::Parquet;
+    assert_eq!(plan.source, Source::Generated { rows: 2_000_000, seed: 1, format, path });
+    assert_eq!((plan.format, plan.delay_us, plan.speed), (None, 2_000_000, Speed::Max));
     assert_eq!(plan.alerts, Path::new("pelton-fraud/alerts.ndjson"));
     assert_eq!(results.page, Path::new("pelton-fraud/report.html"));
 }
@@ -29,21 +30,20 @@ fn without_options_two_million_payments_are_made() {
 #[test]
 fn the_ending_tells_the_format() {
     for (file, format) in [
-        ("a.parquet", FormatArg::Parquet),
-        ("a.CSV.gz", FormatArg::Csv),
-        ("a.ndjson.zst", FormatArg::Ndjson),
-        ("a.arrow", FormatArg::Arrow),
-        ("noending", FormatArg::Csv),
+        ("a.parquet", Some(FormatArg::Parquet)),
+        ("a.CSV.gz", Some(FormatArg::Csv)),
+        ("a.ndjson.zst", Some(FormatArg::Ndjson)),
+        ("a.arrow", Some(FormatArg::Arrow)),
+        ("noending", None),
     ] {
         assert_eq!(parsed(&format!("--input {file}")).unwrap().0.format, format, "{file}");
     }
-    assert_eq!(parsed("--input a.csv --format ndjson").unwrap().0.format, FormatArg::Ndjson);
+    assert_eq!(parsed("--input a.csv --format ndjson").unwrap().0.format, Some(FormatArg::Ndjson));
 }
 
 #[test]
 fn contradictions_are_wrong_usage() {
     for words in [
-        "--input - --format parquet",
         "--input - --direct",
         "--input a.csv --alerts a.csv",
         "--alerts x --late x",

@@ -161,6 +161,23 @@ impl Ledger {
     }
 }
 
+impl Ledger {
+    /// Lines that name the most frequent reasons, at most `most` of them, and one that counts
+    /// the rest.
+    pub fn reason_lines(&self, most: usize) -> Vec<String> {
+        let mut reasons: Vec<(&str, u64)> =
+            self.reasons.iter().map(|(reason, rows)| (reason.as_str(), *rows)).collect();
+        reasons.sort_by_key(|(_, rows)| std::cmp::Reverse(*rows));
+        let rest: u64 = reasons.iter().skip(most).map(|(_, rows)| rows).sum();
+        let line =
+            |rows: u64, reason: &str| format!("{} rejected: {reason}", format::thousands(rows));
+        let named = reasons.iter().take(most).map(|(reason, rows)| line(*rows, reason));
+        let others = (reasons.len() > most)
+            .then(|| line(rest, &format!("{} other reasons", reasons.len() - most)));
+        named.chain(others).collect()
+    }
+}
+
 /// Percentiles of latency in µs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

@@ -146,10 +146,8 @@ fn ledger(report: &FraudReport, paint: Paint, text: &mut String) {
         let late = format!("{} of the scored came late", thousands(ledger.late_marked));
         text.push_str(&format!("   {}\n", paint.dim(late)));
     }
-    for (reason, rows) in &ledger.reasons {
-        let reason =
-            cut(&format!("{} rejected: {}", thousands(*rows), printable(reason)), WIDTH - 2);
-        text.push_str(&format!("   {}\n", paint.dim(reason)));
+    for line in ledger.reason_lines(5) {
+        text.push_str(&format!("   {}\n", paint.dim(cut(&printable(&line), WIDTH - 2))));
     }
     if report.rows_beyond_memory > 0 {
         let rows = thousands(report.rows_beyond_memory);

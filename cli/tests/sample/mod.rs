@@ -226,7 +226,7 @@ fn machine() -> Machine {
         cores_usable: 2,
         cores_online: Some(2),
         affinity: Some("0-1".into()),
-        simd_level: "AVX-512".into(),
+        simd_level: "avx512".into(),
         simd_features: vec!["avx2".into(), "avx512f".into()],
         caches: vec![
             cache(1, "Data", 48),

@@ -133,9 +133,7 @@ pub fn ledger(report: &FraudReport) -> String {
             thousands(report.rows_beyond_memory)
         ));
     }
-    for (reason, rows) in &ledger.reasons {
-        notes.push(format!("{} rejected: {reason}", thousands(*rows)));
-    }
+    notes.extend(ledger.reason_lines(12));
     if !report.missing_signals.is_empty() {
         let signals: Vec<String> = report.missing_signals.iter().map(|s| words(s)).collect();
         notes.push(format!(
