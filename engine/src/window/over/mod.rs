@@ -19,13 +19,16 @@
 //! arithmetic. Values that several columns need (a mean and a sum) are read once a row and
 //! turned into columns at the end of the batch (`derive`).
 
+mod accumulate;
 mod derive;
 mod entries;
 mod layout;
 mod multiset;
 mod numbers;
 mod operator;
+mod raw;
 mod ring;
+mod row;
 mod spec;
 mod state;
 #[cfg(test)]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, Field, FieldRef, SchemaRef};
 
-use super::derive::Raw;
 use super::entries::{Entries, column};
+use super::raw::Raw;
 use super::spec::{Measure, MeasureKind, Output, OverPlan};
 use super::state::{OverState, Previous};
 use crate::batch::Batch;

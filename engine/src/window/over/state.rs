@@ -14,14 +14,10 @@
 //! given) counts only rows that are younger than `largest − R`, whatever is still in memory.
 //! *Windows are `lo..hi`*, `first ≤ lo ≤ hi ≤ end` (debug-asserted).
 
-use super::layout::{
-    Accumulator, AccumulatorKind, DISPLACED, FLAGS, HorizonLayout, LAST_TIME, Layout,
-};
+use super::layout::{DISPLACED, FLAGS, HorizonLayout, LAST_TIME, Layout};
 use super::multiset::Multiset;
-use super::numbers::{
-    DoubleDouble, NonFinite, add_square, load_i128, store_i128, two_square,
-};
 use super::ring::Ring;
+use super::row::RowContext;
 use super::spec::OverPlan;
 
 /// Keys in a segment of the block table: growing never moves blocks.
@@ -29,8 +25,8 @@ const SEGMENT_KEYS: usize = 1024;
 
 /// State word of a code column: the single value in the low half; in the high half 0 = no row
 /// yet, 1 = a single value, n + 2 = multiset n.
-const SINGLE: u64 = 1;
-const FIRST_MULTISET: u64 = 2;
+pub(super) const SINGLE: u64 = 1;
+pub(super) const FIRST_MULTISET: u64 = 2;
 
 /// What the row before the current one (in time, of the same key) was.
 #[derive(Debug, Clone, Copy)]
@@ -66,7 +62,7 @@ pub(super) struct OverState {
 
 /// Whether `time` is `span` or more before `now` (exact for all i64).
 #[inline]
-fn is_past(time: i64, now: i64, span: u64) -> bool {
+pub(super) fn is_past(time: i64, now: i64, span: u64) -> bool {
     time <= now && (now.wrapping_sub(time) as u64) >= span
 }
 
@@ -234,7 +230,7 @@ impl OverState {
 }
 
 /// Pops rows that are `memory` or more before `now` and behind all cursors.
-fn pop_forgotten(ring: &mut Ring, block: &[u64], layout: &Layout, now: i64, memory: u64) {
+pub(super) fn pop_forgotten(ring: &mut Ring, block: &[u64], layout: &Layout, now: i64, memory: u64) {
     let first = ring.first();
     let behind = layout
         .horizons
@@ -285,11 +281,11 @@ pub(super) fn cursors(block: &[u64], horizon: &HorizonLayout) -> (u32, u32) {
 }
 
 #[inline]
-fn set_cursors(block: &mut [u64], horizon: &HorizonLayout, lo: u32, hi: u32) {
+pub(super) fn set_cursors(block: &mut [u64], horizon: &HorizonLayout, lo: u32, hi: u32) {
     block[horizon.cursors] = u64::from(lo) | u64::from(hi) << 32;
 }
 
-fn clear(block: &mut [u64], horizon: &HorizonLayout) {
+pub(super) fn clear(block: &mut [u64], horizon: &HorizonLayout) {
     for accumulator in &horizon.accumulators {
         block[accumulator.at..accumulator.at + accumulator.kind.words()].fill(0);
     }
@@ -297,7 +293,7 @@ fn clear(block: &mut [u64], horizon: &HorizonLayout) {
 
 /// Counts an entry's codes into (or out of) a window, where the key has more than one value.
 #[inline]
-fn count_codes(
+pub(super) fn count_codes(
     layout: &Layout,
     block: &[u64],
     multisets: &mut [Multiset],
@@ -334,308 +330,6 @@ impl OverState {
         match state >> 32 {
             0 | SINGLE => CodeCounts::Single(state as u32),
             n => CodeCounts::Many(&self.multisets[(n - FIRST_MULTISET) as usize]),
-        }
-    }
-}
-
-/// One row on its way into its key's state.
-struct RowContext<'a> {
-    layout: &'a Layout,
-    ring: &'a mut Ring,
-    block: &'a mut [u64],
-    multisets: &'a mut Vec<Multiset>,
-    memory: u64,
-    time: i64,
-    /// Sequence number that the row gets in the log.
-    own: u32,
-    largest: Option<i64>,
-    overflow: Option<u32>,
-}
-
-impl RowContext<'_> {
-    /// Sees to it that the row's codes can be counted, before any window moves.
-    #[inline]
-    fn note_codes(&mut self, entry: &[u64]) {
-        for code in 0..self.layout.codes {
-            let value = self.layout.code(entry, code);
-            let state = self.block[self.layout.code_states + code];
-            if state >> 32 == 0 {
-                self.block[self.layout.code_states + code] = SINGLE << 32 | u64::from(value);
-            } else if state >> 32 == SINGLE && state as u32 != value {
-                self.split_single(code, state as u32);
-            }
-        }
-    }
-
-    #[cold]
-    fn split_single(&mut self, code: usize, value: u32) {
-        let mut multiset = Multiset::new(self.layout.horizons.len());
-        for (window, horizon) in self.layout.horizons.iter().enumerate() {
-            let (lo, hi) = cursors(self.block, horizon);
-            multiset.add_many(value, window, hi.wrapping_sub(lo));
-        }
-        self.multisets.push(multiset);
-        let number = self.multisets.len() as u64 - 1 + FIRST_MULTISET;
-        self.block[self.layout.code_states + code] = number << 32;
-    }
-
-    /// The newest row of the key.
-    #[inline]
-    fn last(&self) -> Option<Previous> {
-        if self.ring.len() == 0 {
-            return None;
-        }
-        Some(self.previous_at(self.ring.end().wrapping_sub(1)))
-    }
-
-    #[inline]
-    fn previous_at(&self, sequence: u32) -> Previous {
-        let entry = self.ring.entry(sequence, self.layout.entry_words);
-        let place = self.layout.place_word.map_or(0, |word| entry[word]);
-        Previous { time: entry[0] as i64, place }
-    }
-
-    /// The common case: the row is the key's newest, and so was the one before.
-    #[inline]
-    fn push_in_order(&mut self, entry: &[u64]) {
-        let layout = self.layout;
-        let stride = layout.entry_words;
-        for (window, horizon) in layout.horizons.iter().enumerate() {
-            let (mut lo, mut hi) = cursors(self.block, horizon);
-            let end = self.ring.end();
-            if horizon.delay > 0 {
-                while hi != end
-                    && is_past(self.ring.time(hi, stride), self.time, horizon.delay as u64)
-                {
-                    self.count(window, horizon, hi, true);
-                    hi = hi.wrapping_add(1);
-                }
-            }
-            let span = horizon.length as u64 + horizon.delay as u64;
-            while lo != hi && is_past(self.ring.time(lo, stride), self.time, span) {
-                self.count(window, horizon, lo, false);
-                lo = lo.wrapping_add(1);
-            }
-            if horizon.delay == 0 {
-                accumulate::<true>(&horizon.accumulators, self.block, entry, layout, &mut self.overflow);
-                count_codes(layout, self.block, self.multisets, entry, window, true);
-                hi = hi.wrapping_add(1);
-            }
-            set_cursors(self.block, horizon, lo, hi);
-            // Not settled yet where hi counts the entry that is pushed below.
-        }
-        if self.ring.is_full() {
-            pop_forgotten(self.ring, self.block, layout, self.time, self.memory);
-            if self.ring.is_full() {
-                self.ring.grow(stride);
-            }
-        }
-        self.ring.push(entry);
-        self.settle_all();
-    }
-
-    /// The row is the key's newest, but the cursors stand elsewhere.
-    #[cold]
-    fn push_and_seek(&mut self, entry: &[u64]) {
-        if self.ring.is_full() {
-            self.ring.grow(self.layout.entry_words);
-        }
-        self.own = self.ring.end();
-        self.ring.push(entry);
-        self.seek_all();
-        self.block[FLAGS] &= !DISPLACED;
-        if self.largest.is_some() {
-            // Late, though its key's newest: its windows may be cut at the memory's end.
-            self.block[FLAGS] |= DISPLACED;
-        }
-    }
-
-    /// The row is older than its key's newest.
-    #[cold]
-    fn insert_and_seek(&mut self, entry: &[u64]) -> Option<Previous> {
-        let layout = self.layout;
-        let at = self.ring.upper_bound(self.time, layout.entry_words);
-        let newest = self.block[LAST_TIME] as i64;
-        let previous = (at != self.ring.first())
-            .then(|| self.previous_at(at.wrapping_sub(1)))
-            .filter(|p| !is_past(p.time, self.largest.unwrap_or(newest), self.memory));
-        if self.ring.is_full() {
-            self.ring.grow(layout.entry_words);
-        }
-        self.own = at;
-        self.ring.insert(at, entry);
-        let index = at.wrapping_sub(self.ring.first());
-        for (window, horizon) in layout.horizons.iter().enumerate() {
-            let (lo, hi) = cursors(self.block, horizon);
-            let first = self.ring.first();
-            if index < lo.wrapping_sub(first) {
-                set_cursors(self.block, horizon, lo.wrapping_add(1), hi.wrapping_add(1));
-            } else if index < hi.wrapping_sub(first) {
-                self.count(window, horizon, at, true);
-                set_cursors(self.block, horizon, lo, hi.wrapping_add(1));
-            }
-        }
-        self.seek_all();
-        self.block[FLAGS] |= DISPLACED;
-        previous
-    }
-
-    fn seek_all(&mut self) {
-        let layout = self.layout;
-        for (window, horizon) in layout.horizons.iter().enumerate() {
-            self.seek(window, horizon);
-        }
-        self.settle_all();
-    }
-
-    /// Whether a time is not past the window's open left end.
-    #[inline]
-    fn is_inside_left(&self, horizon: &HorizonLayout, sequence: u32) -> bool {
-        let span = horizon.length as u64 + horizon.delay as u64;
-        let time = self.ring.time(sequence, self.layout.entry_words);
-        let forgotten = match self.largest {
-            // Newer rows are cut off by `hi`: for them the left end must not say no, or the
-            // cursor would stop before it reaches the row.
-            Some(largest) => {
-                sequence != self.own && time <= self.time && is_past(time, largest, self.memory)
-            }
-            None => false,
-        };
-        !is_past(time, self.time, span) && !forgotten
-    }
-
-    /// Steps the cursors of a horizon to the window that ends at the row, whichever way.
-    fn seek(&mut self, window: usize, horizon: &HorizonLayout) {
-        let stride = self.layout.entry_words;
-        let (mut lo, mut hi) = cursors(self.block, horizon);
-        let (first, end) = (self.ring.first(), self.ring.end());
-        let delay = horizon.delay as u64;
-        while lo != first && self.is_inside_left(horizon, lo.wrapping_sub(1)) {
-            lo = lo.wrapping_sub(1);
-            self.count(window, horizon, lo, true);
-        }
-        while hi != end && is_past(self.ring.time(hi, stride), self.time, delay) {
-            self.count(window, horizon, hi, true);
-            hi = hi.wrapping_add(1);
-        }
-        while lo != hi && !self.is_inside_left(horizon, lo) {
-            self.count(window, horizon, lo, false);
-            lo = lo.wrapping_add(1);
-        }
-        while hi != lo
-            && !is_past(self.ring.time(hi.wrapping_sub(1), stride), self.time, delay)
-        {
-            hi = hi.wrapping_sub(1);
-            self.count(window, horizon, hi, false);
-        }
-        set_cursors(self.block, horizon, lo, hi);
-    }
-
-    /// Counts a logged entry into or out of a window.
-    #[inline]
-    fn count(&mut self, window: usize, horizon: &HorizonLayout, sequence: u32, add: bool) {
-        let entry = self.ring.entry(sequence, self.layout.entry_words);
-        let (block, overflow) = (&mut *self.block, &mut self.overflow);
-        if add {
-            accumulate::<true>(&horizon.accumulators, block, entry, self.layout, overflow);
-        } else {
-            accumulate::<false>(&horizon.accumulators, block, entry, self.layout, overflow);
-        }
-        count_codes(self.layout, block, self.multisets, entry, window, add);
-    }
-
-    /// Float sums of windows of 0 and 1 rows are set to what they are, so that no trace of
-    /// rows that left can stay; and so are sums that a huge value made infinite.
-    #[inline]
-    fn settle_all(&mut self) {
-        let layout = self.layout;
-        for horizon in &layout.horizons {
-            if !horizon.has_floats {
-                continue;
-            }
-            let (lo, hi) = cursors(self.block, horizon);
-            let broken = horizon.accumulators.iter().any(|a| {
-                matches!(a.kind, AccumulatorKind::FloatSum | AccumulatorKind::FloatSumOfSquares)
-                    && !f64::from_bits(self.block[a.at]).is_finite()
-            });
-            if hi.wrapping_sub(lo) <= 1 || broken {
-                self.recompute(horizon, lo, hi);
-            }
-        }
-    }
-
-    fn recompute(&mut self, horizon: &HorizonLayout, lo: u32, hi: u32) {
-        clear(self.block, horizon);
-        let mut sequence = lo;
-        while sequence != hi {
-            let entry = self.ring.entry(sequence, self.layout.entry_words);
-            accumulate::<true>(
-                &horizon.accumulators,
-                self.block,
-                entry,
-                self.layout,
-                &mut self.overflow,
-            );
-            sequence = sequence.wrapping_add(1);
-        }
-    }
-}
-
-/// Adds an entry to (or takes it from) a horizon's accumulators. A null has the value 0.
-#[inline]
-fn accumulate<const ADD: bool>(
-    accumulators: &[Accumulator],
-    block: &mut [u64],
-    entry: &[u64],
-    layout: &Layout,
-    overflow: &mut Option<u32>,
-) {
-    for accumulator in accumulators {
-        let at = accumulator.at;
-        let step = |word: &mut u64, by: u64| {
-            *word = if ADD { word.wrapping_add(by) } else { word.wrapping_sub(by) };
-        };
-        match accumulator.kind {
-            AccumulatorKind::Nulls => {
-                step(&mut block[at], u64::from(layout.flags(entry) >> accumulator.measure & 1));
-            }
-            AccumulatorKind::Trues => {
-                let bit = accumulator.word as u32;
-                step(&mut block[at], u64::from(layout.flags(entry) >> bit & 1));
-            }
-            AccumulatorKind::Sum => {
-                let value = i128::from(entry[accumulator.word] as i64);
-                let sum = load_i128(block, at);
-                // 2^64 rows of 64-bit values fit into 128 bits: no overflow is possible.
-                store_i128(block, at, if ADD { sum + value } else { sum - value });
-            }
-            AccumulatorKind::SumOfSquares => {
-                let value = entry[accumulator.word] as i64;
-                match add_square::<ADD>(load_i128(block, at), value) {
-                    Some(sum) => store_i128(block, at, sum),
-                    None => *overflow = Some(accumulator.measure),
-                }
-            }
-            AccumulatorKind::FloatSum => {
-                let value = f64::from_bits(entry[accumulator.word]);
-                if value.is_finite() {
-                    let value = if ADD { value } else { -value };
-                    DoubleDouble::load(block, at).add(value).store(block, at);
-                } else {
-                    NonFinite::load(block, at + 2).count(value, ADD).store(block, at + 2);
-                }
-            }
-            AccumulatorKind::FloatSumOfSquares => {
-                let value = f64::from_bits(entry[accumulator.word]);
-                if value.is_finite() {
-                    let (square, rest) = two_square(value);
-                    let sign = if ADD { 1.0 } else { -1.0 };
-                    DoubleDouble::load(block, at)
-                        .add(sign * square)
-                        .add(sign * rest)
-                        .store(block, at);
-                }
-            }
         }
     }
 }
