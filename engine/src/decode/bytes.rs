@@ -74,9 +74,9 @@ pub fn open_bytes(
     match format {
         Format::Csv => Ok(Box::new(CsvDecoder::new(Box::new(reader), options)?)),
         Format::NdJson => Ok(Box::new(NdJsonDecoder::new(Box::new(reader), options)?)),
-        Format::Parquet | Format::Arrow => Err(Error::usage(format!(
-            "{name}: bytes in memory cannot be read as {format} here"
-        ))
-        .advise("open them as a file, or use csv or ndjson")),
+        Format::Parquet | Format::Arrow => {
+            Err(Error::usage(format!("{name}: bytes in memory cannot be read as {format} here"))
+                .advise("open them as a file, or use csv or ndjson"))
+        }
     }
 }

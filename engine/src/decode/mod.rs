@@ -9,14 +9,16 @@ pub mod bytes;
 pub mod csv;
 mod infer;
 pub mod ndjson;
+#[cfg(test)]
+mod testing;
 mod text;
 
 use std::fmt;
 use std::time::Instant;
 
+use ::bytes::Bytes;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
-use ::bytes::Bytes;
 
 pub use self::bytes::{MemoryReader, open_bytes};
 pub use self::csv::CsvDecoder;
