@@ -15,14 +15,16 @@ mod open;
 mod parquet;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod testing;
 mod text;
 
 use std::fmt;
 use std::time::Instant;
 
+use ::bytes::Bytes;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
-use ::bytes::Bytes;
 
 pub use self::bytes::{MemoryReader, open_bytes};
 pub use self::csv::CsvDecoder;

@@ -116,6 +116,8 @@ impl CsvIndex {
         let most = len + CHUNK + 1;
         if self.separators.len() < most {
             self.separators.resize(most, 0);
+        }
+        if self.record_ends.len() < most {
             self.record_ends.resize(most, 0);
         }
         self.separators[0] = (from as u32).wrapping_sub(1);

@@ -258,8 +258,10 @@ fn plain_end(line: &[u8], mut at: usize) -> usize {
         let word = u64::from_le_bytes(*bytes);
         // A byte below `n` (n <= 128) sets its top bit in `(word - n) & !word`; a borrow can set
         // more above it, never below, so the lowest one set is right.
-        let quote = (word ^ (ONES * b'"' as u64)).wrapping_sub(ONES) & !(word ^ (ONES * b'"' as u64));
-        let slash = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES) & !(word ^ (ONES * b'\\' as u64));
+        let quote =
+            (word ^ (ONES * b'"' as u64)).wrapping_sub(ONES) & !(word ^ (ONES * b'"' as u64));
+        let slash =
+            (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES) & !(word ^ (ONES * b'\\' as u64));
         let control = word.wrapping_sub(ONES * 0x20) & !word;
         let found = (quote | slash | control) & TOPS;
         if found != 0 {

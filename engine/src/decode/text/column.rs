@@ -287,10 +287,16 @@ impl Column {
                     Err(DecimalError::TooPrecise) => {
                         let scale = plan.scale();
                         let shown = show(text);
-                        return Err(format!("{shown} has more than {scale} digits after the point"));
+                        return Err(format!(
+                            "{shown} has more than {scale} digits after the point"
+                        ));
                     }
                     Err(DecimalError::TooLarge) => {
-                        return Err(format!("{} has too many digits for {}", show(text), self.type_name()));
+                        return Err(format!(
+                            "{} has too many digits for {}",
+                            show(text),
+                            self.type_name()
+                        ));
                     }
                 }
             }
@@ -350,9 +356,7 @@ impl Column {
     pub fn finish(&mut self, rows: usize) -> Result<ArrayRef> {
         let nulls = self.take_nulls(rows);
         Ok(match &mut self.values {
-            Values::Int(out) => {
-                integers(&self.plan.data_type, std::mem::take(out), nulls)
-            }
+            Values::Int(out) => integers(&self.plan.data_type, std::mem::take(out), nulls),
             Values::Decimal(plan, out) => {
                 let array = Decimal128Array::new(std::mem::take(out).into(), nulls);
                 Arc::new(array.with_precision_and_scale(plan.precision(), plan.scale())?)

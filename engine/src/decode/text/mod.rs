@@ -20,7 +20,7 @@ mod segments;
 
 pub(super) use column::ColumnPlan;
 pub(super) use rows::Rows;
-pub(super) use schema::{Wanted, missing_column, resolve};
+pub(super) use schema::{Wanted, resolve};
 pub(super) use segments::Segments;
 
 /// Longest field that may be asked for in [`super::DecodeOptions::field_bytes_max`]: positions

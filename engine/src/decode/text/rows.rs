@@ -102,20 +102,8 @@ impl Rows {
         self.rejects.push(Reject { start, end, column, reason });
     }
 
-    /// Appends to each column the fields of the rows pushed since the last call. `fields(i)`
-    /// says where those of input column `i` lie.
-    pub fn append<S: Spans, D: Dialect>(
-        &mut self,
-        text: &[u8],
-        dialect: &D,
-        fields: impl Fn(usize) -> S,
-    ) {
-        self.each(text.len(), |column, level, at, bad| {
-            column.append(level, text, &fields(column.plan().index), dialect, at, bad);
-        });
-    }
-
-    /// As [`Self::append`], for one column; call for each, then [`Self::appended`].
+    /// Appends to a column the fields of the rows pushed since the last [`Self::appended`];
+    /// call it for each column, then that.
     pub fn append_column<S: Spans, D: Dialect>(
         &mut self,
         column: usize,
@@ -129,18 +117,6 @@ impl Rows {
 
     /// Ends a round of [`Self::append_column`].
     pub fn appended(&mut self) {
-        self.parsed = self.starts.len();
-    }
-
-    fn each(
-        &mut self,
-        text_bytes: usize,
-        mut run: impl FnMut(&mut Column, Level, (usize, usize), &mut Vec<BadField>),
-    ) {
-        let at = (self.parsed, self.rows_hint(text_bytes));
-        for column in &mut self.columns {
-            run(column, self.level, at, &mut self.bad);
-        }
         self.parsed = self.starts.len();
     }
 

@@ -17,7 +17,11 @@ pub(crate) struct Wanted {
 }
 
 /// The columns that the plan reads among those that the input has.
-pub(crate) fn resolve(file: &str, names: &[String], options: &DecodeOptions) -> Result<Vec<Wanted>> {
+pub(crate) fn resolve(
+    file: &str,
+    names: &[String],
+    options: &DecodeOptions,
+) -> Result<Vec<Wanted>> {
     let Some(requests) = &options.columns else {
         return (0..names.len())
             .map(|index| {
@@ -55,13 +59,14 @@ fn unique(file: &str, names: &[String], name: &str) -> Result<()> {
 }
 
 /// The error for a required column that the input lacks.
-pub(crate) fn missing_column(file: &str, name: &str, names: &[String]) -> Error {
+fn missing_column(file: &str, name: &str, names: &[String]) -> Error {
     const LISTED: usize = 40;
     let mut listed = names.iter().take(LISTED).cloned().collect::<Vec<_>>().join(", ");
     if names.len() > LISTED {
         listed.push_str(", …");
     }
-    let error = Error::run(format!("there is no column {name:?}; the input has: {listed}")).at(file);
+    let error =
+        Error::run(format!("there is no column {name:?}; the input has: {listed}")).at(file);
     match closest(name, names) {
         Some(other) => error.advise(format!("did you mean {other:?}?")),
         None => error,
@@ -110,9 +115,7 @@ fn supported(file: &str, name: &str, data_type: &DataType) -> Result<()> {
         DataType::Decimal128(precision, scale) => {
             (1..=38).contains(precision) && *scale <= *precision as i8 && *scale >= -38
         }
-        DataType::Dictionary(key, value) => {
-            **key == DataType::Int32 && **value == DataType::Utf8
-        }
+        DataType::Dictionary(key, value) => **key == DataType::Int32 && **value == DataType::Utf8,
         _ => false,
     };
     if known {
