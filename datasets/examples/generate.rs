@@ -22,7 +22,7 @@ fn main() -> Result<()> {
     match arguments.next() {
         Some(path) => {
             let path = Path::new(&path);
-            let written = write(config, format_of(path)?, path, &mut |_| {})?;
+            let written = write(config, format_of(path)?, path, &mut |_| true)?;
             println!("{} rows, {} bytes", written.rows, written.bytes);
         }
         None => count_frauds(config)?,

@@ -17,6 +17,8 @@ pub enum Error {
         /// What is wrong with it, and what would be right.
         reason: String,
     },
+    /// The caller's `progress` said no.
+    Stopped,
     /// A file that cannot be read or written.
     File {
         /// What was tried ("write", "open", "rename to").
@@ -47,6 +49,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Config { field, reason } => write!(f, "{field}: {reason}"),
+            Self::Stopped => f.write_str("stopped"),
             Self::File { verb, path, reason } => {
                 write!(f, "cannot {verb} {}: {reason}", path.display())
             }

@@ -21,7 +21,10 @@ fn config() -> PaymentsConfig {
 fn write_to(folder: &Path, name: &str, format: FileFormat) -> Vec<u8> {
     let path = folder.join(name);
     let mut done = 0;
-    let written = write(config(), format, &path, &mut |rows| done = rows).expect("written");
+    let written = write(config(), format, &path, &mut |rows| {
+        done = rows;
+        true
+    }).expect("written");
     assert_eq!((written.rows, done), (ROWS, ROWS));
     let bytes = fs::read(path).expect("the file");
     assert_eq!(written.bytes, bytes.len() as u64);
@@ -147,7 +150,7 @@ fn an_empty_recording_is_a_header_or_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     for format in FileFormat::ALL {
         let path = folder.path().join(format.name());
-        let written = write(PaymentsConfig::new(0, 1), format, &path, &mut |_| {});
+        let written = write(PaymentsConfig::new(0, 1), format, &path, &mut |_| true);
         assert_eq!(written.expect("written").rows, 0);
     }
     let text = |name| fs::read_to_string(folder.path().join(name)).expect("the file");
@@ -165,7 +168,7 @@ fn what_cannot_be_written_says_where_and_leaves_nothing() {
         (&no_folder, FileFormat::Csv),
         (&packed, FileFormat::Parquet),
     ] {
-        let error = write(config(), format, path, &mut |_| {}).expect_err("refused");
+        let error = write(config(), format, path, &mut |_| true).expect_err("refused");
         assert!(error.to_string().contains(&path.display().to_string()), "{error}");
         assert!(!error.is_config());
     }

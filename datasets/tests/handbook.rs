@@ -55,7 +55,7 @@ fn other_files_are_refused() {
     let path = folder.path().join("p.parquet");
     let config = payments::PaymentsConfig::new(10, 1);
     let format = pelton_datasets::FileFormat::Parquet;
-    payments::write(config, format, &path, &mut |_| {}).expect("written");
+    payments::write(config, format, &path, &mut |_| true).expect("written");
     let error = handbook::rows(&path).expect_err("refused").to_string();
     assert!(error.contains("p.parquet") && error.contains("tx_id"), "{error}");
     let absent = handbook::read(&folder.path().join("absent")).err().expect("refused").to_string();

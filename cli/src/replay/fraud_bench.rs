@@ -10,7 +10,7 @@ use super::fraud_run::text;
 use super::run::{self, BenchPlan, GeneratePlan, NewProgress};
 use crate::bench::{BenchReport, OpenLoop};
 use crate::doctor::Machine;
-use crate::memory::peak_rss_bytes;
+use crate::memory::{peak_rss_bytes, reset_peak_rss};
 use crate::report::collect::latency;
 
 /// Seed of the recordings of the bench.
@@ -41,7 +41,7 @@ pub(super) fn bench(
         }
     };
     let path = text(&recording)?;
-    // Before the measurement's own memory, which is not the engine's.
+    reset_peak_rss();
     let summary = fraud::full_speed(&path, plan.shards, plan.batch_rows)?;
     let wall_s = summary.wall.as_secs_f64();
     let rows_per_s = summary.rows_in as f64 / wall_s.max(1e-9);

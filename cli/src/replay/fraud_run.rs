@@ -18,7 +18,7 @@ use pelton_pipelines::fraud::{self, FraudConfig};
 use super::run::{self, GeneratePlan, NewProgress, ReplayPlan, Source};
 use crate::args::{BackendArg, IoArg, Speed};
 use crate::doctor::Machine;
-use crate::memory::peak_rss_bytes;
+use crate::memory::{peak_rss_bytes, reset_peak_rss};
 use crate::report::collect::{AlertMark, Label, RowCollector, ScoredRow, Timeline, latency};
 use crate::report::{FraudReport, Ledger};
 
@@ -43,6 +43,8 @@ pub(super) fn replay(
 ) -> Result<FraudReport> {
     force_backend(plan.backend)?;
     let path = input_path(plan, progress, stop)?;
+    // What was needed to make the recording is not the replay's.
+    reset_peak_rss();
     let input = Input::open(plan, &path)?;
     let schema = input.schema();
     let config = FraudConfig {
@@ -63,9 +65,6 @@ pub(super) fn replay(
         }
     };
     let decided = fraud::decide(features, &schema, &config, look)?;
-    for signal in &decided.missing_signals {
-        eprintln!("note: the recording lacks {signal}; the pipeline runs without");
-    }
     let pipeline = outputs(decided.pipeline, plan);
     let timeline = Arc::new(Mutex::new(Timeline::new()));
     let options = options(plan, progress("replay"), timeline.clone(), stop);

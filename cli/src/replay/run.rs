@@ -146,10 +146,11 @@ pub fn generate(
     };
     let mut told = |rows: u64| {
         progress.set(rows, Some(plan.rows), rows);
+        !stop.load(Ordering::Relaxed)
     };
     match payments::write(config, format, &plan.out, &mut told) {
-        Ok(_) if stop.load(Ordering::Relaxed) => Err(Error::interrupted()),
         Ok(_) => Ok(()),
+        Err(pelton_datasets::Error::Stopped) => Err(Error::interrupted()),
         Err(error) if error.is_config() => Err(Error::usage(error.to_string())),
         Err(error) => Err(Error::run(error.to_string())),
     }

@@ -129,15 +129,15 @@ impl Iterator for Payments {
 
 /// Writes a recording to `path`. Text formats are compressed where the name ends in `.gz` or
 /// `.zst`. The file appears under its name only when it is complete. `progress` is called with
-/// the number of rows written so far.
+/// the number of rows written so far, and says whether to go on.
 ///
 /// # Errors
-/// When the configuration makes no sense or the file cannot be written.
+/// When the configuration makes no sense, the file cannot be written, or `progress` said no.
 pub fn write(
     config: PaymentsConfig,
     format: FileFormat,
     path: &Path,
-    progress: &mut dyn FnMut(u64),
+    progress: &mut dyn FnMut(u64) -> bool,
 ) -> Result<Written> {
     let batches = Payments::new(config)?.map(Ok);
     write_batches(&schema(), batches, format, path, progress)

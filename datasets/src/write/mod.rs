@@ -99,7 +99,7 @@ pub(crate) fn write_batches(
     batches: impl Iterator<Item = Result<RecordBatch>>,
     format: FileFormat,
     path: &Path,
-    progress: &mut dyn FnMut(u64),
+    progress: &mut dyn FnMut(u64) -> bool,
 ) -> Result<Written> {
     let packing = Packing::of(path);
     if !format.is_text() && packing != Packing::None {
@@ -117,7 +117,9 @@ pub(crate) fn write_batches(
         let batch = batch?;
         sink.write(&batch).map_err(failed)?;
         rows += batch.num_rows() as u64;
-        progress(rows);
+        if !progress(rows) {
+            return Err(Error::Stopped);
+        }
     }
     sink.finish().map_err(failed)?;
     let bytes = output.commit()?;
