@@ -1,30 +1,28 @@
 //! The running values of a horizon: an entry in, an entry out.
 
-use super::layout::{Accumulator, AccumulatorKind, Layout};
+use super::layout::{AccumulatorKind, HorizonLayout, Layout, NULL_BITS};
 use super::numbers::{DoubleDouble, NonFinite, add_square, load_i128, store_i128, two_square};
 
 /// Adds an entry to (or takes it from) a horizon's accumulators. A null has the value 0.
 #[inline]
 pub(super) fn accumulate<const ADD: bool>(
-    accumulators: &[Accumulator],
+    horizon: &HorizonLayout,
     block: &mut [u64],
     entry: &[u64],
     layout: &Layout,
     overflow: &mut Option<u32>,
 ) {
-    for accumulator in accumulators {
+    let flags = layout.flags(entry);
+    if flags & NULL_BITS != 0 {
+        for nulls in &horizon.null_counts {
+            step::<ADD>(&mut block[nulls.at], flags >> nulls.measure & 1);
+        }
+    }
+    for accumulator in &horizon.accumulators {
         let at = accumulator.at;
-        let step = |word: &mut u64, by: u64| {
-            *word = if ADD { word.wrapping_add(by) } else { word.wrapping_sub(by) };
-        };
         match accumulator.kind {
-            AccumulatorKind::Nulls => {
-                step(&mut block[at], u64::from(layout.flags(entry) >> accumulator.measure & 1));
-            }
-            AccumulatorKind::Trues => {
-                let bit = accumulator.word as u32;
-                step(&mut block[at], u64::from(layout.flags(entry) >> bit & 1));
-            }
+            AccumulatorKind::Nulls => unreachable!("null counts have a list of their own"),
+            AccumulatorKind::Trues => step::<ADD>(&mut block[at], flags >> accumulator.word & 1),
             AccumulatorKind::Sum => {
                 let value = i128::from(entry[accumulator.word] as i64);
                 let sum = load_i128(block, at);
@@ -60,4 +58,9 @@ pub(super) fn accumulate<const ADD: bool>(
             }
         }
     }
+}
+
+#[inline]
+fn step<const ADD: bool>(count: &mut u64, by: u32) {
+    *count = if ADD { count.wrapping_add(by.into()) } else { count.wrapping_sub(by.into()) };
 }

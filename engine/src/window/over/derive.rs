@@ -3,6 +3,7 @@
 //! The row loop only copies running values ([`Raw`]); means, deviations and speeds are computed
 //! a column at a time afterwards.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Decimal128Array, Float64Array, Int64Array};
@@ -35,7 +36,7 @@ impl Raw {
     fn column(&self, current: &Current<'_>, name: &str, output: Output) -> Result<ArrayRef> {
         Ok(match output {
             Output::Count { h } => integers(self.counts[h].clone()),
-            Output::CountValid { h, m } => integers(self.valid(h, m)),
+            Output::CountValid { h, m } => integers(self.valid(h, m).into_owned()),
             Output::Sum { h, m } => self.sum(current, name, h, m)?,
             Output::Mean { h, m } => self.moments(current, h, m, false, Moment::Mean),
             Output::OwnMean { h, m } => self.moments(current, h, m, true, Moment::Mean),
@@ -44,8 +45,8 @@ impl Raw {
             Output::Distinct { h, c } => integers(self.code(h, c).distinct.clone()),
             Output::CountSame { h, c } => integers(self.code(h, c).same.clone()),
             Output::SincePrevious => self.since_previous(current),
-            Output::DistanceKm => floats(self.distances(current)),
-            Output::SpeedKmh => self.speeds(current),
+            Output::DistanceKm => self.distance_column(current),
+            Output::SpeedKmh => self.speed_column(current),
         })
     }
 
@@ -64,18 +65,18 @@ impl Raw {
     }
 
     /// Rows of the window whose measure is not null.
-    fn valid(&self, h: usize, m: usize) -> Vec<i64> {
+    fn valid(&self, h: usize, m: usize) -> Cow<'_, [i64]> {
         match self.source(h, m, AccumulatorKind::Nulls) {
-            Some(Values::Counts(nulls)) => {
+            Some(Values::Counts(nulls)) if nulls.iter().any(|&n| n > 0) => {
                 self.counts[h].iter().zip(nulls).map(|(&n, &nulls)| n - nulls as i64).collect()
             }
-            _ => self.counts[h].clone(),
+            _ => Cow::Borrowed(&self.counts[h]),
         }
     }
 
     fn sum(&self, current: &Current<'_>, name: &str, h: usize, m: usize) -> Result<ArrayRef> {
         let valid = self.valid(h, m);
-        let nulls = nulls_of(&valid);
+        let nulls = nulls_below(&valid, 1);
         if let Some(Values::Counts(trues)) = self.source(h, m, AccumulatorKind::Trues) {
             let sums: Vec<i64> = trues.iter().map(|&n| n as i64).collect();
             return Ok(Arc::new(Int64Array::new(ScalarBuffer::from(sums), nulls)));
@@ -108,104 +109,99 @@ impl Raw {
         own: bool,
         moment: Moment,
     ) -> ArrayRef {
-        let valid = self.valid(h, m);
         let own = own && current.plan.horizons[h].delay == 0;
-        let scale = match current.plan.measures[m].kind {
-            // Exact for the scales that money has: 10^22 is the last power an f64 holds.
-            MeasureKind::Decimal(_, scale) => power_of_ten(scale),
-            _ => 1.0,
-        };
-        let squares = match moment {
-            Moment::Mean => None,
-            Moment::StdDev => self
-                .source(h, m, AccumulatorKind::SumOfSquares)
-                .or_else(|| self.source(h, m, AccumulatorKind::FloatSumOfSquares)),
-        };
-        let sums = [AccumulatorKind::Sum, AccumulatorKind::FloatSum, AccumulatorKind::Trues]
-            .into_iter()
-            .find_map(|kind| self.source(h, m, kind));
-        let mut values = Vec::with_capacity(valid.len());
-        for (i, &n) in valid.iter().enumerate() {
-            let without = if own { current.value(i, m) } else { None };
-            let n = n - i64::from(without.is_some());
-            values.push(match (sums, squares) {
-                (Some(Values::Integers(sums)), squares) => {
-                    let x = without.map_or(0, |bits| i128::from(bits as i64));
-                    let squares = match squares {
-                        Some(Values::Integers(squares)) => squares[i] - x * x,
-                        _ => 0,
-                    };
-                    integer_moment(moment, n, sums[i] - x, squares).map(|v| v / scale)
-                }
-                (Some(Values::Counts(trues)), _) => {
-                    let x = without.map_or(0, |bits| i128::from(bits));
-                    let sum = i128::from(trues[i]) - x;
-                    integer_moment(moment, n, sum, sum)
-                }
-                (Some(Values::Floats(sums)), squares) => {
-                    let squares = match squares {
-                        Some(Values::Floats(squares)) => squares[i].0,
-                        _ => DoubleDouble::default(),
-                    };
-                    float_moment(moment, n, sums[i], squares, without.map(f64::from_bits))
-                }
-                (None, _) => None,
-            });
+        let mut n = self.valid(h, m);
+        let without: Vec<Option<u64>> =
+            if own { (0..n.len()).map(|i| current.value(i, m)).collect() } else { Vec::new() };
+        if own {
+            n = n.iter().zip(&without).map(|(n, x)| n - i64::from(x.is_some())).collect();
         }
-        floats(values)
+        let source = |kind| self.source(h, m, kind);
+        let least = if moment == Moment::Mean { 1 } else { 2 };
+        let values = if let Some(Values::Floats(sums)) = source(AccumulatorKind::FloatSum) {
+            let squares = match source(AccumulatorKind::FloatSumOfSquares) {
+                Some(Values::Floats(squares)) if moment == Moment::StdDev => squares.as_slice(),
+                _ => &[],
+            };
+            let square = |i: usize| squares.get(i).map_or(DoubleDouble::default(), |s| s.0);
+            let x = |i: usize| without.get(i).copied().flatten().map(f64::from_bits);
+            let moments = n.iter().enumerate();
+            moments.map(|(i, &n)| float_moment(moment, n, sums[i], square(i), x(i))).collect()
+        } else if let Some(Values::Counts(trues)) = source(AccumulatorKind::Trues) {
+            let x = |i: usize| without.get(i).copied().flatten().unwrap_or(0);
+            let sums: Vec<i128> =
+                trues.iter().enumerate().map(|(i, &n)| i128::from(n - x(i))).collect();
+            integer_moments(moment, &n, &sums, &sums, 1.0)
+        } else {
+            let scale = match current.plan.measures[m].kind {
+                // Exact for the scales that money has: 10^22 is the last power an f64 holds.
+                MeasureKind::Decimal(_, scale) => power_of_ten(scale),
+                _ => 1.0,
+            };
+            let x = |i: usize| without.get(i).copied().flatten().unwrap_or(0) as i64;
+            let sums = integers_without(source(AccumulatorKind::Sum), own, |i| i128::from(x(i)));
+            let squares = match moment {
+                Moment::Mean => Cow::Borrowed(&[][..]),
+                Moment::StdDev => {
+                    let squares = source(AccumulatorKind::SumOfSquares);
+                    integers_without(squares, own, |i| i128::from(x(i)) * i128::from(x(i)))
+                }
+            };
+            integer_moments(moment, &n, &sums, &squares, scale)
+        };
+        Arc::new(Float64Array::new(ScalarBuffer::from(values), nulls_below(&n, least)))
     }
 
     fn since_previous(&self, current: &Current<'_>) -> ArrayRef {
         let units = current.plan.units_per_second as f64;
-        floats(
-            self.previous
-                .iter()
-                .enumerate()
-                .map(|(i, p)| p.map(|p| current.time(i).wrapping_sub(p.time) as u64 as f64 / units))
-                .collect(),
-        )
+        let seconds = self.previous.iter().enumerate().map(|(i, previous)| {
+            previous.map_or(0.0, |p| current.elapsed(i, p.time) / units)
+        });
+        let known = NullBuffer::from_iter(self.previous.iter().map(Option::is_some));
+        Arc::new(Float64Array::new(seconds.collect(), Some(known)))
     }
 
-    fn distances(&self, current: &Current<'_>) -> Vec<Option<f64>> {
+    /// Distances, computed once a batch for all outputs that need them, and where they are known.
+    fn distances(&self, current: &Current<'_>) -> (Vec<f64>, Vec<bool>) {
+        let rows = self.previous.len();
         let Some(word) = current.layout.place_word else {
-            return vec![None; self.previous.len()];
+            return (vec![0.0; rows], vec![false; rows]);
         };
-        let mut from = (Vec::new(), Vec::new());
-        let mut to = (Vec::new(), Vec::new());
-        let mut known = Vec::with_capacity(self.previous.len());
+        let (mut from_lat, mut from_lon) = (vec![0; rows], vec![0; rows]);
+        let (mut to_lat, mut to_lon) = (vec![0; rows], vec![0; rows]);
+        let mut known = vec![false; rows];
         for (i, previous) in self.previous.iter().enumerate() {
             let here = current.entry(i)[word];
             let there = previous.map_or(NO_PLACE, |p| p.place);
-            known.push(here != NO_PLACE && there != NO_PLACE);
-            let (a, b) = if known[i] { (place_parts(there), place_parts(here)) } else { ((0, 0), (0, 0)) };
-            from.0.push(a.0);
-            from.1.push(a.1);
-            to.0.push(b.0);
-            to.1.push(b.1);
+            if here != NO_PLACE && there != NO_PLACE {
+                known[i] = true;
+                (from_lat[i], from_lon[i]) = place_parts(there);
+                (to_lat[i], to_lon[i]) = place_parts(here);
+            }
         }
-        let mut km = vec![0.0; known.len()];
+        let mut km = vec![0.0; rows];
         geo_haversine::distances_km(
-            geo_haversine::Places { lat: &from.0, lon: &from.1 },
-            geo_haversine::Places { lat: &to.0, lon: &to.1 },
+            geo_haversine::Places { lat: &from_lat, lon: &from_lon },
+            geo_haversine::Places { lat: &to_lat, lon: &to_lon },
             &mut km,
         );
-        km.into_iter().zip(known).map(|(km, known)| known.then_some(km)).collect()
+        (km, known)
     }
 
-    fn speeds(&self, current: &Current<'_>) -> ArrayRef {
+    fn distance_column(&self, current: &Current<'_>) -> ArrayRef {
+        let (km, known) = self.distances(current);
+        Arc::new(Float64Array::new(ScalarBuffer::from(km), Some(NullBuffer::from(known))))
+    }
+
+    fn speed_column(&self, current: &Current<'_>) -> ArrayRef {
         let units_per_hour = current.plan.units_per_second as f64 * 3600.0;
-        let distances = self.distances(current);
-        floats(
-            distances
-                .into_iter()
-                .zip(&self.previous)
-                .enumerate()
-                .map(|(i, (km, previous))| {
-                    let elapsed = current.time(i).wrapping_sub((*previous)?.time) as u64 as f64;
-                    (elapsed > 0.0).then_some(km? / (elapsed / units_per_hour))
-                })
-                .collect(),
-        )
+        let (mut values, mut known) = self.distances(current);
+        for (i, previous) in self.previous.iter().enumerate() {
+            let elapsed = previous.map_or(0.0, |p| current.elapsed(i, p.time));
+            known[i] &= elapsed > 0.0;
+            values[i] = if known[i] { values[i] / (elapsed / units_per_hour) } else { 0.0 };
+        }
+        Arc::new(Float64Array::new(ScalarBuffer::from(values), Some(NullBuffer::from(known))))
     }
 }
 
@@ -223,8 +219,9 @@ impl Current<'_> {
         &self.entries[row * self.stride..(row + 1) * self.stride]
     }
 
-    fn time(&self, row: usize) -> i64 {
-        self.entry(row)[0] as i64
+    /// Units of time since an earlier row.
+    fn elapsed(&self, row: usize, since: i64) -> f64 {
+        (self.entry(row)[0] as i64).wrapping_sub(since) as u64 as f64
     }
 
     /// The row's own value of a measure (integer or f64 bits, 0 or 1), unless it is null.
@@ -253,22 +250,48 @@ fn to_f64(value: i128) -> f64 {
     i64::try_from(value).map_or(value as f64, |value| value as f64)
 }
 
-/// Mean, or √((n Σx² − (Σx)²) / (n (n − 1))), exact up to the last conversion.
-#[inline]
-fn integer_moment(moment: Moment, n: i64, sum: i128, squares: i128) -> Option<f64> {
-    match moment {
-        Moment::Mean => (n > 0).then(|| to_f64(sum) / n as f64),
-        Moment::StdDev if n < 2 => None,
-        Moment::StdDev => {
-            let exact = squares
-                .checked_mul(i128::from(n))
-                .zip(sum.checked_mul(sum))
-                .map(|(a, b)| to_f64(a - b));
-            let spread = exact
-                .unwrap_or_else(|| (squares as f64 * n as f64 - sum as f64 * sum as f64).max(0.0));
-            Some((spread / (n as f64 * (n - 1) as f64)).sqrt())
-        }
+/// The running sums, less the row's own share where it is not to count.
+fn integers_without<'a>(
+    values: Option<&'a Values>,
+    own: bool,
+    share: impl Fn(usize) -> i128,
+) -> Cow<'a, [i128]> {
+    let Some(Values::Integers(values)) = values else {
+        unreachable!("every mean and deviation has its sums: both come from the plan's outputs");
+    };
+    if !own {
+        return Cow::Borrowed(values);
     }
+    values.iter().enumerate().map(|(i, value)| value - share(i)).collect()
+}
+
+/// Means, or √((n Σx² − (Σx)²) / (n (n − 1))), exact up to the last conversions; anything where
+/// n is too small.
+fn integer_moments(
+    moment: Moment,
+    n: &[i64],
+    sums: &[i128],
+    squares: &[i128],
+    scale: f64,
+) -> Vec<f64> {
+    let rows = n.iter().zip(sums);
+    match moment {
+        Moment::Mean => rows.map(|(&n, &sum)| to_f64(sum) / (n as f64 * scale)).collect(),
+        Moment::StdDev => rows
+            .zip(squares)
+            .map(|((&n, &sum), &squares)| deviation(n, sum, squares) / scale)
+            .collect(),
+    }
+}
+
+fn deviation(n: i64, sum: i128, squares: i128) -> f64 {
+    let exact = squares
+        .checked_mul(i128::from(n))
+        .zip(sum.checked_mul(sum))
+        .map(|(a, b)| to_f64(a - b));
+    let spread = exact
+        .unwrap_or_else(|| (squares as f64 * n as f64 - sum as f64 * sum as f64).max(0.0));
+    (spread / (n as f64 * (n - 1) as f64)).sqrt()
 }
 
 fn float_moment(
@@ -277,10 +300,7 @@ fn float_moment(
     (mut sum, mut other): (DoubleDouble, NonFinite),
     mut squares: DoubleDouble,
     without: Option<f64>,
-) -> Option<f64> {
-    if n < 1 || (moment == Moment::StdDev && n < 2) {
-        return None;
-    }
+) -> f64 {
     match without {
         Some(x) if x.is_finite() => {
             sum = sum.add(-x);
@@ -292,15 +312,15 @@ fn float_moment(
     }
     let n = n as f64;
     if let Some(non_finite) = other.sum() {
-        return Some(if moment == Moment::Mean { non_finite } else { f64::NAN });
+        return if moment == Moment::Mean { non_finite } else { f64::NAN };
     }
-    Some(match moment {
+    match moment {
         Moment::Mean => sum.value() / n,
         Moment::StdDev => {
             let spread = squares.times(n).minus(sum.square()).value().max(0.0);
             (spread / (n * (n - 1.0))).sqrt()
         }
-    })
+    }
 }
 
 fn power_of_ten(scale: i8) -> f64 {
@@ -312,11 +332,7 @@ fn integers(values: Vec<i64>) -> ArrayRef {
     Arc::new(Int64Array::from(values))
 }
 
-fn floats(values: Vec<Option<f64>>) -> ArrayRef {
-    Arc::new(Float64Array::from(values))
-}
-
-/// Null where there is no value.
-fn nulls_of(valid: &[i64]) -> Option<NullBuffer> {
-    valid.contains(&0).then(|| valid.iter().map(|&n| n > 0).collect())
+/// Null where there are fewer than `least` values.
+fn nulls_below(n: &[i64], least: i64) -> Option<NullBuffer> {
+    n.iter().any(|&n| n < least).then(|| n.iter().map(|&n| n >= least).collect())
 }

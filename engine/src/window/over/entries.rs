@@ -3,7 +3,7 @@
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{self as types, ArrowPrimitiveType, DataType};
 
-use super::layout::{Layout, Slot};
+use super::layout::{Layout, NULL_BITS, Slot};
 use super::spec::OverPlan;
 use crate::batch::Batch;
 use crate::error::{Error, Result};
@@ -73,6 +73,11 @@ impl Entries {
             entry[word] |= u64::from(flags) << shift;
         }
         Ok(())
+    }
+
+    /// Whether a measure of a row is null.
+    pub(super) fn has_nulls(&self) -> bool {
+        self.flags.iter().any(|flags| flags & NULL_BITS != 0)
     }
 
     fn fill_nulls(&mut self, column: &ArrayRef, rows: Rows<'_>, measure: usize) {

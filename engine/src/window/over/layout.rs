@@ -17,6 +17,8 @@ use super::spec::{MeasureKind, OverPlan};
 
 /// Most words that an entry may have.
 pub(super) const ENTRY_WORDS_MAX: usize = 16;
+/// The bits of the flags that say which measures are null.
+pub(super) const NULL_BITS: u32 = (1 << MEASURES_MAX) - 1;
 /// Most measures: their null bits and their boolean values share the 32 flag bits.
 pub(super) const MEASURES_MAX: usize = 16;
 
@@ -85,6 +87,8 @@ pub(super) struct HorizonLayout {
     /// Word of the block with the cursors: `lo` in the low half, `hi` in the high half.
     pub cursors: usize,
     pub accumulators: Vec<Accumulator>,
+    /// How many nulls each measure has in the window: touched only for rows that have nulls.
+    pub null_counts: Vec<Accumulator>,
     /// Whether one of them sums floats.
     pub has_floats: bool,
 }
@@ -170,8 +174,10 @@ fn lay_out_horizon(
     let cursors = *block;
     *block += 1;
     let mut accumulators = Vec::new();
+    let mut null_counts = Vec::new();
     let mut take = |kind: AccumulatorKind, measure: usize, word: usize| {
-        accumulators.push(Accumulator { kind, measure: measure as u32, word, at: *block });
+        let list = if kind == AccumulatorKind::Nulls { &mut null_counts } else { &mut accumulators };
+        list.push(Accumulator { kind, measure: measure as u32, word, at: *block });
         *block += kind.words();
     };
     for (measure, &slot) in slots.iter().enumerate() {
@@ -198,5 +204,5 @@ fn lay_out_horizon(
     }
     let spec = &plan.horizons[horizon];
     let has_floats = accumulators.iter().any(|a| a.kind == AccumulatorKind::FloatSum);
-    HorizonLayout { length: spec.length, delay: spec.delay, cursors, accumulators, has_floats }
+    HorizonLayout { length: spec.length, delay: spec.delay, cursors, accumulators, null_counts, has_floats }
 }

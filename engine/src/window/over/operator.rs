@@ -66,6 +66,7 @@ impl Over {
         let times = batch.times.as_ref().ok_or_else(|| Error::usage("no event times"))?;
         let stride = self.state.layout.entry_words;
         let slack = self.plan.memory_slack();
+        self.raw.has_nulls |= self.entries.has_nulls();
         self.raw.clear(rows.len());
         for i in 0..self.ids.len() {
             if let Some(&key) = self.ids.get(i + BLOCK_AHEAD) {

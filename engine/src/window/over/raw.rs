@@ -38,6 +38,10 @@ pub(super) struct Raw {
     pub counts: Vec<Vec<i64>>,
     pub sources: Vec<Source>,
     pub codes: Vec<CodeSource>,
+    /// The first so many sources are no counts of nulls.
+    pub without_nulls: usize,
+    /// Whether a null has ever come: until then counts of nulls are left out.
+    pub has_nulls: bool,
     /// Whether a plan output looks at the previous row.
     pub wants_previous: bool,
     pub previous: Vec<Option<Previous>>,
@@ -47,7 +51,7 @@ impl Raw {
     pub(super) fn new(plan: &OverPlan, layout: &Layout) -> Self {
         let mut sources = Vec::new();
         for (h, horizon) in layout.horizons.iter().enumerate() {
-            for accumulator in &horizon.accumulators {
+            for accumulator in horizon.accumulators.iter().chain(&horizon.null_counts) {
                 let values = match accumulator.kind {
                     AccumulatorKind::Nulls | AccumulatorKind::Trues => Values::Counts(Vec::new()),
                     AccumulatorKind::Sum | AccumulatorKind::SumOfSquares => {
@@ -64,6 +68,9 @@ impl Raw {
                 });
             }
         }
+        sources.sort_by_key(|source| source.kind == AccumulatorKind::Nulls);
+        let is_null_count = |source: &Source| source.kind == AccumulatorKind::Nulls;
+        let without_nulls = sources.iter().position(is_null_count).unwrap_or(sources.len());
         let mut codes: Vec<CodeSource> = Vec::new();
         let mut wants_previous = false;
         for (_, output) in &plan.outputs {
@@ -80,7 +87,15 @@ impl Raw {
             }
         }
         let counts = vec![Vec::new(); layout.horizons.len()];
-        Self { counts, sources, codes, wants_previous, previous: Vec::new() }
+        Self {
+            counts,
+            sources,
+            codes,
+            without_nulls,
+            has_nulls: false,
+            wants_previous,
+            previous: Vec::new(),
+        }
     }
 
     pub(super) fn clear(&mut self, rows: usize) {
@@ -115,7 +130,8 @@ impl Raw {
             let (lo, hi) = cursors(block, horizon);
             counts.push(i64::from(hi.wrapping_sub(lo)));
         }
-        for source in &mut self.sources {
+        let sources = if self.has_nulls { self.sources.len() } else { self.without_nulls };
+        for source in &mut self.sources[..sources] {
             match &mut source.values {
                 Values::Integers(values) => values.push(load_i128(block, source.at)),
                 Values::Counts(values) => values.push(block[source.at]),

@@ -89,7 +89,7 @@ impl RowContext<'_> {
                 lo = lo.wrapping_add(1);
             }
             if horizon.delay == 0 {
-                accumulate::<true>(&horizon.accumulators, self.block, entry, layout, &mut self.overflow);
+                accumulate::<true>(horizon, self.block, entry, layout, &mut self.overflow);
                 count_codes(layout, self.block, self.multisets, entry, window, true);
                 hi = hi.wrapping_add(1);
             }
@@ -209,9 +209,9 @@ impl RowContext<'_> {
         let entry = self.ring.entry(sequence, self.layout.entry_words);
         let (block, overflow) = (&mut *self.block, &mut self.overflow);
         if add {
-            accumulate::<true>(&horizon.accumulators, block, entry, self.layout, overflow);
+            accumulate::<true>(horizon, block, entry, self.layout, overflow);
         } else {
-            accumulate::<false>(&horizon.accumulators, block, entry, self.layout, overflow);
+            accumulate::<false>(horizon, block, entry, self.layout, overflow);
         }
         count_codes(self.layout, block, self.multisets, entry, window, add);
     }
@@ -242,7 +242,7 @@ impl RowContext<'_> {
         while sequence != hi {
             let entry = self.ring.entry(sequence, self.layout.entry_words);
             accumulate::<true>(
-                &horizon.accumulators,
+                horizon,
                 self.block,
                 entry,
                 self.layout,

@@ -286,7 +286,7 @@ pub(super) fn set_cursors(block: &mut [u64], horizon: &HorizonLayout, lo: u32, h
 }
 
 pub(super) fn clear(block: &mut [u64], horizon: &HorizonLayout) {
-    for accumulator in &horizon.accumulators {
+    for accumulator in horizon.accumulators.iter().chain(&horizon.null_counts) {
         block[accumulator.at..accumulator.at + accumulator.kind.words()].fill(0);
     }
 }
