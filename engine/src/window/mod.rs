@@ -1,1 +1,3 @@
-//! (to come)
+//! Windows: tumbling and hopping ones on panes ([`pane`]).
+
+pub mod pane;
