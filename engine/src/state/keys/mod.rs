@@ -31,7 +31,7 @@ use arrow::datatypes::DataType;
 
 pub(crate) use column::{ColumnKeys, Nulls, canonical_f64};
 use integer::IntegerKeys;
-pub(crate) use table::folded_multiply;
+pub(crate) use table::{IdTable, folded_multiply};
 
 use crate::error::{Error, Result};
 use crate::operator::Rows;
