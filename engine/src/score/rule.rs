@@ -6,7 +6,7 @@ use arrow::array::{BooleanArray, RecordBatch, UInt64Array};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use super::column::{schema_with, with_column};
-use super::template::{BoundTemplate, Template};
+use super::template::{BoundTemplate, Template, is_renderable};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::expr::{BindCache, BoundExpr, Expr, bind_condition, column_index, without_nulls};
@@ -79,13 +79,18 @@ impl Rule {
 
     pub(super) fn bind(&self, schema: &Schema) -> Result<BoundRule> {
         let bind = || -> Result<BoundRule> {
-            let columns = self.columns()?;
-            let index = |name: String| Ok((column_index(schema, &name)?, name));
+            let mut columns = Vec::new();
+            for name in self.columns()? {
+                let index = column_index(schema, &name)?;
+                if is_renderable(schema.field(index).data_type()) {
+                    columns.push((index, name));
+                }
+            }
             Ok(BoundRule {
                 name: self.name.clone(),
                 condition: bind_condition(&self.condition, schema)?,
                 because: self.template()?.bind(schema)?,
-                columns: columns.into_iter().map(index).collect::<Result<_>>()?,
+                columns,
             })
         };
         bind().map_err(|error| error.at(format!("rule `{}`", self.name)))
@@ -104,7 +109,7 @@ pub(super) struct BoundRule {
     pub(super) name: String,
     condition: BoundExpr,
     pub(super) because: BoundTemplate,
-    /// What condition and sentence read: index and name.
+    /// What condition and sentence read and a text can show: index and name.
     pub(super) columns: Vec<(usize, String)>,
 }
 

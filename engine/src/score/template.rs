@@ -97,7 +97,11 @@ impl Template {
                 Part::Text(text) => BoundPart::Text(text.clone()),
                 Part::Column { name, decimals } => {
                     let index = column_index(schema, name)?;
-                    check_renderable(schema, index)?;
+                    let data_type = schema.field(index).data_type();
+                    if !is_renderable(data_type) {
+                        let what = format!("column `{name}` ({data_type}) has no place in a text");
+                        return Err(Error::usage(what));
+                    }
                     BoundPart::Column { index, decimals: *decimals }
                 }
             });
@@ -112,7 +116,7 @@ const DECIMALS_MAX: usize = 30;
 fn parse_column(inside: &str) -> Option<(String, Option<usize>)> {
     let (name, decimals) = match inside.split_once(":.") {
         Some((name, digits)) => {
-            let digits = digits.parse().ok().filter(|digits| *digits <= DECIMALS_MAX)?;
+            let digits = digits.parse::<usize>().ok().filter(|digits| *digits <= DECIMALS_MAX)?;
             (name, Some(digits))
         }
         None => (inside, None),
@@ -121,14 +125,12 @@ fn parse_column(inside: &str) -> Option<(String, Option<usize>)> {
     (!name.is_empty()).then(|| (name.to_owned(), decimals))
 }
 
-fn check_renderable(schema: &Schema, index: usize) -> Result<()> {
-    let field = schema.field(index);
-    let data_type = field.data_type();
-    if data_type.is_nested() || data_type.is_binary() {
-        let name = field.name();
-        return Err(Error::usage(format!("column `{name}` ({data_type}) has no place in a text")));
-    }
-    Ok(())
+/// Whether a text can show values of the type.
+pub(super) fn is_renderable(data_type: &DataType) -> bool {
+    use DataType::{Binary, BinaryView, FixedSizeBinary, Interval, LargeBinary};
+    let opaque =
+        matches!(data_type, Binary | BinaryView | LargeBinary | FixedSizeBinary(_) | Interval(_));
+    !data_type.is_nested() && !opaque
 }
 
 impl BoundTemplate {
