@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 
 use super::marks::RowMarks;
-use super::aggregate::{History, Last, OverAggregate};
+use super::aggregate::{Aggregate, History, Last, Window};
 use super::files::{File, Opened};
 use crate::batch::Batch;
 use crate::expr::{Expr, Filter, Select, WithColumn};
@@ -13,7 +13,6 @@ use crate::operator::MapOperator;
 use crate::score::{Explain, RuleSet, ScoreColumn};
 use crate::sink::Sink;
 use crate::time::{Span, days};
-use crate::window::pane::{Aggregate, WindowKind};
 
 /// How far behind the largest time a row may come without being late.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,9 +58,9 @@ pub type Inspector = Arc<dyn Fn(&Batch) + Send + Sync>;
 
 #[derive(Clone)]
 pub(crate) enum Step {
-    Over { keys: Vec<String>, horizons: Vec<Last>, aggregates: Vec<OverAggregate> },
+    Over { keys: Vec<String>, horizons: Vec<Last>, aggregates: Vec<Aggregate> },
     History { keys: Vec<String>, history: History },
-    Window { keys: Vec<String>, kind: WindowKind, aggregates: Vec<Aggregate> },
+    Window { keys: Vec<String>, window: Window, aggregates: Vec<Aggregate> },
     Map(Arc<dyn MapOperator>),
     Inspect(Inspector),
 }
@@ -138,7 +137,7 @@ impl Pipeline {
     pub fn over(
         mut self,
         horizons: impl IntoIterator<Item = Last>,
-        aggregates: impl IntoIterator<Item = OverAggregate>,
+        aggregates: impl IntoIterator<Item = Aggregate>,
     ) -> Self {
         self.steps.push(Step::Over {
             keys: self.keys.clone(),
@@ -160,11 +159,11 @@ impl Pipeline {
     #[must_use]
     pub fn window(
         mut self,
-        kind: WindowKind,
+        window: Window,
         aggregates: impl IntoIterator<Item = Aggregate>,
     ) -> Self {
         let aggregates = aggregates.into_iter().collect();
-        self.steps.push(Step::Window { keys: self.keys.clone(), kind, aggregates });
+        self.steps.push(Step::Window { keys: self.keys.clone(), window, aggregates });
         self
     }
 

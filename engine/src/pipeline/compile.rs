@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
-use super::aggregate::{Function, History, Last, OverAggregate};
+use super::aggregate::{Aggregate, Function, History, Last, Window};
 use super::builder::{Inspector, Pipeline, Step, Watermark};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
@@ -43,7 +43,8 @@ impl Plan {
             .transpose()?;
         let mut compiler = Compiler {
             schema: input.clone(),
-            time: time.as_ref().map(|(index, unit, watermark)| (*index, *unit, *watermark)),
+            time,
+            time_type: time.map_or(DataType::Null, |(index, ..)| input.field(index).data_type().clone()),
             stages: Vec::new(),
             pending: Vec::new(),
         };
@@ -104,6 +105,8 @@ struct Compiler {
     /// Of the rows before `pending`.
     schema: SchemaRef,
     time: Option<(usize, TimeUnit, Watermark)>,
+    /// The time column's type.
+    time_type: DataType,
     stages: Vec<StagePlan>,
     /// Over windows of the stage that is being put together.
     pending: Vec<OverPlan>,
@@ -114,25 +117,7 @@ impl Compiler {
         match step {
             Step::Over { keys, horizons, aggregates } => self.over(keys, horizons, aggregates),
             Step::History { keys, history } => self.history(keys, history),
-            Step::Window { keys, kind, aggregates } => {
-                self.flush();
-                self.times()?;
-                let spec = PaneSpec {
-                    kind: *kind,
-                    offset: crate::time::Span::ZERO,
-                    keys: keys.clone(),
-                    aggregates: aggregates.clone(),
-                };
-                let window = PaneWindow::new(spec.clone(), &self.schema)?;
-                let output = window.schema();
-                self.stages.push(StagePlan::Window {
-                    spec,
-                    input: self.schema.clone(),
-                    output: output.clone(),
-                });
-                self.schema = output;
-                Ok(())
-            }
+            Step::Window { keys, window, aggregates } => self.window(keys, *window, aggregates),
             Step::Map(map) => self.map(map.clone()),
             Step::Inspect(inspector) => self.map(Arc::new(Inspect(inspector.clone()))),
         }
@@ -143,6 +128,28 @@ impl Compiler {
             Error::usage("windows need to know when each row happened")
                 .advise("call event_time(\"ts\", Watermark::bounded(seconds(2))) before them")
         })
+    }
+
+    fn window(&mut self, keys: &[String], window: Window, of: &[Aggregate]) -> Result<()> {
+        self.flush();
+        let (_, unit, _) = self.times()?;
+        if self.stages.iter().any(|stage| matches!(stage, StagePlan::Window { .. })) {
+            return Err(Error::usage("windows of windows are not possible yet")
+                .advise("write the first windows out and read them again"));
+        }
+        let time_type = self.time_type.clone();
+        let spec = PaneSpec {
+            kind: window.kind,
+            offset: window.offset,
+            time_type,
+            unit,
+            keys: keys.to_vec(),
+            aggregates: of.iter().map(Aggregate::of_panes).collect::<Result<Vec<_>>>()?,
+        };
+        let output = PaneWindow::new(spec.clone(), &self.schema)?.output_schema();
+        let input = std::mem::replace(&mut self.schema, output.clone());
+        self.stages.push(StagePlan::Window { spec, input, output });
+        Ok(())
     }
 
     fn map(&mut self, map: Arc<dyn MapOperator>) -> Result<()> {
@@ -202,7 +209,7 @@ impl Compiler {
         &mut self,
         keys: &[String],
         horizons: &[Last],
-        aggregates: &[OverAggregate],
+        aggregates: &[Aggregate],
     ) -> Result<()> {
         let (_, unit, _) = self.times()?;
         let columns: Vec<&str> = aggregates.iter().map(|a| a.column.as_str()).collect();
@@ -288,9 +295,14 @@ fn add(plan: &mut OverPlan, name: String, output: Output, schema: &SchemaRef) ->
     Ok(())
 }
 
-fn bind(plan: &mut OverPlan, schema: &SchemaRef, h: usize, of: &OverAggregate) -> Result<Output> {
+fn bind(plan: &mut OverPlan, schema: &SchemaRef, h: usize, of: &Aggregate) -> Result<Output> {
     if of.function == Function::Count {
         return Ok(Output::Count { h });
+    }
+    if matches!(of.function, Function::Min | Function::Max) {
+        let name = of.function.name();
+        return Err(Error::usage(format!("over cannot compute {name} yet"))
+            .advise("windows can: .window(tumble(...), ...) or .window(hop(...), ...)"));
     }
     let field = schema.field(find(schema, &of.column)?);
     if matches!(of.function, Function::Distinct | Function::CountSame) {
@@ -308,7 +320,7 @@ fn bind(plan: &mut OverPlan, schema: &SchemaRef, h: usize, of: &OverAggregate) -
         Function::StdDev => Output::StdDev { h, m },
         Function::OwnMean => Output::OwnMean { h, m },
         Function::OwnStdDev => Output::OwnStdDev { h, m },
-        Function::Count | Function::Distinct | Function::CountSame => unreachable!("bound above"),
+        _ => unreachable!("bound above"),
     })
 }
 

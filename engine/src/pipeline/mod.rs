@@ -13,8 +13,8 @@ mod pace;
 mod run;
 
 pub use aggregate::{
-    History, Last, OverAggregate, count, count_same, count_valid, distance_km, distinct, last,
-    mean, own_mean, own_stddev, since_previous, speed_kmh, stddev, sum,
+    Aggregate, History, Last, Window, count, count_same, count_valid, distance_km, distinct, hop,
+    last, max, mean, min, own_mean, own_stddev, since_previous, speed_kmh, stddev, sum, tumble,
 };
 pub use builder::{Inspector, Pipeline, Watermark};
 pub use files::{Arrow, Csv, File, NdJson, Opened, Parquet};
