@@ -14,7 +14,7 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use pelton::expr::{Expr, col, lit};
+use pelton::expr::{Expr, col};
 use pelton::pipeline::{
     File, Last, Pipeline, Watermark, count, count_same, distance_km, distinct, last, mean,
     own_mean, own_stddev, since_previous, speed_kmh, sum,
@@ -155,6 +155,7 @@ fn ratios(p: Pipeline, signals: Signals) -> Pipeline {
             (amount() - own())
                 / col("card_own_stddev_amount_30d").coalesce(own() * 0.5).max(own() * 0.1),
         )
+        .column("amount_over_baseline", amount() / col("card_mean_amount_28d_after_7d"))
         .column("day_over_baseline", over_baseline("1d"))
         .column("week_over_baseline", over_baseline("7d"));
     if !signals.countries {
@@ -190,28 +191,21 @@ fn rules(signals: Signals) -> Vec<Rule> {
         ),
         Rule::new(
             "multiplied_amount",
-            col("day_over_baseline")
-                .gt(3.0)
+            // The payment itself, and the day around it: one large payment makes no pattern.
+            col("amount_over_baseline")
+                .gt(2.5)
+                .and(col("day_over_baseline").gt(2.5))
                 .and(col("card_count_1d").ge(2))
                 .and(col("card_count_28d_after_7d").ge(5)),
         )
         .because(
-            "the last day's {card_count_1d} payments are {day_over_baseline} times what the card \
-             paid before (mean {card_mean_amount_28d_after_7d})",
+            "{amount} is {amount_over_baseline} times, and the mean of the last day's \
+             {card_count_1d} payments {day_over_baseline} times, what the card paid before (mean \
+             {card_mean_amount_28d_after_7d})",
         ),
     ];
     if signals.places {
-        let unusual = if signals.countries { col("country_share_30d").lt(0.5) } else { lit(true) };
-        rules.push(
-            Rule::new(
-                "impossible_travel",
-                col("card_speed_kmh").gt(1000.0).and(col("card_distance_km").gt(500.0)).and(unusual),
-            )
-            .because(
-                "{card_distance_km} km from the previous payment {card_since_previous_s} s ago: \
-                 {card_speed_kmh} km/h",
-            ),
-        );
+        rules.push(impossible_travel(signals));
     }
     if signals.labels {
         rules.push(
@@ -228,6 +222,23 @@ fn rules(signals: Signals) -> Vec<Rule> {
         );
     }
     rules
+}
+
+/// Too far from the previous place for the time between; or, minutes later, still in a country
+/// where the card has hardly been, while it was elsewhere within the hour. The way back to where
+/// the card lives is as fast, but is no news.
+fn impossible_travel(signals: Signals) -> Rule {
+    let too_fast = col("card_speed_kmh").gt(900.0).and(col("card_distance_km").gt(500.0));
+    let condition = if signals.countries {
+        let two_countries = col("card_distinct_country_1h").ge(2);
+        too_fast.or(two_countries).and(col("country_share_30d").lt(0.3))
+    } else {
+        too_fast
+    };
+    Rule::new("impossible_travel", condition).because(
+        "{card_distance_km} km from the previous payment {card_since_previous_s} s ago: \
+         {card_speed_kmh} km/h",
+    )
 }
 
 /// From features to decisions: rules, score, the column `alert`; `look` sees every payment with
@@ -256,6 +267,10 @@ pub fn decide(
         .chain(label)
         .chain(["reasons"])
         .collect();
+    let looked_at: Vec<&str> = ["ts", "rules", "score", "alert"]
+        .into_iter()
+        .chain(["is_fraud", "fraud_kind"].into_iter().filter(|n| schema.index_of(n).is_ok()))
+        .collect();
     let explain = Explain::new()
         .rules(rules.clone())
         .scorer(model.clone(), 5)
@@ -265,7 +280,7 @@ pub fn decide(
         .rules(RuleSet::new(rules)?)
         .score(ScoreColumn::new("score", model))
         .column("alert", col("rules").ne(0).or(col("score").ge(threshold)))
-        .inspect(look)
+        .inspect_columns(looked_at, look)
         .filter(col("alert"))
         .mark_rows()
         .explain(explain)

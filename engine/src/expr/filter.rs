@@ -58,6 +58,10 @@ impl MapOperator for Filter {
         filter_batch(batch, &keep)
     }
 
+    fn reads(&self) -> Option<Vec<String>> {
+        Some(self.condition.columns())
+    }
+
     fn describe(&self) -> String {
         format!("filter {}", self.condition)
     }

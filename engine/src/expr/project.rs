@@ -152,6 +152,10 @@ impl MapOperator for WithColumn {
         self.bound.get(batch.rows.schema_ref(), |schema| self.bind(schema))?.map(&batch)
     }
 
+    fn reads(&self) -> Option<Vec<String>> {
+        Some(self.column.expr.columns())
+    }
+
     fn describe(&self) -> String {
         format!("with {} = {}", self.column.name, self.column.expr)
     }
@@ -180,6 +184,14 @@ impl MapOperator for Select {
     fn map(&self, batch: Batch) -> Result<Batch> {
         let bind = |schema: &SchemaRef| Projection::bind(schema, &self.names);
         self.bound.get(batch.rows.schema_ref(), bind)?.map(&batch)
+    }
+
+    fn reads(&self) -> Option<Vec<String>> {
+        Some(self.names.iter().flat_map(|named| named.expr.columns()).collect())
+    }
+
+    fn is_projection(&self) -> bool {
+        true
     }
 
     fn describe(&self) -> String {

@@ -62,7 +62,7 @@ pub(crate) enum Step {
     History { keys: Vec<String>, history: History },
     Window { keys: Vec<String>, window: Window, aggregates: Vec<Aggregate> },
     Map(Arc<dyn MapOperator>),
-    Inspect(Inspector),
+    Inspect(Inspector, Option<Vec<String>>),
 }
 
 /// Where rows go.
@@ -221,7 +221,20 @@ impl Pipeline {
     /// several threads, in any order.
     #[must_use]
     pub fn inspect(mut self, inspector: impl Fn(&Batch) + Send + Sync + 'static) -> Self {
-        self.steps.push(Step::Inspect(Arc::new(inspector)));
+        self.steps.push(Step::Inspect(Arc::new(inspector), None));
+        self
+    }
+
+    /// As [`Pipeline::inspect`], for a function that looks at these columns only: what nobody
+    /// looks at is not computed.
+    #[must_use]
+    pub fn inspect_columns<'a>(
+        mut self,
+        columns: impl IntoIterator<Item = &'a str>,
+        inspector: impl Fn(&Batch) + Send + Sync + 'static,
+    ) -> Self {
+        let columns = columns.into_iter().map(str::to_owned).collect();
+        self.steps.push(Step::Inspect(Arc::new(inspector), Some(columns)));
         self
     }
 

@@ -2,6 +2,7 @@
 //! the over windows of neighbouring steps are put together, one operator a key, all operators
 //! of one stage side by side.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
@@ -52,7 +53,14 @@ impl Plan {
             compiler.step(step)?;
         }
         compiler.flush();
-        Ok(Self { input: input.clone(), output: compiler.schema, time, stages: compiler.stages })
+        let mut stages = compiler.stages;
+        if prune(&mut stages) {
+            let mut schema = input.clone();
+            for stage in &mut stages {
+                schema = stage.rebind(schema)?;
+            }
+        }
+        Ok(Self { input: input.clone(), output: compiler.schema, time, stages })
     }
 
     /// The stages of one shard.
@@ -76,7 +84,65 @@ impl Plan {
     }
 }
 
+/// Takes out what over windows would compute for nobody; whether anything was.
+fn prune(stages: &mut Vec<StagePlan>) -> bool {
+    // What later stages read; `None`: everything.
+    let mut needed: Option<HashSet<String>> = None;
+    let mut pruned = false;
+    for stage in stages.iter_mut().rev() {
+        match stage {
+            StagePlan::Map(map) if map.is_projection() => {
+                needed = map.reads().map(|names| names.into_iter().collect());
+            }
+            StagePlan::Map(map) => match (map.reads(), &mut needed) {
+                (Some(reads), Some(needed)) => needed.extend(reads),
+                _ => needed = None,
+            },
+            StagePlan::Enrich { plans, .. } => {
+                let Some(needed) = &mut needed else { continue };
+                for plan in plans.iter_mut() {
+                    let before = plan.outputs.len();
+                    plan.outputs.retain(|(name, _)| needed.contains(name));
+                    pruned |= plan.outputs.len() < before;
+                    needed.extend(plan.keys.iter().cloned());
+                    needed.extend(plan.measures.iter().map(|measure| measure.column.clone()));
+                    needed.extend(plan.codes.iter().cloned());
+                    needed.extend(plan.place.iter().flat_map(|(a, b)| [a.clone(), b.clone()]));
+                }
+                plans.retain(|plan| !plan.outputs.is_empty());
+            }
+            StagePlan::Window { spec, .. } => {
+                let columns = spec.aggregates.iter().filter_map(|a| a.column.clone());
+                needed = Some(spec.keys.iter().cloned().chain(columns).collect());
+            }
+        }
+    }
+    stages.retain(|stage| !matches!(stage, StagePlan::Enrich { plans, .. } if plans.is_empty()));
+    pruned
+}
+
 impl StagePlan {
+    /// The stage behind other columns than it was made for.
+    fn rebind(&mut self, schema: SchemaRef) -> Result<SchemaRef> {
+        match self {
+            Self::Map(map) => map.output_schema(&schema),
+            Self::Enrich { plans, input, output } => {
+                for plan in plans.iter_mut() {
+                    plan.drop_unused();
+                }
+                let mut fields: Vec<_> = schema.fields().iter().cloned().collect();
+                fields.extend(plans.iter().flat_map(OverPlan::fields));
+                *input = schema;
+                *output = Arc::new(Schema::new(fields));
+                Ok(output.clone())
+            }
+            Self::Window { input, output, .. } => {
+                *input = schema;
+                Ok(output.clone())
+            }
+        }
+    }
+
     fn build(&self) -> Result<Stage> {
         Ok(match self {
             Self::Map(map) => Stage::Map(map.clone()),
@@ -119,7 +185,9 @@ impl Compiler {
             Step::History { keys, history } => self.history(keys, history),
             Step::Window { keys, window, aggregates } => self.window(keys, *window, aggregates),
             Step::Map(map) => self.map(map.clone()),
-            Step::Inspect(inspector) => self.map(Arc::new(Inspect(inspector.clone()))),
+            Step::Inspect(inspector, columns) => {
+                self.map(Arc::new(Inspect(inspector.clone(), columns.clone())))
+            }
         }
     }
 
@@ -366,7 +434,7 @@ pub(crate) fn units_per_second(unit: TimeUnit) -> i64 {
 }
 
 /// Shows batches to a function.
-struct Inspect(Inspector);
+struct Inspect(Inspector, Option<Vec<String>>);
 
 impl MapOperator for Inspect {
     fn output_schema(&self, input: &SchemaRef) -> Result<SchemaRef> {
@@ -376,6 +444,10 @@ impl MapOperator for Inspect {
     fn map(&self, batch: Batch) -> Result<Batch> {
         (self.0)(&batch);
         Ok(batch)
+    }
+
+    fn reads(&self) -> Option<Vec<String>> {
+        self.1.clone()
     }
 
     fn describe(&self) -> String {

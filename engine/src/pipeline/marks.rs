@@ -37,6 +37,10 @@ impl MapOperator for RowMarks {
         Ok(batch.with_rows(rows))
     }
 
+    fn reads(&self) -> Option<Vec<String>> {
+        Some(Vec::new())
+    }
+
     fn describe(&self) -> String {
         "mark rows: partition, offset, late".to_owned()
     }

@@ -66,6 +66,10 @@ impl MapOperator for ScoreColumn {
         with_column(&batch, &schema, Arc::new(scores))
     }
 
+    fn reads(&self) -> Option<Vec<String>> {
+        Some(self.scorer.inputs())
+    }
+
     fn describe(&self) -> String {
         format!("score {} = {}({})", self.name, self.scorer.name(), self.scorer.inputs().join(", "))
     }

@@ -228,6 +228,12 @@ impl MapOperator for Explain {
         with_column(&batch, &bound.schema, Arc::new(reasons.finish()))
     }
 
+    fn reads(&self) -> Option<Vec<String>> {
+        // A rule whose sentence is broken is an error when the plan is made.
+        let rules = self.rules.iter().filter_map(|rule| rule.columns().ok()).flatten();
+        Some(rules.chain(self.scorer.iter().flat_map(|scorer| scorer.inputs())).collect())
+    }
+
     fn describe(&self) -> String {
         let scorer = self.scorer.as_ref().map_or(String::new(), |s| format!(", {}", s.name()));
         let (rules, windows) = (self.rules.len(), self.windows.len());

@@ -196,6 +196,10 @@ impl MapOperator for RuleSet {
         with_column(&batch, &bound.schema, Arc::new(UInt64Array::from(bits)))
     }
 
+    fn reads(&self) -> Option<Vec<String>> {
+        Some(self.rules.iter().flat_map(|rule| rule.condition().columns()).collect())
+    }
+
     fn describe(&self) -> String {
         let rules: Vec<String> = self.rules.iter().map(ToString::to_string).collect();
         format!("rules {}: {}", self.column, rules.join("; "))

@@ -18,6 +18,12 @@ pub(super) fn accumulate<const ADD: bool>(
             step::<ADD>(&mut block[nulls.at], flags >> nulls.measure & 1);
         }
     }
+    if let Some((word, at)) = horizon.only_sum {
+        let value = i128::from(entry[word] as i64);
+        let sum = load_i128(block, at);
+        store_i128(block, at, if ADD { sum + value } else { sum - value });
+        return;
+    }
     for accumulator in &horizon.accumulators {
         let at = accumulator.at;
         match accumulator.kind {

@@ -245,9 +245,17 @@ enum Moment {
 }
 
 /// Conversion that is one instruction for sums that fit into 64 bits.
-#[inline]
+#[inline(always)]
 fn to_f64(value: i128) -> f64 {
-    i64::try_from(value).map_or(value as f64, |value| value as f64)
+    match i64::try_from(value) {
+        Ok(value) => value as f64,
+        Err(_) => wide_to_f64(value),
+    }
+}
+
+#[cold]
+fn wide_to_f64(value: i128) -> f64 {
+    value as f64
 }
 
 /// The running sums, less the row's own share where it is not to count.

@@ -4,7 +4,7 @@
 //! entry   [ time | measure 0 | measure 1 … | place (lat, lon) | code 0, code 1 | … , flags ]
 //! block   [ last time | horizon 0: lo, hi | accumulators … | horizon 1: … | code 0 | … ]
 //! ```
-//! All are 64-bit words. A measure is an integer (integers, decimals by their unscaled value,
+//! All are 64-bit words, and an entry has 1, 2, 4, 8 or 16 of them. A measure is an integer (integers, decimals by their unscaled value,
 //! timestamps) or the bits of an f64. Booleans take no word: they live in the flags, beside
 //! the bits that say which measure is null. A place is two 32-bit fixed-point numbers of 1e-7
 //! degree (about 1 cm). Codes (values of columns whose distinct values are counted) are 32 bits.
@@ -13,7 +13,8 @@
 //! entries with sequence numbers in `lo..hi`) and the accumulators of exactly the measures
 //! that the plan asks of that horizon.
 
-use super::spec::{MeasureKind, OverPlan};
+use super::spec::{MeasureKind, Output, OverPlan};
+use crate::state::lines::LINE_WORDS;
 
 /// Most words that an entry may have.
 pub(super) const ENTRY_WORDS_MAX: usize = 16;
@@ -89,6 +90,10 @@ pub(super) struct HorizonLayout {
     pub accumulators: Vec<Accumulator>,
     /// How many nulls each measure has in the window: touched only for rows that have nulls.
     pub null_counts: Vec<Accumulator>,
+    /// Words of the entry and of the block, where an integer sum is the only accumulator.
+    pub only_sum: Option<(usize, usize)>,
+    /// Whether values of code columns are counted in this window.
+    pub counts_codes: bool,
     /// Whether one of them sums floats.
     pub has_floats: bool,
 }
@@ -131,15 +136,21 @@ impl Layout {
             next - 1
         });
         let codes_word = next;
-        let entry_words = codes_word + (plan.codes.len() + 1).div_ceil(2);
+        // 1, 2, 4, 8 or 16 words: no entry straddles two cache lines.
+        let entry_words = (codes_word + (plan.codes.len() + 1).div_ceil(2)).next_power_of_two();
 
         let mut block = HORIZONS;
-        let horizons = (0..plan.horizons.len())
+        let mut horizons = (0..plan.horizons.len())
             .map(|horizon| lay_out_horizon(plan, horizon, &measures, &mut block))
             .collect::<Vec<_>>();
         let code_states = block;
-        // Whole cache lines, so that a block never shares its first one with a neighbour.
-        let block_words = (block + plan.codes.len()).next_multiple_of(8);
+        block += plan.codes.len();
+        // Touched for nulls only: behind everything else.
+        for counts in horizons.iter_mut().flat_map(|horizon| &mut horizon.null_counts) {
+            counts.at = block;
+            block += counts.kind.words();
+        }
+        let block_words = block.next_multiple_of(LINE_WORDS);
         Self {
             entry_words,
             measures,
@@ -178,7 +189,9 @@ fn lay_out_horizon(
     let mut take = |kind: AccumulatorKind, measure: usize, word: usize| {
         let list = if kind == AccumulatorKind::Nulls { &mut null_counts } else { &mut accumulators };
         list.push(Accumulator { kind, measure: measure as u32, word, at: *block });
-        *block += kind.words();
+        if kind != AccumulatorKind::Nulls {
+            *block += kind.words();
+        }
     };
     for (measure, &slot) in slots.iter().enumerate() {
         let (needs_sum, needs_squares) = plan.needs(horizon, measure);
@@ -204,5 +217,22 @@ fn lay_out_horizon(
     }
     let spec = &plan.horizons[horizon];
     let has_floats = accumulators.iter().any(|a| a.kind == AccumulatorKind::FloatSum);
-    HorizonLayout { length: spec.length, delay: spec.delay, cursors, accumulators, null_counts, has_floats }
+    let only_sum = match accumulators.as_slice() {
+        [only] if only.kind == AccumulatorKind::Sum => Some((only.word, only.at)),
+        _ => None,
+    };
+    let (length, delay) = (spec.length, spec.delay);
+    let counts_codes = plan.outputs.iter().any(|(_, output)| {
+        matches!(output, Output::Distinct { h, .. } | Output::CountSame { h, .. } if *h == horizon)
+    });
+    HorizonLayout {
+        length,
+        delay,
+        cursors,
+        accumulators,
+        null_counts,
+        only_sum,
+        counts_codes,
+        has_floats,
+    }
 }

@@ -4,14 +4,20 @@
 //! the window's row count says all, and nothing is kept but the value itself. At the second
 //! value a [`Multiset`] is made, with a count a value and window. It finds values by looking
 //! through a short list, and by a hash table when the list gets long.
+//!
+//! ```text
+//! [ distinct a window … | value, count a window … | value, count a window … ]
+//! ```
+//! all in one vector of 32-bit words: for the two or three values of most keys that is one or
+//! two cache lines.
 
 use hashbrown::HashMap;
 
 /// The code of a null: a value of its own that distinct counts skip.
 pub(super) const NULL_CODE: u32 = u32::MAX;
 
-/// Lists longer than this are searched by hash. A linear search of 16 codes (one cache line)
-/// costs about as much as one hash look-up.
+/// Lists longer than this are searched by hash. A linear search of 16 codes costs about as
+/// much as one hash look-up.
 const LINEAR_MAX: usize = 16;
 
 type Index = HashMap<u32, u32, foldhash::fast::FixedState>;
@@ -19,24 +25,21 @@ type Index = HashMap<u32, u32, foldhash::fast::FixedState>;
 /// Counts of each value in each window of one key.
 #[derive(Debug, Default)]
 pub(super) struct Multiset {
-    values: Vec<u32>,
-    /// `counts[place * windows + window]`.
-    counts: Vec<u32>,
-    /// Number of non-null values with a count above 0, for each window.
-    distinct: Vec<u32>,
+    windows: usize,
+    words: Vec<u32>,
+    /// Where each value's record begins, where there are many.
     index: Option<Index>,
 }
 
 impl Multiset {
     /// No values yet, for this many windows.
     pub(super) fn new(windows: usize) -> Self {
-        Self { distinct: vec![0; windows], ..Self::default() }
+        Self { windows, words: vec![0; windows], index: None }
     }
 
     pub(super) fn bytes(&self) -> u64 {
         let index = self.index.as_ref().map_or(0, |index| index.allocation_size());
-        (self.values.capacity() * 4 + self.counts.capacity() * 4 + self.distinct.len() * 4 + index)
-            as u64
+        (size_of::<Self>() + self.words.capacity() * 4 + index) as u64
     }
 
     /// One more row with this value in a window.
@@ -50,93 +53,95 @@ impl Multiset {
         if rows == 0 {
             return;
         }
-        let windows = self.distinct.len();
-        let place = match self.find(value) {
-            Some(place) => place,
+        let record = match self.find(value) {
+            Some(record) => record,
             None => self.insert(value),
         };
-        let count = &mut self.counts[place * windows + window];
-        if *count == 0 && value != NULL_CODE {
-            self.distinct[window] += 1;
-        }
+        let count = &mut self.words[record + 1 + window];
         *count += rows;
+        if *count == rows && value != NULL_CODE {
+            self.words[window] += 1;
+        }
     }
 
     /// One row with this value fewer in a window that holds one.
     #[inline]
     pub(super) fn remove(&mut self, value: u32, window: usize) {
-        let windows = self.distinct.len();
-        let Some(place) = self.find(value) else {
+        let Some(record) = self.find(value) else {
             debug_assert!(false, "a value that was never added leaves the window");
             return;
         };
-        let count = &mut self.counts[place * windows + window];
+        let count = &mut self.words[record + 1 + window];
         debug_assert!(*count > 0);
         *count -= 1;
         if *count == 0 && value != NULL_CODE {
-            self.distinct[window] -= 1;
+            self.words[window] -= 1;
         }
     }
 
     /// Number of different non-null values in a window.
     #[inline]
     pub(super) fn distinct(&self, window: usize) -> u32 {
-        self.distinct[window]
+        self.words[window]
     }
 
     /// Number of rows with this value in a window.
     #[inline]
     pub(super) fn count(&self, value: u32, window: usize) -> u32 {
-        self.find(value).map_or(0, |place| self.counts[place * self.distinct.len() + window])
+        self.find(value).map_or(0, |record| self.words[record + 1 + window])
     }
 
+    /// Where the value's record begins.
     #[inline]
     fn find(&self, value: u32) -> Option<usize> {
-        match &self.index {
-            None => self.values.iter().position(|&known| known == value),
-            Some(index) => index.get(&value).map(|&place| place as usize),
+        if let Some(index) = &self.index {
+            return index.get(&value).map(|&record| record as usize);
         }
+        let records = self.words[self.windows..].chunks_exact(self.windows + 1);
+        let place = records.into_iter().position(|record| record[0] == value)?;
+        Some(self.windows + place * (self.windows + 1))
+    }
+
+    fn values(&self) -> usize {
+        (self.words.len() - self.windows) / (self.windows + 1)
     }
 
     fn insert(&mut self, value: u32) -> usize {
-        if self.values.len() >= LINEAR_MAX && self.values.len() == self.values.capacity() {
+        let record_words = self.windows + 1;
+        if self.values() >= LINEAR_MAX && self.words.len() + record_words > self.words.capacity() {
             self.drop_unused();
         }
-        let place = self.values.len();
-        self.values.push(value);
-        self.counts.resize(self.counts.len() + self.distinct.len(), 0);
+        let record = self.words.len();
+        self.words.push(value);
+        self.words.resize(record + record_words, 0);
         if let Some(index) = &mut self.index {
-            index.insert(value, place as u32);
-        } else if self.values.len() > LINEAR_MAX {
+            index.insert(value, record as u32);
+        } else if self.values() > LINEAR_MAX {
             self.reindex();
         }
-        place
+        record
     }
 
     /// Forgets the values that no window holds, before the list would grow.
     fn drop_unused(&mut self) {
-        let windows = self.distinct.len();
-        let used = |place: usize, counts: &[u32]| {
-            counts[place * windows..(place + 1) * windows].iter().any(|&count| count > 0)
-        };
-        let kept: Vec<usize> =
-            (0..self.values.len()).filter(|&place| used(place, &self.counts)).collect();
-        if kept.len() == self.values.len() {
+        let records = self.words[self.windows..].chunks_exact(self.windows + 1);
+        let used = records.filter(|record| record[1..].iter().any(|&count| count > 0));
+        let kept: Vec<u32> =
+            self.words[..self.windows].iter().copied().chain(used.flatten().copied()).collect();
+        if kept.len() == self.words.len() {
             return;
         }
-        self.values = kept.iter().map(|&place| self.values[place]).collect();
-        self.counts = kept
-            .iter()
-            .flat_map(|&place| self.counts[place * windows..(place + 1) * windows].iter().copied())
-            .collect();
+        self.words = kept;
         self.index = None;
-        if self.values.len() > LINEAR_MAX {
+        if self.values() > LINEAR_MAX {
             self.reindex();
         }
     }
 
     fn reindex(&mut self) {
-        let places = self.values.iter().enumerate().map(|(place, &value)| (value, place as u32));
-        self.index = Some(places.collect());
+        let (windows, step) = (self.windows, self.windows + 1);
+        let records = self.words[windows..].chunks_exact(step).enumerate();
+        let index = records.map(|(i, record)| (record[0], (windows + i * step) as u32));
+        self.index = Some(index.collect());
     }
 }

@@ -20,6 +20,10 @@ use crate::state::keys::KeyIndex;
 const BLOCK_AHEAD: usize = 24;
 const LOG_AHEAD: usize = 10;
 
+/// Rows whose blocks are copied before they are taken apart into columns: some 200 bytes each,
+/// so that a chunk stays in L2.
+const CHUNK_ROWS: usize = 1024;
+
 /// Computes the columns of an [`OverPlan`] for the rows of one shard.
 pub struct Over {
     plan: OverPlan,
@@ -93,7 +97,11 @@ impl Over {
                     .advise("scale the column down or leave its deviation out")
                 })?;
             self.raw.push(&self.state, key, entry, previous);
+            if i % CHUNK_ROWS == CHUNK_ROWS - 1 {
+                self.raw.end_chunk(&self.state.layout);
+            }
         }
+        self.raw.end_chunk(&self.state.layout);
         let largest = times.time.iter().copied().max().unwrap_or(i64::MIN);
         self.state.end_batch(rows.len(), largest);
         Ok(())

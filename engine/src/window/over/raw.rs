@@ -28,6 +28,7 @@ pub(super) struct Source {
 pub(super) struct CodeSource {
     pub h: usize,
     pub c: usize,
+    pub wants_same: bool,
     pub distinct: Vec<i64>,
     pub same: Vec<i64>,
 }
@@ -45,6 +46,8 @@ pub(super) struct Raw {
     /// Whether a plan output looks at the previous row.
     pub wants_previous: bool,
     pub previous: Vec<Option<Previous>>,
+    /// The blocks of the rows of the chunk that is being worked on, one after the other.
+    snapshots: Vec<u64>,
 }
 
 impl Raw {
@@ -76,9 +79,12 @@ impl Raw {
         for (_, output) in &plan.outputs {
             match *output {
                 Output::Distinct { h, c } | Output::CountSame { h, c } => {
-                    if !codes.iter().any(|s| (s.h, s.c) == (h, c)) {
-                        codes.push(CodeSource { h, c, distinct: Vec::new(), same: Vec::new() });
-                    }
+                    let at = codes.iter().position(|s| (s.h, s.c) == (h, c)).unwrap_or_else(|| {
+                        let (distinct, same) = (Vec::new(), Vec::new());
+                        codes.push(CodeSource { h, c, wants_same: false, distinct, same });
+                        codes.len() - 1
+                    });
+                    codes[at].wants_same |= matches!(output, Output::CountSame { .. });
                 }
                 Output::SincePrevious | Output::DistanceKm | Output::SpeedKmh => {
                     wants_previous = true;
@@ -95,6 +101,7 @@ impl Raw {
             has_nulls: false,
             wants_previous,
             previous: Vec::new(),
+            snapshots: Vec::new(),
         }
     }
 
@@ -116,7 +123,8 @@ impl Raw {
         self.previous.clear();
     }
 
-    /// Copies what the key's state holds after a row.
+    /// Copies what the key's state holds after a row: its block as it is, to be taken apart a
+    /// chunk at a time, and what is not in it.
     #[inline]
     pub(super) fn push(
         &mut self,
@@ -126,42 +134,61 @@ impl Raw {
         previous: Option<Previous>,
     ) {
         let block = state.block(key);
-        for (counts, horizon) in self.counts.iter_mut().zip(&state.layout.horizons) {
-            let (lo, hi) = cursors(block, horizon);
-            counts.push(i64::from(hi.wrapping_sub(lo)));
-        }
-        let sources = if self.has_nulls { self.sources.len() } else { self.without_nulls };
-        for source in &mut self.sources[..sources] {
-            match &mut source.values {
-                Values::Integers(values) => values.push(load_i128(block, source.at)),
-                Values::Counts(values) => values.push(block[source.at]),
-                Values::Floats(values) => {
-                    let non_finite = if source.kind == AccumulatorKind::FloatSum {
-                        NonFinite::load(block, source.at + 2)
-                    } else {
-                        NonFinite::default()
-                    };
-                    values.push((DoubleDouble::load(block, source.at), non_finite));
-                }
-            }
-        }
-        for source in &mut self.codes {
-            let value = state.layout.code(entry, source.c);
-            let rows = self.counts[source.h].last().copied().unwrap_or(0);
-            let (distinct, same) = match state.code_counts(key, source.c) {
-                CodeCounts::Single(single) => {
-                    (i64::from(single != super::multiset::NULL_CODE && rows > 0), rows)
-                }
-                CodeCounts::Many(multiset) => (
-                    i64::from(multiset.distinct(source.h)),
-                    i64::from(multiset.count(value, source.h)),
-                ),
-            };
-            source.distinct.push(distinct);
-            source.same.push(same);
+        self.snapshots.extend_from_slice(block);
+        if !self.codes.is_empty() {
+            self.push_codes(state, key, block, entry);
         }
         if self.wants_previous {
             self.previous.push(previous);
         }
+    }
+
+    fn push_codes(&mut self, state: &OverState, key: u32, block: &[u64], entry: &[u64]) {
+        for source in &mut self.codes {
+            let (lo, hi) = cursors(block, &state.layout.horizons[source.h]);
+            let rows = i64::from(hi.wrapping_sub(lo));
+            let (distinct, same) = match state.code_counts(key, source.c) {
+                CodeCounts::Single(single) => {
+                    (i64::from(single != super::multiset::NULL_CODE && rows > 0), rows)
+                }
+                CodeCounts::Many(multiset) => {
+                    let value = state.layout.code(entry, source.c);
+                    let same = if source.wants_same { multiset.count(value, source.h) } else { 0 };
+                    (i64::from(multiset.distinct(source.h)), i64::from(same))
+                }
+            };
+            source.distinct.push(distinct);
+            if source.wants_same {
+                source.same.push(same);
+            }
+        }
+    }
+
+    /// Takes the snapshots of a chunk of rows apart into columns.
+    pub(super) fn end_chunk(&mut self, layout: &Layout) {
+        let blocks = self.snapshots.chunks_exact(layout.block_words);
+        for (counts, horizon) in self.counts.iter_mut().zip(&layout.horizons) {
+            let at = horizon.cursors;
+            let rows = |word: u64| i64::from(((word >> 32) as u32).wrapping_sub(word as u32));
+            counts.extend(blocks.clone().map(|block| rows(block[at])));
+        }
+        let sources = if self.has_nulls { self.sources.len() } else { self.without_nulls };
+        for source in &mut self.sources[..sources] {
+            let at = source.at;
+            match &mut source.values {
+                Values::Integers(values) => {
+                    values.extend(blocks.clone().map(|block| load_i128(block, at)));
+                }
+                Values::Counts(values) => values.extend(blocks.clone().map(|block| block[at])),
+                Values::Floats(values) => {
+                    let counted = source.kind == AccumulatorKind::FloatSum;
+                    values.extend(blocks.clone().map(|block| {
+                        let other = if counted { NonFinite::load(block, at + 2) } else { NonFinite::default() };
+                        (DoubleDouble::load(block, at), other)
+                    }));
+                }
+            }
+        }
+        self.snapshots.clear();
     }
 }

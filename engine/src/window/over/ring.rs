@@ -10,10 +10,13 @@
 //! was the first idea and is worse, because keys that grow in step strand all smaller classes
 //! (up to eight times the live bytes), while the allocator joins neighbours.
 
-/// Rows of one key.
+use crate::state::lines::Lines;
+
+/// Rows of one key. As large as it is aligned, so that it never straddles two cache lines.
 #[derive(Debug, Default)]
+#[repr(align(32))]
 pub(super) struct Ring {
-    words: Box<[u64]>,
+    words: Lines,
     /// Slot of the front entry.
     head: u32,
     /// Number of entries.
@@ -172,15 +175,15 @@ impl Ring {
     }
 
     fn resize(&mut self, capacity: u32, stride: usize) {
-        let mut words = Vec::with_capacity(capacity as usize * stride);
+        let mut words = Lines::zeroed(capacity as usize * stride);
         let before_wrap = self.len.min(self.capacity - self.head) as usize * stride;
         let head = self.head as usize * stride;
-        words.extend_from_slice(&self.words[head..head + before_wrap]);
-        words.extend_from_slice(&self.words[..self.len as usize * stride - before_wrap]);
-        words.resize(capacity as usize * stride, 0);
-        self.words = words.into_boxed_slice();
+        let used = self.len as usize * stride;
+        words[..before_wrap].copy_from_slice(&self.words[head..head + before_wrap]);
+        words[before_wrap..used].copy_from_slice(&self.words[..used - before_wrap]);
+        self.capacity = (words.len() / stride) as u32;
+        self.words = words;
         self.head = 0;
-        self.capacity = capacity;
     }
 }
 

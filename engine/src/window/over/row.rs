@@ -22,6 +22,8 @@ pub(super) struct RowContext<'a> {
     pub own: u32,
     pub largest: Option<i64>,
     pub overflow: Option<u32>,
+    /// Whether a code column of the key has more than one value.
+    pub counts_codes: bool,
 }
 
 impl RowContext<'_> {
@@ -33,8 +35,13 @@ impl RowContext<'_> {
             let state = self.block[self.layout.code_states + code];
             if state >> 32 == 0 {
                 self.block[self.layout.code_states + code] = SINGLE << 32 | u64::from(value);
-            } else if state >> 32 == SINGLE && state as u32 != value {
-                self.split_single(code, state as u32);
+            } else if state >> 32 == SINGLE {
+                if state as u32 != value {
+                    self.split_single(code, state as u32);
+                    self.counts_codes = true;
+                }
+            } else {
+                self.counts_codes = true;
             }
         }
     }
@@ -44,7 +51,9 @@ impl RowContext<'_> {
         let mut multiset = Multiset::new(self.layout.horizons.len());
         for (window, horizon) in self.layout.horizons.iter().enumerate() {
             let (lo, hi) = cursors(self.block, horizon);
-            multiset.add_many(value, window, hi.wrapping_sub(lo));
+            if horizon.counts_codes {
+                multiset.add_many(value, window, hi.wrapping_sub(lo));
+            }
         }
         self.multisets.push(multiset);
         let number = self.multisets.len() as u64 - 1 + FIRST_MULTISET;
@@ -90,7 +99,9 @@ impl RowContext<'_> {
             }
             if horizon.delay == 0 {
                 accumulate::<true>(horizon, self.block, entry, layout, &mut self.overflow);
-                count_codes(layout, self.block, self.multisets, entry, window, true);
+                if self.counts_codes && horizon.counts_codes {
+                    count_codes(layout, self.block, self.multisets, entry, window, true);
+                }
                 hi = hi.wrapping_add(1);
             }
             set_cursors(self.block, horizon, lo, hi);
@@ -213,7 +224,9 @@ impl RowContext<'_> {
         } else {
             accumulate::<false>(horizon, block, entry, self.layout, overflow);
         }
-        count_codes(self.layout, block, self.multisets, entry, window, add);
+        if self.counts_codes && horizon.counts_codes {
+            count_codes(self.layout, block, self.multisets, entry, window, add);
+        }
     }
 
     /// Float sums of windows of 0 and 1 rows are set to what they are, so that no trace of

@@ -110,6 +110,31 @@ pub enum Output {
     SpeedKmh,
 }
 
+type Indices<'a> = (Option<&'a mut usize>, Option<&'a mut usize>, Option<&'a mut usize>);
+
+impl Output {
+    /// Horizon, measure and code that it needs.
+    fn indices(&self) -> (Option<usize>, Option<usize>, Option<usize>) {
+        let mut copy = *self;
+        let (h, m, c) = copy.indices_mut();
+        (h.copied(), m.copied(), c.copied())
+    }
+
+    fn indices_mut(&mut self) -> Indices<'_> {
+        match self {
+            Self::Count { h } => (Some(h), None, None),
+            Self::CountValid { h, m }
+            | Self::Sum { h, m }
+            | Self::Mean { h, m }
+            | Self::StdDev { h, m }
+            | Self::OwnMean { h, m }
+            | Self::OwnStdDev { h, m } => (Some(h), Some(m), None),
+            Self::Distinct { h, c } | Self::CountSame { h, c } => (Some(h), None, Some(c)),
+            Self::SincePrevious | Self::DistanceKm | Self::SpeedKmh => (None, None, None),
+        }
+    }
+}
+
 /// All that one over operator computes for one key.
 #[derive(Debug, Clone, Default)]
 pub struct OverPlan {
@@ -167,6 +192,34 @@ impl OverPlan {
             }
         }
         (sum, squares)
+    }
+
+    /// Takes out horizons, measures, codes and places that no output needs.
+    pub(crate) fn drop_unused(&mut self) {
+        let used = |of: &dyn Fn(&Output) -> Option<usize>, n: usize| -> Vec<usize> {
+            let mut kept = vec![false; n];
+            self.outputs.iter().filter_map(|(_, o)| of(o)).for_each(|i| kept[i] = true);
+            (0..n).filter(|&i| kept[i]).collect()
+        };
+        let horizons = used(&|o| o.indices().0, self.horizons.len());
+        let measures = used(&|o| o.indices().1, self.measures.len());
+        let codes = used(&|o| o.indices().2, self.codes.len());
+        let places = [Output::DistanceKm, Output::SpeedKmh];
+        if !self.outputs.iter().any(|(_, output)| places.contains(output)) {
+            self.place = None;
+        }
+        self.horizons = horizons.iter().map(|&h| self.horizons[h]).collect();
+        self.measures = measures.iter().map(|&m| self.measures[m].clone()).collect();
+        self.codes = codes.iter().map(|&c| self.codes[c].clone()).collect();
+        let place = |kept: &[usize], i: usize| kept.iter().position(|&k| k == i).unwrap_or(0);
+        for (_, output) in &mut self.outputs {
+            let (h, m, c) = output.indices_mut();
+            for (index, kept) in [(h, &horizons), (m, &measures), (c, &codes)] {
+                if let Some(index) = index {
+                    *index = place(kept, *index);
+                }
+            }
+        }
     }
 
     /// Checks what the layout and the arithmetic rely on.

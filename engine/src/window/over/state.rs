@@ -19,6 +19,7 @@ use super::multiset::Multiset;
 use super::ring::Ring;
 use super::row::RowContext;
 use super::spec::OverPlan;
+use crate::state::lines::{LINE_WORDS, Lines};
 
 /// Keys in a segment of the block table: growing never moves blocks.
 const SEGMENT_KEYS: usize = 1024;
@@ -52,7 +53,7 @@ pub(super) struct OverState {
     delay: u64,
     // Changes.
     rings: Vec<Ring>,
-    segments: Vec<Box<[u64]>>,
+    segments: Vec<Lines>,
     multisets: Vec<Multiset>,
     sweep_next: usize,
     /// Largest time of all rows seen at the end of the last batch.
@@ -87,7 +88,7 @@ impl OverState {
             self.rings.resize_with(keys, Ring::default);
             let words = SEGMENT_KEYS * self.layout.block_words;
             while self.segments.len() * SEGMENT_KEYS < keys {
-                self.segments.push(vec![0; words].into_boxed_slice());
+                self.segments.push(Lines::zeroed(words));
             }
         }
     }
@@ -123,7 +124,7 @@ impl OverState {
         let words = self.layout.block_words;
         let segment = &self.segments[key as usize / SEGMENT_KEYS];
         let at = (key as usize % SEGMENT_KEYS) * words;
-        for line in (0..words).step_by(8) {
+        for line in (0..words).step_by(LINE_WORDS) {
             pelton_kernels::prefetch::prefetch_read(segment, at + line);
         }
         pelton_kernels::prefetch::prefetch_read(&self.rings, key as usize);
@@ -138,7 +139,9 @@ impl OverState {
         ring.prefetch(ring.end(), stride);
         for horizon in &self.layout.horizons {
             let (lo, hi) = cursors(block, horizon);
+            // The entry that is likely to leave, and the one behind it that is looked at then.
             ring.prefetch(lo, stride);
+            ring.prefetch(lo.wrapping_add(1), stride);
             if horizon.delay > 0 {
                 ring.prefetch(hi, stride);
             }
@@ -167,6 +170,7 @@ impl OverState {
             own: 0,
             largest,
             overflow: None,
+            counts_codes: false,
         };
         row.note_codes(entry);
         let in_order = row.ring.len() == 0 || time >= row.block[LAST_TIME] as i64;
@@ -260,7 +264,9 @@ fn forget_all_but_last(
         let mut sequence = lo;
         while sequence != hi {
             let entry = ring.entry(sequence, layout.entry_words);
-            count_codes(layout, block, multisets, entry, window, false);
+            if horizon.counts_codes {
+                count_codes(layout, block, multisets, entry, window, false);
+            }
             sequence = sequence.wrapping_add(1);
         }
         clear(block, horizon);
