@@ -20,7 +20,7 @@ use crate::source::memory::{MemoryBlocks, MemoryRandom};
 
 /// `count` payments, none of them like another.
 fn payments(count: usize) -> RecordBatch {
-    let numbers = || (0..count as i64).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20);
+    let numbers = || (0..count as i64).map(|n| n.wrapping_mul(-7_046_029_254_386_353_131) >> 20);
     let ts: TimestampMicrosecondArray = (0..count as i64).map(|n| Some(n * 1_000)).collect();
     let amounts: Decimal128Array =
         numbers().map(|n| Some(i128::from(n.rem_euclid(1_000_000)))).collect();
