@@ -64,7 +64,8 @@ fn line() -> impl Strategy<Value = String> {
     let member = (name, prop_oneof![Just(":"), Just(" : ")], value())
         .prop_map(|(name, colon, value)| format!("\"{name}\"{colon}{value}"));
     let object = (prop::collection::vec(member, 0..6), prop_oneof![Just(","), Just(" ,\t")])
-        .prop_map(|(members, comma)| format!("{{{}}}", members.join(comma)));
+        .prop_map(|(members, comma)| format!("{{{}}}", members.join(comma)))
+        .boxed();
     prop_oneof![
         12 => object.clone(),
         1 => object.prop_map(|line| line[..line.len() - 1].to_owned()),
