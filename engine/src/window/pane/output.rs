@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, Decimal128Array, Float64Array, Int32Array, Int64Array};
+use arrow::array::{ArrayRef, Decimal128Array, Float64Array, Int32Array, Int64Array};
 use arrow::array::{RecordBatch, RecordBatchOptions, UInt32Array, UInt64Array};
 use arrow::datatypes::DataType;
 
@@ -95,12 +95,13 @@ impl Output {
                 Arc::new(cells.iter().enumerate().map(value).collect::<Float64Array>())
             }
             (Cells::Least(cells), Op::Least { flip }) => {
-                let value = |(entry, &cell): (usize, &i64)| (count(entry) > 0).then(|| cell ^ flip);
+                let value =
+                    |(entry, &cell): (usize, &i64)| (count(entry) > 0).then_some(cell ^ flip);
                 least_array(cells.iter().enumerate().map(value), data_type)?
             }
             (Cells::LeastWide(cells), Op::LeastWide { flip }) => {
                 let value =
-                    |(entry, &cell): (usize, &i128)| (count(entry) > 0).then(|| cell ^ flip);
+                    |(entry, &cell): (usize, &i128)| (count(entry) > 0).then_some(cell ^ flip);
                 let values = cells.iter().enumerate().map(value);
                 if data_type == &DataType::UInt64 {
                     Arc::new(values.map(|v| v.map(|v| v as u64)).collect::<UInt64Array>())
