@@ -42,7 +42,7 @@ fn quoted(names: &[&str], between: &str) -> String {
 /// Up to three names within a third of the asked name's length in edits, nearest first.
 fn close_names<'a>(schema: &'a Schema, name: &str) -> Vec<&'a str> {
     let asked: Vec<char> = name.to_lowercase().chars().collect();
-    let edits_max = (asked.len() / 3).clamp(1, 4);
+    let edits_max = asked.len().div_ceil(3).min(4);
     let mut close: Vec<(usize, &str)> = schema
         .fields()
         .iter()

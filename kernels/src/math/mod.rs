@@ -43,5 +43,5 @@ pub(crate) fn polynomial<const N: usize>(x: f64, coefficients: &[f64; N]) -> f64
         sum
     };
     let (high, low) = (chain(N - 1), chain(N - 2));
-    if N % 2 == 0 { high * x + low } else { high + low * x }
+    if N.is_multiple_of(2) { high * x + low } else { high + low * x }
 }

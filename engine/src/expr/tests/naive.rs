@@ -198,7 +198,7 @@ fn in_type(value: Scalar, data_type: &DataType) -> Scalar {
 }
 
 fn at(batch: &dyn Array, row: usize) -> Scalar {
-    if batch.is_null(row) {
+    if batch.is_null(row) || *batch.data_type() == DataType::Null {
         return Scalar::Null;
     }
     match batch.data_type() {
