@@ -185,7 +185,11 @@ fn a_failed_run_keeps_the_alerts_of_the_last_one() {
 #[test]
 fn late_rows_are_scored_marked_counted_and_written() {
     let row = |seconds: i64| {
-        GOOD.replacen("1767225600000000", &(1_767_225_600_000_000 + seconds * 1_000_000).to_string(), 1)
+        GOOD.replacen(
+            "1767225600000000",
+            &(1_767_225_600_000_000 + seconds * 1_000_000).to_string(),
+            1,
+        )
     };
     let text = [HEADER.to_owned(), row(100), row(97), row(98), row(0), row(101)].join("\n");
     let folder = tempfile::tempdir().unwrap();
@@ -203,7 +207,8 @@ fn late_rows_are_scored_marked_counted_and_written() {
 #[test]
 fn the_limit_counts_rows_in() {
     let text = [HEADER, GOOD, "broken", GOOD, GOOD].join("\n");
-    let report = Run::of("limit.csv", text.as_bytes(), &["--limit", "3", "--batch-rows", "1"]).report();
+    let report =
+        Run::of("limit.csv", text.as_bytes(), &["--limit", "3", "--batch-rows", "1"]).report();
     assert_eq!(count(&report, "rows_in"), 3);
     assert_eq!(count(&report, "rows_scored") + count(&report, "rows_rejected"), 3);
 }

@@ -24,7 +24,8 @@ fn write_to(folder: &Path, name: &str, format: FileFormat) -> Vec<u8> {
     let written = write(config(), format, &path, &mut |rows| {
         done = rows;
         true
-    }).expect("written");
+    })
+    .expect("written");
     assert_eq!((written.rows, done), (ROWS, ROWS));
     let bytes = fs::read(path).expect("the file");
     assert_eq!(written.bytes, bytes.len() as u64);

@@ -112,7 +112,8 @@ fn live_gives_what_a_run_gives() {
 
 #[test]
 fn the_decision_leaves_with_the_event_on_one_shard() {
-    let mut live: Live = windows(Pipeline::rows(schema())).open(Options::default().shards(1)).unwrap();
+    let mut live: Live =
+        windows(Pipeline::rows(schema())).open(Options::default().shards(1)).unwrap();
     live.push(rows(&[0], &[5], &[1.0])).unwrap();
     assert!(live.poll().unwrap().unwrap().is_empty());
     live.push(rows(&[1], &[5], &[2.0])).unwrap();
@@ -145,7 +146,10 @@ fn over_windows_may_build_on_each_other() {
     let sink = MemorySink::new();
     let batches = sink.batches();
     let input = rows(&[0, 1, 2, 50], &[1, 1, 1, 1], &[0.0; 4]);
-    pipeline.write_to(sink).run_rows([Ok(input)].into_iter(), Options::default().shards(1)).unwrap();
+    pipeline
+        .write_to(sink)
+        .run_rows([Ok(input)].into_iter(), Options::default().shards(1))
+        .unwrap();
     let batches = batches.lock().unwrap();
     let counts = batches[0]["key_count_10s"].as_primitive::<Int64Type>().values().to_vec();
     assert_eq!(counts, [1, 2, 3, 1]);
@@ -196,8 +200,9 @@ fn a_failing_step_ends_the_run_on_any_number_of_shards() {
             .event_time("ts", Watermark::bounded(seconds(2)))
             .key_by(["key"])
             .over([last(seconds(1))], [sum("value")]);
-        let error =
-            pipeline.run_rows([Ok(huge)].into_iter(), Options::default().shards(shards)).unwrap_err();
+        let error = pipeline
+            .run_rows([Ok(huge)].into_iter(), Options::default().shards(shards))
+            .unwrap_err();
         assert!(error.to_string().contains("key_sum_value_1s"), "{error}");
     }
 }

@@ -91,7 +91,10 @@ fn found(rows: &RecordBatch) -> Windows {
         assert!((end, start) >= before, "windows come in the order of their ends");
         before = (end, start);
         let cell = (int("count", i), int("sum_value", i), int("max_value", i));
-        assert_eq!(rows["mean_value"].as_primitive::<Float64Type>().value(i), cell.1 as f64 / cell.0 as f64);
+        assert_eq!(
+            rows["mean_value"].as_primitive::<Float64Type>().value(i),
+            cell.1 as f64 / cell.0 as f64
+        );
         assert!(windows.insert((end, start, int("key", i)), cell).is_none(), "a window twice");
     }
     windows
@@ -124,7 +127,7 @@ fn a_silent_partition_holds_windows_back_until_it_is_idle() {
         .window(tumble(seconds(10)), [count()])
         .open_partitions(2, options)
         .unwrap();
-    let mut windows = |live: &mut pelton::pipeline::Live| {
+    let windows = |live: &mut pelton::pipeline::Live| {
         let mut n = 0;
         while let Some(batch) = live.poll().unwrap() {
             n += batch.len();

@@ -34,7 +34,7 @@ const PRECISION: f64 = 0.75;
 
 /// Features, how they are transformed, and within which bounds.
 const FEATURES: [(&str, FeatureTransform, f64, f64); 25] = [
-    ("amount", Log1p, 0.0, 1e6),
+    ("amount_f64", Log1p, 0.0, 1e6),
     ("amount_over_own_mean", Log1p, 0.0, 1e3),
     ("amount_deviations", Clip, -5.0, 15.0),
     ("amount_over_baseline", Log1p, 0.0, 1e3),
@@ -158,7 +158,8 @@ fn standardised(payments: &[&Payment]) -> Vec<Feature> {
             .collect();
         let n = values.len().max(1) as f64;
         feature.mean = values.iter().sum::<f64>() / n;
-        let spread = values.iter().map(|v| (v - feature.mean) * (v - feature.mean)).sum::<f64>() / n;
+        let spread =
+            values.iter().map(|v| (v - feature.mean) * (v - feature.mean)).sum::<f64>() / n;
         feature.scale = if spread > 0.0 { spread.sqrt() } else { 1.0 };
         features.push(feature);
     }

@@ -145,9 +145,10 @@ fn windows(p: Pipeline, horizons: &[Last], signals: Signals) -> Pipeline {
 
 /// Columns computed from the windows of one row.
 fn ratios(p: Pipeline, signals: Signals) -> Pipeline {
-    let amount = || col("amount").cast_f64();
+    let amount = || col("amount_f64");
     let own = || col("card_own_mean_amount_30d");
     let p = p
+        .column("amount_f64", col("amount").cast_f64())
         .column("amount_over_own_mean", amount() / own())
         .column(
             "amount_deviations",
@@ -271,10 +272,8 @@ pub fn decide(
         .into_iter()
         .chain(["is_fraud", "fraud_kind"].into_iter().filter(|n| schema.index_of(n).is_ok()))
         .collect();
-    let explain = Explain::new()
-        .rules(rules.clone())
-        .scorer(model.clone(), 5)
-        .windows(bounds(signals)?);
+    let explain =
+        Explain::new().rules(rules.clone()).scorer(model.clone(), 5).windows(bounds(signals)?);
     let pipeline = plan
         .pipeline
         .rules(RuleSet::new(rules)?)
@@ -324,8 +323,11 @@ fn fit_to_input(model: &Logistic, plan: &FraudPlan) -> Result<Logistic> {
         if here.index_of(&feature.name).is_ok() {
             kept.push(feature.clone());
         } else if all.index_of(&feature.name).is_err() {
-            return Err(Error::run(format!("the model reads {}, which is no feature", feature.name))
-                .advise("make the weights anew with the fit_fraud example"));
+            return Err(Error::run(format!(
+                "the model reads {}, which is no feature",
+                feature.name
+            ))
+            .advise("make the weights anew with the fit_fraud example"));
         }
     }
     Logistic::new(model.made_by(), kept, model.intercept(), model.threshold())

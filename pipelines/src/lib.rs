@@ -2,4 +2,3 @@
 //! as they are, or to read as examples.
 
 pub mod fraud;
-

@@ -58,8 +58,7 @@ pub(super) fn bench(
         rows_per_s_per_shard: rows_per_s / summary.shards as f64,
         alerts: summary.rows_out,
         state_bytes: summary.state.bytes,
-        log_bytes_per_row: (log_rows > 0)
-            .then(|| summary.state.log_bytes as f64 / log_rows as f64),
+        log_bytes_per_row: (log_rows > 0).then(|| summary.state.log_bytes as f64 / log_rows as f64),
         peak_rss_bytes: peak_rss_bytes(),
         open_loop: None,
         machine: Machine::look(),

@@ -83,8 +83,9 @@ pub(super) fn replay(
 /// The kernels choose their level once, by this variable: set it before any of them runs.
 fn force_backend(backend: BackendArg) -> Result<()> {
     match backend {
-        BackendArg::Scalar => pelton_kernels::simd::force(pelton_kernels::simd::Level::Scalar)
-            .map_err(Error::usage),
+        BackendArg::Scalar => {
+            pelton_kernels::simd::force(pelton_kernels::simd::Level::Scalar).map_err(Error::usage)
+        }
         BackendArg::Auto | BackendArg::Simd => {
             pelton_kernels::simd::try_level().map(drop).map_err(Error::usage)
         }
@@ -145,7 +146,8 @@ impl Input {
             None => File::any(path),
         };
         let file = file.source(source).batch_rows(plan.batch_rows);
-        let is_parquet = path != "-" && pelton::decode::format_of(path) == Some(pelton::decode::Format::Parquet);
+        let is_parquet =
+            path != "-" && pelton::decode::format_of(path) == Some(pelton::decode::Format::Parquet);
         if is_parquet && handbook::is_handbook(&file.clone().open()?.schema()) {
             return Ok(Self::Handbook(path.to_owned()));
         }
@@ -224,7 +226,9 @@ fn report(plan: &ReplayPlan, path: &str, summary: &Summary, timeline: Timeline) 
     FraudReport {
         pelton: env!("CARGO_PKG_VERSION").to_owned(),
         recording: match &plan.source {
-            Source::Generated { rows, seed, .. } => format!("{rows} generated payments, seed {seed}"),
+            Source::Generated { rows, seed, .. } => {
+                format!("{rows} generated payments, seed {seed}")
+            }
             _ => pelton::source::base_name(path),
         },
         rows_in: summary.rows_in,
@@ -252,11 +256,12 @@ fn report(plan: &ReplayPlan, path: &str, summary: &Summary, timeline: Timeline) 
         peak_rss_bytes: peak_rss_bytes(),
         shards: summary.shards,
         simd: simd.to_string(),
-        backend: if simd == pelton_kernels::simd::Level::Scalar { "scalar" } else { "simd" }.to_owned(),
+        backend: if simd == pelton_kernels::simd::Level::Scalar { "scalar" } else { "simd" }
+            .to_owned(),
         io: summary.io.to_owned(),
         format: plan
             .format
-            .map(|format| super::format(format))
+            .map(super::format)
             .or_else(|| pelton::decode::format_of(path))
             .map_or_else(|| "csv".to_owned(), |format| format.to_string()),
         interrupted: summary.interrupted,
@@ -295,7 +300,8 @@ impl Collector {
 
     fn add(&mut self, rows: &RecordBatch) {
         let (Some(ts), Some(rules), Some(scores), Some(alerts)) = (
-            rows.column_by_name("ts").and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>()),
+            rows.column_by_name("ts")
+                .and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>()),
             rows.column_by_name("rules").and_then(rule_bits),
             rows.column_by_name("score").and_then(|c| c.as_primitive_opt::<Float64Type>()),
             rows.column_by_name("alert").and_then(|c| c.as_boolean_opt()),
@@ -304,7 +310,7 @@ impl Collector {
         };
         let labels = rows.column_by_name("is_fraud").and_then(|c| c.as_boolean_opt());
         let kinds = KindColumn::of(rows.column_by_name("fraud_kind"));
-        for row in 0..rows.num_rows() {
+        for (row, &rules) in rules.iter().enumerate() {
             let label = match labels {
                 Some(labels) if labels.is_valid(row) && labels.value(row) => {
                     Label::Fraud(kinds.kind(row))
@@ -313,8 +319,8 @@ impl Collector {
                 _ => Label::Unknown,
             };
             let alert = (alerts.is_valid(row) && alerts.value(row)).then(|| {
-                let first = rules[row].trailing_zeros() as usize;
-                AlertMark { rules: rules[row], aimed_at: self.aims.get(first).copied().flatten() }
+                let first = rules.trailing_zeros() as usize;
+                AlertMark { rules, aimed_at: self.aims.get(first).copied().flatten() }
             });
             let (time_us, score) = (ts.value(row), scores.value(row));
             self.rows.row(ScoredRow { time_us, score, label, alert });

@@ -14,9 +14,9 @@ pub mod ndjson;
 mod open;
 mod parquet;
 #[cfg(test)]
-mod tests;
-#[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::fmt;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 
-use super::marks::RowMarks;
 use super::aggregate::{Aggregate, History, Last, Window};
 use super::files::{File, Opened};
+use super::marks::RowMarks;
 use crate::batch::Batch;
 use crate::expr::{Expr, Filter, Select, WithColumn};
 use crate::operator::MapOperator;

@@ -45,7 +45,8 @@ impl Plan {
         let mut compiler = Compiler {
             schema: input.clone(),
             time,
-            time_type: time.map_or(DataType::Null, |(index, ..)| input.field(index).data_type().clone()),
+            time_type: time
+                .map_or(DataType::Null, |(index, ..)| input.field(index).data_type().clone()),
             stages: Vec::new(),
             pending: Vec::new(),
         };
@@ -160,7 +161,8 @@ impl StagePlan {
             }
             Self::Window { spec, input, output } => {
                 let keys = indices(input, &spec.keys)?;
-                let operator: Box<dyn KeyedWindow> = Box::new(PaneWindow::new(spec.clone(), input)?);
+                let operator: Box<dyn KeyedWindow> =
+                    Box::new(PaneWindow::new(spec.clone(), input)?);
                 Stage::Keyed(Keyed::Window { keys, operator, schema: output.clone() })
             }
         })
@@ -273,12 +275,7 @@ impl Compiler {
         Ok(&mut self.pending[at])
     }
 
-    fn over(
-        &mut self,
-        keys: &[String],
-        horizons: &[Last],
-        aggregates: &[Aggregate],
-    ) -> Result<()> {
+    fn over(&mut self, keys: &[String], horizons: &[Last], aggregates: &[Aggregate]) -> Result<()> {
         let (_, unit, _) = self.times()?;
         let columns: Vec<&str> = aggregates.iter().map(|a| a.column.as_str()).collect();
         self.plan(keys, &columns)?;

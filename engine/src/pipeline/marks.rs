@@ -28,7 +28,10 @@ impl MapOperator for RowMarks {
         let marks: [ArrayRef; 3] = [
             Arc::new(UInt32Array::from_value(batch.partition, rows)),
             Arc::new(UInt64Array::from_iter_values((0..rows).map(|row| batch.offsets.get(row)))),
-            Arc::new(BooleanArray::new(late.unwrap_or_else(|| BooleanBuffer::new_unset(rows)), None)),
+            Arc::new(BooleanArray::new(
+                late.unwrap_or_else(|| BooleanBuffer::new_unset(rows)),
+                None,
+            )),
         ];
         let mut columns = batch.rows.columns().to_vec();
         columns.extend(marks);

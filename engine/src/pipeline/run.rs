@@ -31,8 +31,10 @@ impl Pipeline {
                 .map(|file| file.batch_rows(options.batch_rows).open())
                 .collect::<Result<Vec<_>>>()?,
             Input::Pushed(_) => {
-                return Err(Error::usage("this pipeline has no input to run: rows are pushed into it")
-                    .advise("use open() and push, or run_rows() with an iterator"));
+                return Err(Error::usage(
+                    "this pipeline has no input to run: rows are pushed into it",
+                )
+                .advise("use open() and push, or run_rows() with an iterator"));
             }
         };
         let Some(first) = opened.first() else {
@@ -102,9 +104,7 @@ impl Pipeline {
         let nothing = || Error::usage("there is no input file");
         match &self.input {
             Input::Pushed(schema) => Ok(schema.clone()),
-            Input::Files(files) => {
-                Ok(files.first().ok_or_else(nothing)?.clone().open()?.schema())
-            }
+            Input::Files(files) => Ok(files.first().ok_or_else(nothing)?.clone().open()?.schema()),
             Input::Opened(files) => Ok(files.first().ok_or_else(nothing)?.schema()),
         }
     }
@@ -212,8 +212,7 @@ impl Feed<'_> {
             rows_done: driver.ledger.done,
             bytes_read,
             bytes_total,
-            watermark_lag: known
-                .then(|| driver.largest_time.saturating_sub(driver.watermark_done)),
+            watermark_lag: known.then(|| driver.largest_time.saturating_sub(driver.watermark_done)),
         });
     }
 }

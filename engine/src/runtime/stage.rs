@@ -105,12 +105,7 @@ impl Keyed {
     }
 }
 
-fn select(
-    batch: &Batch,
-    keys: &[usize],
-    shard: usize,
-    shards: usize,
-) -> Result<Option<Vec<u32>>> {
+fn select(batch: &Batch, keys: &[usize], shard: usize, shards: usize) -> Result<Option<Vec<u32>>> {
     if shards == 1 {
         return Ok(None);
     }
@@ -134,7 +129,10 @@ fn empty_item(item: Item, schema: &SchemaRef) -> Item {
 }
 
 /// Columns of all rows from the columns of each shard's rows: a merge by row number.
-fn join_columns(rows: usize, parts: &[&(Option<Vec<u32>>, Vec<ArrayRef>)]) -> Result<Vec<ArrayRef>> {
+fn join_columns(
+    rows: usize,
+    parts: &[&(Option<Vec<u32>>, Vec<ArrayRef>)],
+) -> Result<Vec<ArrayRef>> {
     if let [(None, columns)] = parts {
         return Ok(columns.clone());
     }
@@ -177,7 +175,8 @@ fn join_windows(item: &Item, schema: &SchemaRef, parts: Vec<WindowRows>) -> Resu
         RecordBatch::try_new(schema.clone(), columns)?
     };
     let ends = order.iter().map(|((end, ..), ..)| end.saturating_sub(1)).collect();
-    let times = RowTimes { time: ends, late: None, largest_before: None, watermark: item.watermark };
+    let times =
+        RowTimes { time: ends, late: None, largest_before: None, watermark: item.watermark };
     let mut batch = Batch::new(rows, 0);
     batch.times = Some(times);
     if let Some(arrived) = item.batch.as_ref().map(|batch| batch.arrived) {

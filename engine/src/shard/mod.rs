@@ -17,7 +17,6 @@
 //! It must not be the hash of the key index's table: else the keys of one shard would crowd
 //! into one part of its table. S and M differ from that one's.
 
-
 use arrow::array::types::*;
 use arrow::array::{Array, ArrayRef, AsArray, OffsetSizeTrait};
 use arrow::buffer::NullBuffer;
@@ -46,7 +45,8 @@ pub const SHARDS_MAX: u32 = 1 << 16;
 ///
 /// # Errors
 /// When a column's type cannot be a key.
-pub fn shard_of(columns: &[ArrayRef], rows: usize, shards: u32, out: &mut Vec<u16>) -> Result<()> {
+#[cfg(test)]
+fn shard_of(columns: &[ArrayRef], rows: usize, shards: u32, out: &mut Vec<u16>) -> Result<()> {
     out.clear();
     out.reserve(rows);
     for_each_chunk(columns, rows, |_, hashes| {

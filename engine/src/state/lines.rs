@@ -31,9 +31,7 @@ impl Deref for Lines {
     fn deref(&self) -> &[u64] {
         // SAFETY: a `Line` is `repr(C)` around `[u64; 8]` and 64 bytes long, as long as its
         // alignment: n of them are 8 n initialised words without padding, borrowed from `self`.
-        unsafe {
-            std::slice::from_raw_parts(self.0.as_ptr().cast(), self.0.len() * LINE_WORDS)
-        }
+        unsafe { std::slice::from_raw_parts(self.0.as_ptr().cast(), self.0.len() * LINE_WORDS) }
     }
 }
 
@@ -55,7 +53,7 @@ mod tests {
     fn lines_are_aligned_words() {
         for words in [0, 1, 8, 9, 1000] {
             let mut lines = Lines::zeroed(words);
-            assert!(lines.len() >= words && lines.len() % LINE_WORDS == 0);
+            assert!(lines.len() >= words && lines.len().is_multiple_of(LINE_WORDS));
             assert_eq!(lines.as_ptr() as usize % 64, 0);
             for (i, word) in lines.iter_mut().enumerate() {
                 assert_eq!(std::mem::replace(word, i as u64), 0);

@@ -27,10 +27,7 @@ impl Raw {
         stride: usize,
     ) -> Result<Vec<ArrayRef>> {
         let current = Current { plan, layout, entries, stride };
-        plan.outputs
-            .iter()
-            .map(|(name, output)| self.column(&current, name, *output))
-            .collect()
+        plan.outputs.iter().map(|(name, output)| self.column(&current, name, *output)).collect()
     }
 
     fn column(&self, current: &Current<'_>, name: &str, output: Output) -> Result<ArrayRef> {
@@ -111,9 +108,9 @@ impl Raw {
     ) -> ArrayRef {
         let own = own && current.plan.horizons[h].delay == 0;
         let mut n = self.valid(h, m);
-        let without: Vec<Option<u64>> =
-            if own { (0..n.len()).map(|i| current.value(i, m)).collect() } else { Vec::new() };
+        let mut without: Vec<Option<u64>> = Vec::new();
         if own {
+            without.extend((0..n.len()).map(|i| current.value(i, m, self.has_nulls)));
             n = n.iter().zip(&without).map(|(n, x)| n - i64::from(x.is_some())).collect();
         }
         let source = |kind| self.source(h, m, kind);
@@ -154,9 +151,11 @@ impl Raw {
 
     fn since_previous(&self, current: &Current<'_>) -> ArrayRef {
         let units = current.plan.units_per_second as f64;
-        let seconds = self.previous.iter().enumerate().map(|(i, previous)| {
-            previous.map_or(0.0, |p| current.elapsed(i, p.time) / units)
-        });
+        let seconds = self
+            .previous
+            .iter()
+            .enumerate()
+            .map(|(i, previous)| previous.map_or(0.0, |p| current.elapsed(i, p.time) / units));
         let known = NullBuffer::from_iter(self.previous.iter().map(Option::is_some));
         Arc::new(Float64Array::new(seconds.collect(), Some(known)))
     }
@@ -225,10 +224,11 @@ impl Current<'_> {
     }
 
     /// The row's own value of a measure (integer or f64 bits, 0 or 1), unless it is null.
-    fn value(&self, row: usize, measure: usize) -> Option<u64> {
+    #[inline]
+    fn value(&self, row: usize, measure: usize, has_nulls: bool) -> Option<u64> {
         let entry = self.entry(row);
         let flags = self.layout.flags(entry);
-        if flags >> measure & 1 == 1 {
+        if has_nulls && flags >> measure & 1 == 1 {
             return None;
         }
         Some(match self.layout.measures[measure] {
@@ -284,7 +284,20 @@ fn integer_moments(
 ) -> Vec<f64> {
     let rows = n.iter().zip(sums);
     match moment {
-        Moment::Mean => rows.map(|(&n, &sum)| to_f64(sum) / (n as f64 * scale)).collect(),
+        Moment::Mean => {
+            // Sums of 64 bits in one pass; the pass is thrown away where one is wider.
+            let mut fits = true;
+            let means = rows.clone().map(|(&n, &sum)| {
+                let narrow = sum as i64;
+                fits &= i128::from(narrow) == sum;
+                narrow as f64 / (n as f64 * scale)
+            });
+            let means: Vec<f64> = means.collect();
+            if fits {
+                return means;
+            }
+            rows.map(|(&n, &sum)| to_f64(sum) / (n as f64 * scale)).collect()
+        }
         Moment::StdDev => rows
             .zip(squares)
             .map(|((&n, &sum), &squares)| deviation(n, sum, squares) / scale)
@@ -293,12 +306,10 @@ fn integer_moments(
 }
 
 fn deviation(n: i64, sum: i128, squares: i128) -> f64 {
-    let exact = squares
-        .checked_mul(i128::from(n))
-        .zip(sum.checked_mul(sum))
-        .map(|(a, b)| to_f64(a - b));
-    let spread = exact
-        .unwrap_or_else(|| (squares as f64 * n as f64 - sum as f64 * sum as f64).max(0.0));
+    let exact =
+        squares.checked_mul(i128::from(n)).zip(sum.checked_mul(sum)).map(|(a, b)| to_f64(a - b));
+    let spread =
+        exact.unwrap_or_else(|| (squares as f64 * n as f64 - sum as f64 * sum as f64).max(0.0));
     (spread / (n as f64 * (n - 1) as f64)).sqrt()
 }
 

@@ -57,7 +57,7 @@ impl Entries {
         if let (Some(word), Some((lat, lon))) = (layout.place_word, &plan.place) {
             let (lat, lon) = (float(batch, lat)?, float(batch, lon)?);
             for (i, entry) in self.words.chunks_exact_mut(stride).enumerate() {
-                entry[word] = fixed_place(&lat, &lon, rows.get(i));
+                entry[word] = fixed_place(lat, lon, rows.get(i));
             }
         }
         for (code, (index, name)) in codes.iter_mut().zip(&plan.codes).enumerate() {
@@ -100,9 +100,10 @@ impl Entries {
 
 /// The column of a batch with this name.
 pub(super) fn column<'a>(batch: &'a Batch, name: &str) -> Result<&'a ArrayRef> {
-    batch.rows.column_by_name(name).ok_or_else(|| {
-        Error::run(format!("a batch has no column {name}, which a window reads"))
-    })
+    batch
+        .rows
+        .column_by_name(name)
+        .ok_or_else(|| Error::run(format!("a batch has no column {name}, which a window reads")))
 }
 
 fn changed(name: &str, wanted: &str, found: &ArrayRef) -> Error {

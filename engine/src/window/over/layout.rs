@@ -187,7 +187,8 @@ fn lay_out_horizon(
     let mut accumulators = Vec::new();
     let mut null_counts = Vec::new();
     let mut take = |kind: AccumulatorKind, measure: usize, word: usize| {
-        let list = if kind == AccumulatorKind::Nulls { &mut null_counts } else { &mut accumulators };
+        let list =
+            if kind == AccumulatorKind::Nulls { &mut null_counts } else { &mut accumulators };
         list.push(Accumulator { kind, measure: measure as u32, word, at: *block });
         if kind != AccumulatorKind::Nulls {
             *block += kind.words();

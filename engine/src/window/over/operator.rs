@@ -90,11 +90,13 @@ impl Over {
             let previous: Option<Previous> =
                 self.state.advance(key, entry, largest).map_err(|overflow| {
                     let column = &self.plan.measures[overflow.measure as usize].column;
-                    Error::run(format!(
-                        "the sum of squares of {column} does not fit into 128 bits"
-                    ))
-                    .at(format!("partition {}, row {}", batch.partition, batch.offsets.get(rows.get(i))))
-                    .advise("scale the column down or leave its deviation out")
+                    Error::run(format!("the sum of squares of {column} does not fit into 128 bits"))
+                        .at(format!(
+                            "partition {}, row {}",
+                            batch.partition,
+                            batch.offsets.get(rows.get(i))
+                        ))
+                        .advise("scale the column down or leave its deviation out")
                 })?;
             self.raw.push(&self.state, key, entry, previous);
             if i % CHUNK_ROWS == CHUNK_ROWS - 1 {

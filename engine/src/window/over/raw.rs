@@ -183,7 +183,11 @@ impl Raw {
                 Values::Floats(values) => {
                     let counted = source.kind == AccumulatorKind::FloatSum;
                     values.extend(blocks.clone().map(|block| {
-                        let other = if counted { NonFinite::load(block, at + 2) } else { NonFinite::default() };
+                        let other = if counted {
+                            NonFinite::load(block, at + 2)
+                        } else {
+                            NonFinite::default()
+                        };
                         (DoubleDouble::load(block, at), other)
                     }));
                 }

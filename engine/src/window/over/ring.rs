@@ -5,8 +5,8 @@
 //! has number `first`, the next `first + 1`, wrapping at 2³². Cursors of horizons are such
 //! numbers, so forgetting rows touches no cursor.
 //!
-//! Capacities come in steps of 12.5 % (8 classes a doubling), so at most an eighth of a full
-//! log is slack. The ring asks the allocator for each size: an arena with free lists by class
+//! Capacities come in steps of 12.5 % (8 classes a doubling; of 4 rows below 32), so at most an
+//! eighth of a full log is slack. The ring asks the allocator for each size: an arena with free lists by class
 //! was the first idea and is worse, because keys that grow in step strand all smaller classes
 //! (up to eight times the live bytes), while the allocator joins neighbours.
 
@@ -71,8 +71,7 @@ impl Ring {
     #[inline]
     fn slot_word(&self, index: u32, stride: usize) -> usize {
         let slot = self.head as u64 + index as u64;
-        let slot =
-            if slot >= self.capacity as u64 { slot - self.capacity as u64 } else { slot };
+        let slot = if slot >= self.capacity as u64 { slot - self.capacity as u64 } else { slot };
         slot as usize * stride
     }
 
@@ -187,10 +186,12 @@ impl Ring {
     }
 }
 
-/// 1, 2, 3, … 16, 18, 20, … 32, 36, …: eight classes a doubling.
+/// 2, 4, 8, 12, 16, … 32, 36, 40, … 64, 72, …: steps of 4, then eight classes a doubling.
 fn next_capacity(capacity: u32) -> u32 {
-    if capacity < 16 {
-        return capacity + 1;
+    match capacity {
+        0 => 2,
+        2 => 4,
+        _ if capacity < 32 => capacity + 4,
+        _ => capacity + (1 << (capacity.ilog2() - 3)),
     }
-    capacity + (1 << (capacity.ilog2() - 3))
 }

@@ -205,9 +205,7 @@ impl RowContext<'_> {
             self.count(window, horizon, lo, false);
             lo = lo.wrapping_add(1);
         }
-        while hi != lo
-            && !is_past(self.ring.time(hi.wrapping_sub(1), stride), self.time, delay)
-        {
+        while hi != lo && !is_past(self.ring.time(hi.wrapping_sub(1), stride), self.time, delay) {
             hi = hi.wrapping_sub(1);
             self.count(window, horizon, hi, false);
         }
@@ -254,13 +252,7 @@ impl RowContext<'_> {
         let mut sequence = lo;
         while sequence != hi {
             let entry = self.ring.entry(sequence, self.layout.entry_words);
-            accumulate::<true>(
-                horizon,
-                self.block,
-                entry,
-                self.layout,
-                &mut self.overflow,
-            );
+            accumulate::<true>(horizon, self.block, entry, self.layout, &mut self.overflow);
             sequence = sequence.wrapping_add(1);
         }
     }

@@ -248,8 +248,7 @@ impl OverPlan {
             return Err(Error::usage(format!(
                 "a row of one key's log would take {words} words; at most {} are possible",
                 super::layout::ENTRY_WORDS_MAX
-            )
-            )
+            ))
             .advise("aggregate fewer columns over this key"));
         }
         Ok(())

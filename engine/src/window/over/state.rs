@@ -234,7 +234,13 @@ impl OverState {
 }
 
 /// Pops rows that are `memory` or more before `now` and behind all cursors.
-pub(super) fn pop_forgotten(ring: &mut Ring, block: &[u64], layout: &Layout, now: i64, memory: u64) {
+pub(super) fn pop_forgotten(
+    ring: &mut Ring,
+    block: &[u64],
+    layout: &Layout,
+    now: i64,
+    memory: u64,
+) {
     let first = ring.first();
     let behind = layout
         .horizons

@@ -251,29 +251,39 @@ fn check(rows: &[Row], sizes: &[usize], delay: i64) {
                     (Some(found), Some(wanted)) => close(found, wanted),
                     (found, wanted) => found == wanted,
                 };
-                assert!(same, "{} of row {i} {:?}: {found:?}, not {wanted:?}", plan.outputs[at].0, rows[i]);
+                assert!(
+                    same,
+                    "{} of row {i} {:?}: {found:?}, not {wanted:?}",
+                    plan.outputs[at].0, rows[i]
+                );
             }
         }
     }
 }
 
-fn row() -> impl Strategy<Value = (i64, i64, Option<i64>, Option<f64>, Option<&'static str>, Option<bool>)> {
+/// Step of time, key, cents, level, country, fraud.
+type Step = (i64, i64, Option<i64>, Option<f64>, Option<&'static str>, Option<bool>);
+
+fn row() -> impl Strategy<Value = Step> {
     (
         -6i64..12,
         0i64..3,
         prop::option::weighted(0.8, -500i64..100_000),
-        prop::option::weighted(0.8, prop_oneof![
-            8 => -100.0..100.0f64,
-            1 => Just(f64::NAN),
-            1 => Just(f64::INFINITY),
-            1 => Just(-0.0),
-        ]),
+        prop::option::weighted(
+            0.8,
+            prop_oneof![
+                8 => -100.0..100.0f64,
+                1 => Just(f64::NAN),
+                1 => Just(f64::INFINITY),
+                1 => Just(-0.0),
+            ],
+        ),
         prop::option::weighted(0.9, prop::sample::select(vec!["DE", "FR", "US"])),
         prop::option::weighted(0.9, any::<bool>()),
     )
 }
 
-fn rows(steps: Vec<(i64, i64, Option<i64>, Option<f64>, Option<&'static str>, Option<bool>)>) -> Vec<Row> {
+fn rows(steps: Vec<Step>) -> Vec<Row> {
     let mut now = 0;
     steps
         .into_iter()
@@ -339,7 +349,8 @@ fn plain(time: i64) -> Row {
 
 #[test]
 fn extreme_times_and_borders() {
-    let times = [i64::MIN, i64::MIN, i64::MIN + 9, i64::MIN + 10, 0, 10, 10, i64::MAX - 1, i64::MAX];
+    let times =
+        [i64::MIN, i64::MIN, i64::MIN + 9, i64::MIN + 10, 0, 10, 10, i64::MAX - 1, i64::MAX];
     check(&times.map(plain), &[3], 0);
     check(&[plain(0), plain(10), plain(9), plain(0), plain(10)], &[2], 5);
 }

@@ -27,7 +27,7 @@ pub fn plot(report: &FraudReport) -> Option<String> {
     mean(&mut svg, &y, report.rows_per_s);
 
     let largest = points.iter().map(|p| p.watermark_lag_ms).fold(0.0, f64::max);
-    let y = Scale::from_zero(largest, 2, (330.0, 256.0), |ms| lag_text(ms));
+    let y = Scale::from_zero(largest, 2, (330.0, 256.0), lag_text);
     axes::draw(&mut svg, &x, &y, ("wall time", "watermark lag (event time)"));
     curve(&mut svg, &x, &y, points, "lag", |p| p.watermark_lag_ms);
 
