@@ -108,6 +108,8 @@ pub(super) struct Layout {
     pub codes_word: usize,
     pub codes: usize,
     pub horizons: Vec<HorizonLayout>,
+    /// Whether a horizon sums floats.
+    pub has_floats: bool,
     /// First word of the block with the codes' states, one word each.
     pub code_states: usize,
     pub block_words: usize,
@@ -157,6 +159,7 @@ impl Layout {
             place_word,
             codes_word,
             codes: plan.codes.len(),
+            has_floats: horizons.iter().any(|horizon| horizon.has_floats),
             horizons,
             code_states,
             block_words,

@@ -186,6 +186,43 @@ impl Ring {
     }
 }
 
+/// A ring for reading, with its place in registers.
+pub(super) struct View<'a> {
+    words: &'a [u64],
+    stride: usize,
+    head: u32,
+    len: u32,
+    first: u32,
+    capacity: u32,
+}
+
+impl Ring {
+    /// The ring for reading.
+    #[inline]
+    pub(super) fn view(&self, stride: usize) -> View<'_> {
+        let Self { head, len, first, capacity, .. } = *self;
+        View { words: &self.words, stride, head, len, first, capacity }
+    }
+}
+
+impl View<'_> {
+    /// Sequence number that the next entry at the end gets.
+    #[inline]
+    pub(super) fn end(&self) -> u32 {
+        self.first.wrapping_add(self.len)
+    }
+
+    /// The entry with this sequence number.
+    #[inline]
+    pub(super) fn entry(&self, sequence: u32) -> &[u64] {
+        let slot = u64::from(self.head) + u64::from(sequence.wrapping_sub(self.first));
+        let wrapped = slot.wrapping_sub(u64::from(self.capacity));
+        // Below the capacity the difference wraps to a huge number: a conditional move.
+        let at = slot.min(wrapped) as usize * self.stride;
+        &self.words[at..at + self.stride]
+    }
+}
+
 /// 2, 4, 8, 12, 16, … 32, 36, 40, … 64, 72, …: steps of 4, then eight classes a doubling.
 fn next_capacity(capacity: u32) -> u32 {
     match capacity {

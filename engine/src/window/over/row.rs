@@ -4,7 +4,7 @@
 use super::accumulate::accumulate;
 use super::layout::{AccumulatorKind, DISPLACED, FLAGS, HorizonLayout, LAST_TIME, Layout};
 use super::multiset::Multiset;
-use super::ring::Ring;
+use super::ring::{Ring, View};
 use super::state::{
     FIRST_MULTISET, Previous, SINGLE, clear, count_codes, cursors, is_past, pop_forgotten,
     set_cursors,
@@ -81,6 +81,25 @@ impl RowContext<'_> {
     pub(super) fn push_in_order(&mut self, entry: &[u64]) {
         let layout = self.layout;
         let stride = layout.entry_words;
+        if self.counts_codes {
+            self.slide_counting_codes(entry);
+        } else {
+            slide(&self.ring.view(stride), self.block, layout, entry, &mut self.overflow);
+        }
+        if self.ring.is_full() {
+            pop_forgotten(self.ring, self.block, layout, self.time, self.memory);
+            if self.ring.is_full() {
+                self.ring.grow(stride);
+            }
+        }
+        self.ring.push(entry);
+        self.settle_all();
+    }
+
+    /// As [`slide`], for a key with values to count.
+    fn slide_counting_codes(&mut self, entry: &[u64]) {
+        let layout = self.layout;
+        let stride = layout.entry_words;
         for (window, horizon) in layout.horizons.iter().enumerate() {
             let (mut lo, mut hi) = cursors(self.block, horizon);
             let end = self.ring.end();
@@ -99,22 +118,13 @@ impl RowContext<'_> {
             }
             if horizon.delay == 0 {
                 accumulate::<true>(horizon, self.block, entry, layout, &mut self.overflow);
-                if self.counts_codes && horizon.counts_codes {
+                if horizon.counts_codes {
                     count_codes(layout, self.block, self.multisets, entry, window, true);
                 }
                 hi = hi.wrapping_add(1);
             }
             set_cursors(self.block, horizon, lo, hi);
-            // Not settled yet where hi counts the entry that is pushed below.
         }
-        if self.ring.is_full() {
-            pop_forgotten(self.ring, self.block, layout, self.time, self.memory);
-            if self.ring.is_full() {
-                self.ring.grow(stride);
-            }
-        }
-        self.ring.push(entry);
-        self.settle_all();
     }
 
     /// The row is the key's newest, but the cursors stand elsewhere.
@@ -232,6 +242,9 @@ impl RowContext<'_> {
     #[inline]
     fn settle_all(&mut self) {
         let layout = self.layout;
+        if !layout.has_floats {
+            return;
+        }
         for horizon in &layout.horizons {
             if !horizon.has_floats {
                 continue;
@@ -255,5 +268,47 @@ impl RowContext<'_> {
             accumulate::<true>(horizon, self.block, entry, self.layout, &mut self.overflow);
             sequence = sequence.wrapping_add(1);
         }
+    }
+}
+
+/// Moves all horizons to a row in order of time, which is about to be pushed: it counts already
+/// where it will. A function of its arguments alone, so that the compiler keeps the log's place
+/// and the time in registers across the stores to the block.
+#[inline]
+fn slide(
+    log: &View<'_>,
+    block: &mut [u64],
+    layout: &Layout,
+    entry: &[u64],
+    overflow: &mut Option<u32>,
+) {
+    let time = entry[0] as i64;
+    let end = log.end();
+    for horizon in &layout.horizons {
+        let (mut lo, mut hi) = cursors(block, horizon);
+        if horizon.delay > 0 {
+            while hi != end {
+                let enters = log.entry(hi);
+                if !is_past(enters[0] as i64, time, horizon.delay as u64) {
+                    break;
+                }
+                accumulate::<true>(horizon, block, enters, layout, overflow);
+                hi = hi.wrapping_add(1);
+            }
+        }
+        let span = horizon.length as u64 + horizon.delay as u64;
+        while lo != hi {
+            let leaves = log.entry(lo);
+            if !is_past(leaves[0] as i64, time, span) {
+                break;
+            }
+            accumulate::<false>(horizon, block, leaves, layout, overflow);
+            lo = lo.wrapping_add(1);
+        }
+        if horizon.delay == 0 {
+            accumulate::<true>(horizon, block, entry, layout, overflow);
+            hi = hi.wrapping_add(1);
+        }
+        set_cursors(block, horizon, lo, hi);
     }
 }
