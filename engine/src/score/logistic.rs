@@ -142,7 +142,7 @@ impl Logistic {
     pub fn log_odds(&self, batch: &RecordBatch) -> Result<Vec<f64>> {
         let columns = self.bind(batch)?;
         let mut sums = vec![self.intercept; batch.num_rows()];
-        let mut scratch = [0.0; BLOCK_ROWS];
+        let mut scratch = vec![0.0; BLOCK_ROWS.min(batch.num_rows())];
         for (block, sums) in sums.chunks_mut(BLOCK_ROWS).enumerate() {
             let scratch = &mut scratch[..sums.len()];
             for (column, term) in columns.iter().zip(&self.terms) {

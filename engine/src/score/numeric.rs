@@ -91,15 +91,22 @@ fn fill_bools(array: &BooleanArray, start: usize, out: &mut [f64]) {
     mark_missing(array, start, out);
 }
 
+/// Nulls become NaN, 64 rows a step: full words cost nothing, others a write for each null.
 fn mark_missing(array: &dyn Array, start: usize, out: &mut [f64]) {
     let Some(nulls) = array.nulls().filter(|nulls| nulls.null_count() > 0) else {
         return;
     };
-    let nulls = nulls.slice(start, out.len());
-    if nulls.null_count() == 0 {
-        return;
-    }
-    for (row, out) in out.iter_mut().enumerate() {
-        *out = if nulls.is_valid(row) { *out } else { f64::NAN };
+    let valid = nulls.inner().slice(start, out.len());
+    let words = valid.bit_chunks();
+    for (out, valid) in out.chunks_mut(64).zip(words.iter_padded()) {
+        let mut missing = !valid;
+        while missing != 0 {
+            let row = missing.trailing_zeros() as usize;
+            let Some(out) = out.get_mut(row) else {
+                break; // the padding behind the last row
+            };
+            *out = f64::NAN;
+            missing &= missing - 1;
+        }
     }
 }
