@@ -66,11 +66,13 @@ pub(super) fn decode_with(mut decoder: impl Decoder) -> Outcome {
         assert_eq!(origin.starts.len(), decoded.rows.num_rows());
         assert_eq!(origin.ends.len(), decoded.rows.num_rows());
         assert!(decoded.rows.num_rows() + decoded.rejects.len() > 0);
+        let (mut at, mut lines) = (0, 0);
         for row in 0..decoded.rows.num_rows() {
             let columns = decoded.rows.columns().iter();
             outcome.rows.push(columns.map(|array| cell(array, row)).collect());
             let (start, end) = (origin.starts[row] as usize, origin.ends[row] as usize);
-            let lines = origin.text[..start].iter().filter(|b| **b == b'\n').count() as u64;
+            lines += origin.text[at..start].iter().filter(|b| **b == b'\n').count() as u64;
+            at = start;
             let raw = origin.text[start..end].to_vec();
             outcome.raws.push((origin.line + lines, origin.byte_offset + start as u64, raw));
         }

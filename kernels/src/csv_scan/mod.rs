@@ -64,24 +64,28 @@ impl CsvIndex {
     /// Positions in the text of the byte before the stretch (wrapped where it starts at 0) and
     /// of each delimiter and line feed that ends a field.
     #[must_use]
+    #[inline]
     pub fn separators(&self) -> &[u32] {
         &self.separators[..self.separator_count]
     }
 
     /// For each complete record, the index in [`Self::separators`] of its line feed.
     #[must_use]
+    #[inline]
     pub fn record_ends(&self) -> &[u32] {
         &self.record_ends[..self.record_count]
     }
 
     /// Whether the stretch held a quote.
     #[must_use]
+    #[inline]
     pub fn has_quotes(&self) -> bool {
         self.quotes
     }
 
     /// Whether every quote stood where RFC 4180 allows one. If not, the index means nothing.
     #[must_use]
+    #[inline]
     pub fn is_regular(&self) -> bool {
         self.regular
     }
@@ -102,6 +106,7 @@ impl CsvIndex {
 
     /// Number of entries of [`Self::separators`].
     #[must_use]
+    #[inline]
     pub fn separator_count(&self) -> usize {
         self.separator_count
     }
