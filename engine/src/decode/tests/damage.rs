@@ -74,6 +74,22 @@ fn what_is_no_such_file_is_said_so() {
     }
 }
 
+#[test]
+fn one_flipped_bit_anywhere_never_panics_or_allocates_without_end() {
+    let rows = [payments(20)];
+    for (bytes, open) in [
+        (parquet(&rows, 100, Compression::SNAPPY), parquet_decoder as Open),
+        (ipc_file(&rows, true), file_decoder),
+        (ipc_stream_of(&rows, true), stream_decoder),
+    ] {
+        for index in (0..bytes.len()).step_by(2) {
+            let mut bytes = bytes.clone();
+            bytes[index] ^= 0x40;
+            let _ = read(bytes, open);
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
     #[test]

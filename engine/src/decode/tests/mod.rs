@@ -66,7 +66,14 @@ fn ipc_file(rows: &[RecordBatch], compressed: bool) -> Vec<u8> {
 }
 
 fn ipc_stream(rows: &[RecordBatch]) -> Vec<u8> {
-    let mut writer = StreamWriter::try_new(Vec::new(), &rows[0].schema()).unwrap();
+    ipc_stream_of(rows, false)
+}
+
+fn ipc_stream_of(rows: &[RecordBatch], compressed: bool) -> Vec<u8> {
+    let compression = compressed.then_some(::arrow::ipc::CompressionType::ZSTD);
+    let options = IpcWriteOptions::default().try_with_compression(compression).unwrap();
+    let mut writer =
+        StreamWriter::try_new_with_options(Vec::new(), &rows[0].schema(), options).unwrap();
     for rows in rows {
         writer.write(rows).unwrap();
     }
@@ -80,6 +87,7 @@ fn decoders(rows: &[RecordBatch], options: &DecodeOptions) -> Vec<Result<Box<dyn
         file_decoder(ipc_file(rows, false), options),
         file_decoder(ipc_file(rows, true), options),
         stream_decoder(ipc_stream(rows), options),
+        stream_decoder(ipc_stream_of(rows, true), options),
     ]
 }
 
@@ -94,7 +102,7 @@ fn file_decoder(bytes: Vec<u8>, options: &DecodeOptions) -> Result<Box<dyn Decod
 }
 
 fn stream_decoder(bytes: Vec<u8>, options: &DecodeOptions) -> Result<Box<dyn Decoder>> {
-    let input = Box::new(MemoryBlocks::new("p.arrows", bytes, 1000));
+    let input = Box::new(MemoryBlocks::new("p.arrows", bytes, 997));
     Ok(Box::new(IpcDecoder::stream(input, options)?))
 }
 

@@ -2,7 +2,10 @@
 //!
 //! The buffers of a batch are used where they were read to, without a copy, unless they are
 //! compressed or badly aligned. Everything in the file is checked by the Arrow crate before it
-//! is used; what it does not check and panics about is caught (`columns/guard.rs`).
+//! is used; what it does not check and panics about is caught (`columns/guard.rs`), and sizes
+//! that it would believe are checked before (`ipc/messages.rs`).
+
+mod messages;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,6 +17,7 @@ use arrow::ipc::convert::fb_to_schema;
 use arrow::ipc::reader::{FileDecoder, StreamDecoder, read_footer_length};
 use arrow::ipc::{Block as IpcBlock, root_as_footer};
 
+use self::messages::{Messages, check_sizes};
 use super::columns::{Batches, Projection, guarded};
 use super::{DecodeOptions, Decoded, Decoder};
 use crate::error::{Error, Result};
@@ -46,11 +50,8 @@ struct FileInput {
 }
 
 struct StreamInput {
-    blocks: Box<dyn BlockReader>,
+    messages: Messages,
     decoder: StreamDecoder,
-    /// What is left of the last block.
-    rest: Buffer,
-    read_at: Instant,
     /// A batch that came before anybody asked for one.
     ready: Option<RecordBatch>,
     /// Indices of the columns to keep.
@@ -112,10 +113,8 @@ impl IpcDecoder {
     pub fn stream(blocks: Box<dyn BlockReader>, options: &DecodeOptions) -> Result<Self> {
         let name = blocks.name().to_owned();
         let mut input = StreamInput {
-            blocks,
+            messages: Messages::new(blocks),
             decoder: StreamDecoder::new(),
-            rest: Buffer::default(),
-            read_at: Instant::now(),
             ready: None,
             sources: Vec::new(),
         };
@@ -146,38 +145,26 @@ impl FileInput {
 impl StreamInput {
     /// Reads on until the schema is known.
     fn schema(&mut self, name: &str) -> Result<SchemaRef> {
-        loop {
-            if let Some(schema) = self.decoder.schema() {
-                return Ok(schema);
-            }
-            if self.rest.is_empty() && !self.read_block()? {
-                let empty = self.blocks.progress().0 == 0;
-                let no_schema = || not_arrow(name, &"it ends before its schema");
-                return Err(if empty { is_empty(name) } else { no_schema() });
-            }
-            let decoded = self.decoder.decode(&mut self.rest);
+        while self.decoder.schema().is_none() {
+            let decoded = match self.messages.next() {
+                Ok(Some(mut message)) => self.decoder.decode(&mut message),
+                Ok(None) if self.messages.progress().0 == 0 => return Err(is_empty(name)),
+                Ok(None) => return Err(not_arrow(name, &"it ends before its schema")),
+                Err(error) => return Err(error),
+            };
             self.ready = decoded.map_err(|error| not_arrow(name, &error))?;
         }
-    }
-
-    fn read_block(&mut self) -> Result<bool> {
-        let Some(block) = self.blocks.next_block()? else { return Ok(false) };
-        self.rest = Buffer::from(block.bytes);
-        self.read_at = block.read_at;
-        Ok(true)
+        self.decoder.schema().ok_or_else(|| truncated(name))
     }
 
     fn next(&mut self, name: &str) -> Result<Option<(RecordBatch, Instant)>> {
         loop {
             if let Some(rows) = self.ready.take() {
                 let rows = rows.project(&self.sources).map_err(|error| damaged(name, &error))?;
-                return Ok(Some((rows, self.read_at)));
+                return Ok(Some((rows, self.messages.read_at())));
             }
-            if self.rest.is_empty() && !self.read_block()? {
-                self.decoder.finish().map_err(|_| truncated(name))?;
-                return Ok(None);
-            }
-            let decoded = self.decoder.decode(&mut self.rest);
+            let Some(mut message) = self.messages.next()? else { return Ok(None) };
+            let decoded = self.decoder.decode(&mut message);
             self.ready = decoded.map_err(|error| damaged(name, &error))?;
         }
     }
@@ -215,7 +202,7 @@ impl Decoder for IpcDecoder {
     fn progress(&self) -> (u64, Option<u64>) {
         match &self.input {
             Input::File(input) => (input.bytes_read, Some(input.reader.len())),
-            Input::Stream(input) => input.blocks.progress(),
+            Input::Stream(input) => input.messages.progress(),
         }
     }
 }
@@ -228,7 +215,10 @@ fn read_block(name: &str, reader: &dyn RandomReader, block: &IpcBlock) -> Result
     match (offset, metadata, body) {
         (Ok(offset), Ok(metadata), Ok(body)) => {
             let len = metadata.checked_add(body).ok_or_else(|| truncated(name))?;
-            Ok(Buffer::from(reader.read_at(offset, len)?))
+            let bytes = reader.read_at(offset, len)?;
+            let (head, body) = bytes.split_at(metadata);
+            check_sizes(name, messages::without_prefix(head), body)?;
+            Ok(Buffer::from(bytes))
         }
         _ => Err(damaged(name, &"a batch has a negative place or length")),
     }
