@@ -56,8 +56,8 @@ fn windows(pipeline: Pipeline) -> Pipeline {
         .with(since_previous())
         .key_by(["value"])
         .over([last(minutes(20))], [count(), distinct("key")])
-        .column("ratio", col("key_sum_value_60s") / col("value_count_20m"))
-        .filter(col("key_count_60s").gt(1))
+        .column("ratio", col("key_sum_value_1m") / col("value_count_20m"))
+        .filter(col("key_count_1m").gt(1))
 }
 
 fn collect(pipeline: Pipeline, options: Options) -> (RecordBatch, pelton::pipeline::Summary) {
@@ -118,7 +118,7 @@ fn the_decision_leaves_with_the_event_on_one_shard() {
     assert!(live.poll().unwrap().unwrap().is_empty());
     live.push(rows(&[1], &[5], &[2.0])).unwrap();
     let decision = live.poll().unwrap().unwrap();
-    let sum = decision.rows["key_sum_value_60s"].as_primitive::<Float64Type>();
+    let sum = decision.rows["key_sum_value_1m"].as_primitive::<Float64Type>();
     assert_eq!((decision.len(), sum.value(0)), (1, 3.0));
 }
 
@@ -231,7 +231,7 @@ fn files_in_files_out() {
     assert_eq!((summary.rows_in, summary.rows_used, summary.rows_rejected), (4, 3, 1));
     let out = std::fs::read_to_string(path("out.ndjson")).unwrap();
     let last_line = out.lines().last().unwrap();
-    assert!(last_line.contains("\"key_sum_value_60s\":10.5"), "{out}");
+    assert!(last_line.contains("\"key_sum_value_1m\":10.5"), "{out}");
     assert!(last_line.contains("\"partition\":1,\"offset\":0"), "{out}");
     assert!(std::fs::read_to_string(path("dead.ndjson")).unwrap().contains("\"line\":4"));
 }
