@@ -11,7 +11,7 @@ use super::csv::CsvDecoder;
 use super::ndjson::NdJsonDecoder;
 use super::{DecodeOptions, Decoder, Format, IpcDecoder, ParquetDecoder};
 use crate::error::Result;
-use crate::source::memory::MemoryRandom;
+use crate::source::MemoryRandom;
 use crate::source::{Block, BlockReader};
 
 /// Blocks of bytes in memory.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{DecodeOptions, Decoder, Format, IpcDecoder, ParquetDecoder, ipc, parquet};
 use crate::error::{Error, Result};
-use crate::source::memory::MemoryRandom;
+use crate::source::MemoryRandom;
 use crate::source::{
     Block, BlockReader, Compression, RandomReader, SourceOptions, base_name, open_blocks,
     open_random, read_all,

@@ -23,6 +23,7 @@ pub use compress::Compression;
 pub use file::{
     Io, SourceOptions, base_name, io_in_use, open_blocks, open_random, read_all, uring_available,
 };
+pub use memory::{MemoryBlocks, MemoryRandom};
 
 /// A block of bytes and when it came.
 #[derive(Debug, Clone)]
