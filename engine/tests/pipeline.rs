@@ -31,12 +31,12 @@ fn rows(times_s: &[i64], keys: &[i64], values: &[f64]) -> RecordBatch {
     .unwrap()
 }
 
-/// A few thousand rows of a few hundred keys, out of order by up to 3 s.
+/// A few thousand rows of a few hundred keys, out of order by up to 5 s.
 fn many() -> Vec<RecordBatch> {
     (0..40)
         .map(|batch: i64| {
             let row = |i: i64| batch * 100 + i;
-            let times: Vec<i64> = (0..100).map(|i| row(i) - (row(i) * 7919) % 4).collect();
+            let times: Vec<i64> = (0..100).map(|i| row(i) - (row(i) * 7919) % 6).collect();
             let keys: Vec<i64> = (0..100).map(|i| (row(i) * row(i) * 31) % 173).collect();
             let values: Vec<f64> = (0..100).map(|i| (row(i) % 97) as f64 * 0.1).collect();
             rows(&times, &keys, &values)
