@@ -29,3 +29,8 @@ pub mod time;
 pub mod window;
 
 pub use error::{Error, ErrorKind, Result};
+
+/// The README's Rust blocks are compiled and run as doc tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct ReadmeDoctests;

@@ -60,6 +60,17 @@ pub trait MapOperator: Send + Sync {
     /// When a value makes the step impossible (overflow, division by zero on integers).
     fn map(&self, batch: Batch) -> Result<Batch>;
 
+    /// The columns that the step reads; `None`: all of them. What no step reads and no output
+    /// shows is not computed.
+    fn reads(&self) -> Option<Vec<String>> {
+        None
+    }
+
+    /// Whether the step gives out only what it was asked for by name, whatever else there is.
+    fn is_projection(&self) -> bool {
+        false
+    }
+
     /// One line for `explain`.
     fn describe(&self) -> String;
 }

@@ -14,6 +14,8 @@
 //! `unsafe` appears only in leaf functions around a `std::arch` load, store or call.
 
 pub mod csv_scan;
+pub mod geo_haversine;
+pub mod math;
 pub mod prefetch;
 pub mod simd;
 pub mod text_parse;

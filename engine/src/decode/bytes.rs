@@ -2,14 +2,16 @@
 //! the text themselves.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
 
 use super::csv::CsvDecoder;
 use super::ndjson::NdJsonDecoder;
-use super::{DecodeOptions, Decoder, Format};
-use crate::error::{Error, Result};
+use super::{DecodeOptions, Decoder, Format, IpcDecoder, ParquetDecoder};
+use crate::error::Result;
+use crate::source::MemoryRandom;
 use crate::source::{Block, BlockReader};
 
 /// Blocks of bytes in memory.
@@ -70,13 +72,18 @@ pub fn open_bytes(
     bytes: Bytes,
     options: &DecodeOptions,
 ) -> Result<Box<dyn Decoder>> {
-    let reader = MemoryReader::new(name, bytes);
-    match format {
-        Format::Csv => Ok(Box::new(CsvDecoder::new(Box::new(reader), options)?)),
-        Format::NdJson => Ok(Box::new(NdJsonDecoder::new(Box::new(reader), options)?)),
-        Format::Parquet | Format::Arrow => {
-            Err(Error::usage(format!("{name}: bytes in memory cannot be read as {format} here"))
-                .advise("open them as a file, or use csv or ndjson"))
+    Ok(match format {
+        Format::Csv => {
+            Box::new(CsvDecoder::new(Box::new(MemoryReader::new(name, bytes)), options)?)
         }
-    }
+        Format::NdJson => {
+            Box::new(NdJsonDecoder::new(Box::new(MemoryReader::new(name, bytes)), options)?)
+        }
+        Format::Parquet => {
+            Box::new(ParquetDecoder::new(Arc::new(MemoryRandom::new(name, bytes)), options)?)
+        }
+        Format::Arrow => {
+            Box::new(IpcDecoder::file(Arc::new(MemoryRandom::new(name, bytes)), options)?)
+        }
+    })
 }

@@ -6,11 +6,17 @@
 //! stage that rejects a row (an implausible time) can still show it.
 
 pub mod bytes;
+mod columns;
 pub mod csv;
 mod infer;
+mod ipc;
 pub mod ndjson;
+mod open;
+mod parquet;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::fmt;
@@ -24,6 +30,10 @@ pub use self::bytes::{MemoryReader, open_bytes};
 pub use self::csv::CsvDecoder;
 pub use self::ndjson::NdJsonDecoder;
 use crate::error::Result;
+
+pub use self::ipc::IpcDecoder;
+pub use self::open::{format_of, open};
+pub use self::parquet::ParquetDecoder;
 
 /// The formats that Pelton reads and writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,1 +1,29 @@
-//! (to come)
+//! Deciding about rows: rules, models, and the reasons for what they say.
+//!
+//! - A [`Rule`] is a condition with a name and a sentence; a [`RuleSet`] adds the column `rules`,
+//!   a bit mask of the rules that hold for each row.
+//! - A [`Scorer`] gives each row a number; [`Logistic`] is one, read from a small JSON file;
+//!   [`ScoreColumn`] adds the number as a column.
+//! - [`Explain`] adds the column `reasons` (JSON text): the rules that hold with their sentences
+//!   and values, the features that made the score, and the bounds of the windows behind them. It
+//!   costs microseconds a row and belongs behind the filter that leaves only alerts.
+//!
+//! All of them are [`MapOperator`](crate::operator::MapOperator)s: they keep no state.
+
+mod column;
+mod explain;
+mod logistic;
+mod model;
+mod numeric;
+mod rule;
+mod scorer;
+mod template;
+#[cfg(test)]
+mod tests;
+
+pub use column::ScoreColumn;
+pub use explain::{Explain, WindowBounds};
+pub use logistic::Logistic;
+pub use model::{Feature, FeatureTransform};
+pub use rule::{RULES_MAX, Rule, RuleSet};
+pub use scorer::{Contribution, Scorer};

@@ -3,8 +3,31 @@
 //! A file is written beside its final name and renamed when the run has succeeded, so that a
 //! failed run leaves what was there before.
 
+mod arrow;
+mod blackhole;
+mod csv;
+mod dead_letter;
+mod json;
+mod memory;
+mod ndjson;
+mod open;
+mod output;
+mod parquet;
+#[cfg(test)]
+mod tests;
+
 use crate::batch::Batch;
 use crate::error::Result;
+
+pub use self::arrow::ArrowSink;
+pub use self::blackhole::{BlackholeSink, Swallowed};
+pub use self::csv::CsvSink;
+pub use self::dead_letter::{DeadLetterSink, write_dead_letter};
+pub use self::memory::MemorySink;
+pub use self::ndjson::{NdJsonEncoder, NdJsonSink};
+pub use self::open::open_sink;
+pub use self::output::Output;
+pub use self::parquet::ParquetSink;
 
 /// Takes rows, in order.
 pub trait Sink: Send {

@@ -2,11 +2,28 @@
 //! flight, optionally O_DIRECT), plain reads where io_uring is not to be had, and standard
 //! input; gzip and zstd are undone here, so that decoders see plain bytes.
 
+mod buffer;
+mod compress;
+mod file;
+pub mod memory;
+mod plain;
+mod stream;
+#[cfg(test)]
+mod tests;
+#[cfg(target_os = "linux")]
+mod uring;
+
 use std::time::Instant;
 
 use bytes::Bytes;
 
 use crate::error::Result;
+
+pub use compress::Compression;
+pub use file::{
+    Io, SourceOptions, base_name, io_in_use, open_blocks, open_random, read_all, uring_available,
+};
+pub use memory::{MemoryBlocks, MemoryRandom};
 
 /// A block of bytes and when it came.
 #[derive(Debug, Clone)]

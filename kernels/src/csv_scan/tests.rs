@@ -14,8 +14,7 @@ fn naive(text: &[u8], from: usize, to: usize, delimiter: u8) -> (Vec<u32>, Vec<u
     let separates = |b: u8| b == delimiter || b == b'\n';
     // The kind of the byte before: a separator or the start; a closing quote; another.
     let (mut may_open, mut after_close) = (true, false);
-    for i in from..to {
-        let b = text[i];
+    for (i, &b) in text.iter().enumerate().take(to).skip(from) {
         let mut closes = false;
         if b == b'"' {
             quotes = true;

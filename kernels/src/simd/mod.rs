@@ -81,13 +81,28 @@ impl FromStr for Level {
     }
 }
 
+static LEVEL: OnceLock<Result<Level, String>> = OnceLock::new();
+
+/// Makes this the level that the kernels use, whatever `PELTON_SIMD` says.
+///
+/// # Errors
+/// When this processor lacks it, or another level has been chosen already.
+pub fn force(level: Level) -> Result<(), String> {
+    if !level.is_available() {
+        return Err(format!("this processor has no {level}"));
+    }
+    if LEVEL.get_or_init(|| Ok(level)).as_ref() == Ok(&level) {
+        return Ok(());
+    }
+    Err(format!("the SIMD level is chosen already; set {LEVEL_VARIABLE}={level} instead"))
+}
+
 /// The level that the kernels use: what `PELTON_SIMD` asks for, else the best that the
 /// processor has. Chosen at the first call and kept.
 ///
 /// # Errors
 /// When `PELTON_SIMD` names no level, or one that this processor lacks.
 pub fn try_level() -> Result<Level, String> {
-    static LEVEL: OnceLock<Result<Level, String>> = OnceLock::new();
     LEVEL.get_or_init(|| choose(std::env::var_os(LEVEL_VARIABLE))).clone()
 }
 

@@ -60,6 +60,8 @@ pub(super) struct BadField {
 
 /// The values so far. Integers of all widths and times are kept in 64 bits and narrowed at the
 /// end: the kernels have one width, and the copy is small beside parsing.
+// One a column and batch, never in an array: boxing the larger variants would gain nothing.
+#[expect(clippy::large_enum_variant)]
 enum Values {
     Int(Vec<i64>),
     Decimal(DecimalPlan, Vec<i128>),

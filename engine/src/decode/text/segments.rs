@@ -226,8 +226,10 @@ impl Segments {
             }
             return Ok(true);
         }
+        // The last block may have brought text without a line end.
+        let grew = carry.len() > known;
         self.replace(carry.into());
-        Ok(!self.ended)
+        Ok(grew || !self.ended)
     }
 
     fn next_block(&mut self) -> Result<Option<Bytes>> {

@@ -1,0 +1,80 @@
+//! The whole job: payments in, alerts out.
+//!
+//! [`full_speed`] replays a recording as fast as it can be read, alerts written to a file.
+//! [`open_loop`] pushes single payments at a set rate, whatever the answers do, and counts each
+//! row's latency from when it was due: a stall shows in every row that it held up.
+
+use std::time::{Duration, Instant};
+
+use arrow::array::RecordBatch;
+use pelton::pipeline::{File, NdJson, Options, Pipeline, Summary};
+use pelton::{Error, Result};
+use pelton_datasets::payments::{Payments, PaymentsConfig, schema};
+use pelton_pipelines::fraud::{self, FraudConfig};
+
+/// Replays a recording at full speed; the alerts are written and thrown away.
+///
+/// # Errors
+/// When the recording cannot be read or the alerts cannot be written.
+pub fn full_speed(path: &str, shards: usize, batch_rows: usize) -> Result<Summary> {
+    let opened = fraud::columns(File::any(path).batch_rows(batch_rows)).open()?;
+    let schema = opened.schema();
+    let config = FraudConfig::standard()?;
+    let folder = tempfile::tempdir()
+        .map_err(|error| Error::run(format!("cannot make a temporary folder: {error}")))?;
+    let alerts = folder.path().join("alerts.ndjson");
+    let plan = fraud::features(Pipeline::read_opened(opened), &schema, config.delay);
+    let plan = fraud::decide(plan, &schema, &config, |_| {})?;
+    let options = Options::default().shards(shards).batch_rows(batch_rows);
+    plan.pipeline.write(NdJson::file(alerts.to_string_lossy())).run(options)
+}
+
+/// What is pushed, and how fast.
+#[derive(Debug, Clone, Copy)]
+pub struct OpenLoopPlan {
+    /// Payments a second.
+    pub rate_rows_per_s: f64,
+    /// For how long.
+    pub seconds: f64,
+    /// Seed of the payments.
+    pub seed: u64,
+}
+
+/// Pushes single payments at a rate into a pipeline that has seen as many before, on the
+/// caller's thread; the summary's rows and latencies are those of the timed part.
+///
+/// # Errors
+/// When a step fails.
+pub fn open_loop(plan: &OpenLoopPlan) -> Result<Summary> {
+    let rows = (plan.rate_rows_per_s * plan.seconds).ceil() as u64;
+    let payments = Payments::new(PaymentsConfig::new(2 * rows, plan.seed))
+        .map_err(|error| Error::usage(error.to_string()))?;
+    let batches: Vec<RecordBatch> = payments.collect();
+    let config = FraudConfig::standard()?;
+    let features = fraud::features(Pipeline::rows(schema()), &schema(), config.delay);
+    let decided = fraud::decide(features, &schema(), &config, |_| {})?;
+    let mut live = decided.pipeline.open(Options::default().shards(1))?;
+
+    let warm_up = batches.len() / 2;
+    for batch in &batches[..warm_up] {
+        live.push(batch.clone())?;
+        while live.poll()?.is_some() {}
+    }
+    live.reset_measurements();
+    let start = Instant::now();
+    let mut due = Duration::ZERO;
+    let step = Duration::from_secs_f64(1.0 / plan.rate_rows_per_s);
+    for batch in &batches[warm_up..] {
+        for row in 0..batch.num_rows() {
+            let payment = batch.slice(row, 1);
+            let scheduled = start + due;
+            while Instant::now() < scheduled {
+                std::hint::spin_loop();
+            }
+            live.push_arrived(0, payment, scheduled)?;
+            while live.poll()?.is_some() {}
+            due += step;
+        }
+    }
+    Ok(live.close()?.1)
+}

@@ -1,0 +1,93 @@
+//! # The `pelton` command
+//!
+//! Everything of Pelton that a person at a terminal meets, and nothing that computes:
+//!
+//! [`args`] (what was asked) → [`replay`], [`generate`], [`bench`], [`doctor`] (one module a
+//! subcommand) → [`report`] (what is shown: terminal table, `report.json`, `report.html`).
+//!
+//! Beside them: [`progress`] (bars while a run goes on), [`interrupt`] (Ctrl-C), [`memory`]
+//! (the peak of this process), [`terminal`] (colours and writing to standard output).
+//!
+//! The engine is reached from one file only, [`replay::run`]: plain data goes in, a
+//! [`report::FraudReport`] comes out. Whoever changes the engine looks there and nowhere else.
+//!
+//! Exit codes: 0 done, 1 the run failed, 2 wrong usage, 130 interrupted.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use pelton::{Error, ErrorKind};
+
+pub mod args;
+pub mod bench;
+pub mod doctor;
+pub mod generate;
+pub mod interrupt;
+pub mod memory;
+pub mod progress;
+pub mod replay;
+pub mod report;
+pub mod terminal;
+
+use args::{BenchCommand, Cli, Command, GenerateCommand, ReplayCommand};
+
+/// Exit code of a run that failed.
+pub const EXIT_FAILED: u8 = 1;
+/// Exit code of a wrong command line.
+pub const EXIT_USAGE: u8 = 2;
+/// Exit code of a run that the user stopped.
+pub const EXIT_INTERRUPTED: u8 = 130;
+
+/// Reads the command line, does what it says, and gives the exit code.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage_error(&error),
+    };
+    let done = match cli.command {
+        Command::Replay { what: ReplayCommand::Fraud(args) } => replay::fraud(&args),
+        Command::Generate { what: GenerateCommand::Payments(args) } => generate::payments(&args),
+        Command::Bench { what: BenchCommand::Fraud(args) } => bench::fraud(&args),
+        Command::Doctor(args) => doctor::run(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let code = match error.kind() {
+                ErrorKind::Usage => EXIT_USAGE,
+                ErrorKind::Run => EXIT_FAILED,
+                ErrorKind::Interrupted => EXIT_INTERRUPTED,
+            };
+            print_error(&error);
+            ExitCode::from(code)
+        }
+    }
+}
+
+/// `error: what` in red where the terminal has colours, then the advice that the error holds.
+fn print_error(error: &Error) {
+    let paint = terminal::Paint::for_stderr();
+    if error.kind() == ErrorKind::Interrupted {
+        eprintln!("{}", paint.yellow(error.to_string()));
+    } else {
+        eprintln!("{} {error}", paint.red("error:"));
+    }
+}
+
+/// Help and version go to standard output and are no error; the rest is a wrong command line,
+/// shown by clap with its "tip" lines under the name that all our errors use.
+fn usage_error(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        // A closed pipe (`pelton --help | head -1`) is no reason to fail.
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    let rendered = error.render();
+    let text = if terminal::Paint::for_stderr().is_on() {
+        rendered.ansi().to_string()
+    } else {
+        rendered.to_string()
+    };
+    eprint!("{}", text.replacen("tip:", "help:", 1));
+    ExitCode::from(EXIT_USAGE)
+}

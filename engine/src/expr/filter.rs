@@ -1,0 +1,112 @@
+//! Keeping the rows for which a condition is true.
+
+use std::sync::Arc;
+
+use arrow::array::BooleanArray;
+use arrow::buffer::ScalarBuffer;
+use arrow::compute::FilterBuilder;
+use arrow::datatypes::{DataType, Schema, SchemaRef};
+
+use super::compare::without_nulls;
+use super::{BindCache, BoundExpr, Expr};
+use crate::batch::{Batch, Offsets, RowTimes};
+use crate::error::{Error, Result};
+use crate::operator::MapOperator;
+
+/// Keeps the rows for which the condition is true (not false, not null).
+#[derive(Debug)]
+pub struct Filter {
+    condition: Expr,
+    bound: BindCache<BoundExpr>,
+}
+
+impl Filter {
+    /// A filter by this condition.
+    pub fn new(condition: impl Into<Expr>) -> Self {
+        Self { condition: condition.into(), bound: BindCache::default() }
+    }
+
+    /// The condition.
+    pub fn condition(&self) -> &Expr {
+        &self.condition
+    }
+
+    fn bind(&self, schema: &Schema) -> Result<BoundExpr> {
+        bind_condition(&self.condition, schema)
+    }
+}
+
+/// Binds an expression that must give true or false.
+pub(crate) fn bind_condition(condition: &Expr, schema: &Schema) -> Result<BoundExpr> {
+    let bound = condition.bind(schema)?;
+    match bound.data_type() {
+        DataType::Boolean => Ok(bound),
+        got => Err(Error::usage(format!("`{condition}` is no condition: it gives {got}"))
+            .advise("compare it with something, as in `x > 0`")),
+    }
+}
+
+impl MapOperator for Filter {
+    fn output_schema(&self, input: &SchemaRef) -> Result<SchemaRef> {
+        self.bind(input)?;
+        Ok(Arc::clone(input))
+    }
+
+    fn map(&self, batch: Batch) -> Result<Batch> {
+        let bound = self.bound.get(batch.rows.schema_ref(), |schema| self.bind(schema))?;
+        let keep = bound.evaluate_bool(&batch.rows)?;
+        filter_batch(batch, &keep)
+    }
+
+    fn reads(&self) -> Option<Vec<String>> {
+        Some(self.condition.columns())
+    }
+
+    fn describe(&self) -> String {
+        format!("filter {}", self.condition)
+    }
+}
+
+/// Keeps the rows for which `keep` is true. Positions, times and late marks stay with their rows;
+/// the text that the rows were decoded from is let go unless all rows stay. All or none is cheap.
+///
+/// # Errors
+/// When the mask has another length than the batch.
+pub fn filter_batch(batch: Batch, keep: &BooleanArray) -> Result<Batch> {
+    if keep.len() != batch.len() {
+        let (mask, rows) = (keep.len(), batch.len());
+        return Err(Error::usage(format!("a mask of {mask} rows cannot filter {rows} rows")));
+    }
+    let keep = without_nulls(keep);
+    let kept = keep.true_count();
+    if kept == batch.len() {
+        return Ok(batch);
+    }
+    let rows = if kept == 0 {
+        batch.rows.slice(0, 0)
+    } else {
+        FilterBuilder::new(&keep).optimize().build().filter_record_batch(&batch.rows)?
+    };
+    let kept_rows: Vec<usize> = keep.values().set_indices().collect();
+    let offsets: Arc<[u64]> = kept_rows.iter().map(|row| batch.offsets.get(*row)).collect();
+    let times = batch.times.as_ref().map(|times| filter_times(times, &kept_rows));
+    let offsets = Offsets::Explicit(offsets);
+    Ok(Batch { rows, offsets, times, origin: None, ..batch })
+}
+
+fn filter_times(times: &RowTimes, kept_rows: &[usize]) -> RowTimes {
+    let pick = |values: &ScalarBuffer<i64>| -> ScalarBuffer<i64> {
+        kept_rows.iter().map(|row| values[*row]).collect()
+    };
+    let late = times
+        .late
+        .as_ref()
+        .map(|late| kept_rows.iter().map(|row| late.value(*row)).collect())
+        .filter(|late: &arrow::buffer::BooleanBuffer| late.count_set_bits() > 0);
+    RowTimes {
+        time: pick(&times.time),
+        largest_before: times.largest_before.as_ref().filter(|_| late.is_some()).map(pick),
+        late,
+        watermark: times.watermark,
+    }
+}

@@ -1,0 +1,268 @@
+//! The pipeline as a user writes it: a list of steps, checked when it is run or opened.
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+
+use super::aggregate::{Aggregate, History, Last, Window};
+use super::files::{File, Opened};
+use super::marks::RowMarks;
+use crate::batch::Batch;
+use crate::expr::{Expr, Filter, Select, WithColumn};
+use crate::operator::MapOperator;
+use crate::score::{Explain, RuleSet, ScoreColumn};
+use crate::sink::Sink;
+use crate::time::{Span, days};
+
+/// How far behind the largest time a row may come without being late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Watermark {
+    pub(crate) delay: Span,
+    pub(crate) ahead: Option<Span>,
+    pub(crate) idle: Option<Span>,
+}
+
+impl Watermark {
+    /// Rows come out of order by at most `delay`; those that come later are late.
+    pub fn bounded(delay: Span) -> Self {
+        Self { delay, ahead: Some(days(1)), idle: None }
+    }
+
+    /// A row whose time is more than `bound` ahead of the largest so far is rejected as
+    /// implausible (default 1 day), so that one bad clock cannot make all others late; `None`
+    /// turns the check off.
+    #[must_use]
+    pub fn implausible_after(mut self, bound: Option<Span>) -> Self {
+        self.ahead = bound;
+        self
+    }
+
+    /// Live runs: a partition that has been silent this long holds no window back.
+    #[must_use]
+    pub fn idle_after(mut self, idle: Span) -> Self {
+        self.idle = Some(idle);
+        self
+    }
+}
+
+/// Where rows come from.
+pub(crate) enum Input {
+    Files(Vec<File>),
+    Opened(Vec<Opened>),
+    /// Rows are pushed, or come from an iterator; their schema.
+    Pushed(SchemaRef),
+}
+
+/// What each batch is shown to, on its way, by [`Pipeline::inspect`].
+pub type Inspector = Arc<dyn Fn(&Batch) + Send + Sync>;
+
+#[derive(Clone)]
+pub(crate) enum Step {
+    Over { keys: Vec<String>, horizons: Vec<Last>, aggregates: Vec<Aggregate> },
+    History { keys: Vec<String>, history: History },
+    Window { keys: Vec<String>, window: Window, aggregates: Vec<Aggregate> },
+    Map(Arc<dyn MapOperator>),
+    Inspect(Inspector, Option<Vec<String>>),
+}
+
+/// Where rows go.
+pub(crate) enum Output {
+    File(File),
+    Sink(Box<dyn Sink>),
+}
+
+/// A plan from input to output. Nothing happens until [`Pipeline::run`] or [`Pipeline::open`].
+pub struct Pipeline {
+    pub(crate) input: Input,
+    pub(crate) time: Option<(String, Watermark)>,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) keys: Vec<String>,
+    pub(crate) output: Option<Output>,
+    pub(crate) late: Option<File>,
+    pub(crate) dead_letters: Option<File>,
+}
+
+impl Pipeline {
+    /// Reads a file.
+    pub fn read(file: File) -> Self {
+        Self::read_all([file])
+    }
+
+    /// Reads several files, one after the other, in the order given: each is a partition.
+    pub fn read_all(files: impl IntoIterator<Item = File>) -> Self {
+        Self::new(Input::Files(files.into_iter().collect()))
+    }
+
+    /// Reads a file that has been opened.
+    pub fn read_opened(file: Opened) -> Self {
+        Self::new(Input::Opened(vec![file]))
+    }
+
+    /// Takes rows that are pushed ([`Pipeline::open`]) or iterated ([`Pipeline::run_rows`]).
+    pub fn rows(schema: SchemaRef) -> Self {
+        Self::new(Input::Pushed(schema))
+    }
+
+    fn new(input: Input) -> Self {
+        Self {
+            input,
+            time: None,
+            steps: Vec::new(),
+            keys: Vec::new(),
+            output: None,
+            late: None,
+            dead_letters: None,
+        }
+    }
+
+    /// The column that says when each row happened (a timestamp column), and how disorderly
+    /// the rows come.
+    #[must_use]
+    pub fn event_time(mut self, column: &str, watermark: Watermark) -> Self {
+        self.time = Some((column.to_owned(), watermark));
+        self
+    }
+
+    /// The key of the windows that follow, until the next `key_by`.
+    #[must_use]
+    pub fn key_by<'a>(mut self, columns: impl IntoIterator<Item = &'a str>) -> Self {
+        self.keys = columns.into_iter().map(str::to_owned).collect();
+        self
+    }
+
+    /// Adds to each row the aggregates of its key's rows, for each horizon, exact and at
+    /// arrival. May be called again for the same key with other horizons: all are computed from
+    /// one log in one pass.
+    #[must_use]
+    pub fn over(
+        mut self,
+        horizons: impl IntoIterator<Item = Last>,
+        aggregates: impl IntoIterator<Item = Aggregate>,
+    ) -> Self {
+        self.steps.push(Step::Over {
+            keys: self.keys.clone(),
+            horizons: horizons.into_iter().collect(),
+            aggregates: aggregates.into_iter().collect(),
+        });
+        self
+    }
+
+    /// Adds to each row something about its key's previous row.
+    #[must_use]
+    pub fn with(mut self, history: History) -> Self {
+        self.steps.push(Step::History { keys: self.keys.clone(), history });
+        self
+    }
+
+    /// Replaces the rows by windows of them: `window_start`, `window_end`, the keys, the
+    /// aggregates. Late rows are set aside.
+    #[must_use]
+    pub fn window(
+        mut self,
+        window: Window,
+        aggregates: impl IntoIterator<Item = Aggregate>,
+    ) -> Self {
+        let aggregates = aggregates.into_iter().collect();
+        self.steps.push(Step::Window { keys: self.keys.clone(), window, aggregates });
+        self
+    }
+
+    /// Adds a computed column.
+    #[must_use]
+    pub fn column(self, name: &str, expr: Expr) -> Self {
+        self.map(WithColumn::new(name, expr))
+    }
+
+    /// Keeps the rows for which the condition is true.
+    #[must_use]
+    pub fn filter(self, condition: Expr) -> Self {
+        self.map(Filter::new(condition))
+    }
+
+    /// Keeps these columns, in this order.
+    #[must_use]
+    pub fn select<'a>(self, columns: impl IntoIterator<Item = &'a str>) -> Self {
+        self.map(Select::new(columns))
+    }
+
+    /// Adds the column `rules`: which rules hold, a bit each.
+    #[must_use]
+    pub fn rules(self, rules: RuleSet) -> Self {
+        self.map(rules)
+    }
+
+    /// Adds a model's score.
+    #[must_use]
+    pub fn score(self, score: ScoreColumn) -> Self {
+        self.map(score)
+    }
+
+    /// Adds the column `reasons`: why each row is what it is (after a filter, as it costs).
+    #[must_use]
+    pub fn explain(self, explain: Explain) -> Self {
+        self.map(explain)
+    }
+
+    /// Adds the columns `partition` and `offset` (where the row stands in the input, UInt32 and
+    /// UInt64) and `late` (Boolean: it came later than the watermark's delay).
+    #[must_use]
+    pub fn mark_rows(self) -> Self {
+        self.map(RowMarks)
+    }
+
+    /// Adds a step of one's own.
+    #[must_use]
+    pub fn map(mut self, operator: impl MapOperator + 'static) -> Self {
+        self.steps.push(Step::Map(Arc::new(operator)));
+        self
+    }
+
+    /// Shows every batch to a function at this point. With several shards it is called from
+    /// several threads, in any order.
+    #[must_use]
+    pub fn inspect(mut self, inspector: impl Fn(&Batch) + Send + Sync + 'static) -> Self {
+        self.steps.push(Step::Inspect(Arc::new(inspector), None));
+        self
+    }
+
+    /// As [`Pipeline::inspect`], for a function that looks at these columns only: what nobody
+    /// looks at is not computed.
+    #[must_use]
+    pub fn inspect_columns<'a>(
+        mut self,
+        columns: impl IntoIterator<Item = &'a str>,
+        inspector: impl Fn(&Batch) + Send + Sync + 'static,
+    ) -> Self {
+        let columns = columns.into_iter().map(str::to_owned).collect();
+        self.steps.push(Step::Inspect(Arc::new(inspector), Some(columns)));
+        self
+    }
+
+    /// Where the rows go.
+    #[must_use]
+    pub fn write(mut self, file: File) -> Self {
+        self.output = Some(Output::File(file));
+        self
+    }
+
+    /// Where the rows go, as a sink of one's own.
+    #[must_use]
+    pub fn write_to(mut self, sink: impl Sink + 'static) -> Self {
+        self.output = Some(Output::Sink(Box::new(sink)));
+        self
+    }
+
+    /// Where late rows go as well.
+    #[must_use]
+    pub fn late(mut self, file: File) -> Self {
+        self.late = Some(file);
+        self
+    }
+
+    /// Where rejected rows go, as NDJSON.
+    #[must_use]
+    pub fn dead_letters(mut self, file: File) -> Self {
+        self.dead_letters = Some(file);
+        self
+    }
+}

@@ -1,0 +1,193 @@
+//! A stage as the runtime sees it: without state, or keyed; and how parts become wholes.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::compute::interleave;
+use arrow::datatypes::SchemaRef;
+
+use super::Item;
+use crate::batch::{Batch, Offsets, Position, RowTimes};
+use crate::error::Result;
+use crate::operator::{KeyedEnrich, KeyedWindow, MapOperator, Rows, StateSize, WindowRows};
+use crate::shard;
+
+/// One step of a shard.
+pub(crate) enum Stage {
+    /// Any core may run it on any batch.
+    Map(Arc<dyn MapOperator>),
+    /// Runs on the rows of the shard's keys.
+    Keyed(Keyed),
+}
+
+/// The keyed operators of one stage; they do not depend on each other's columns.
+pub(crate) enum Keyed {
+    /// Operators that add columns: the keys of each, and the schema with all columns added.
+    Enrich { operators: Vec<(Vec<usize>, Box<dyn KeyedEnrich>)>, schema: SchemaRef },
+    /// Windows: key columns, operator, schema of their rows, and rows given out so far (kept by
+    /// whoever puts the parts together).
+    Window { keys: Vec<usize>, operator: Box<dyn KeyedWindow>, schema: SchemaRef },
+}
+
+/// What one shard has to say about an item.
+pub(crate) enum Part {
+    /// Of each operator: which rows (`None`: all), and their new columns.
+    Columns(Vec<(Option<Vec<u32>>, Vec<ArrayRef>)>),
+    /// Closed windows.
+    Windows(Option<WindowRows>),
+}
+
+impl Keyed {
+    /// One shard's share of an item.
+    pub(crate) fn run(&mut self, item: &Item, shard: usize, shards: usize) -> Result<Part> {
+        match self {
+            Self::Enrich { operators, .. } => {
+                let Some(batch) = item.batch.as_ref().filter(|batch| !batch.is_empty()) else {
+                    return Ok(Part::Columns(Vec::new()));
+                };
+                let mut parts = Vec::with_capacity(operators.len());
+                for (keys, operator) in operators {
+                    let rows = select(batch, keys, shard, shards)?;
+                    let columns = operator.on_batch(batch, as_rows(rows.as_deref(), batch))?;
+                    parts.push((rows, columns));
+                }
+                Ok(Part::Columns(parts))
+            }
+            Self::Window { keys, operator, .. } => {
+                if let Some(batch) = item.batch.as_ref().filter(|batch| !batch.is_empty()) {
+                    let rows = select(batch, keys, shard, shards)?;
+                    operator.on_batch(batch, as_rows(rows.as_deref(), batch))?;
+                }
+                Ok(Part::Windows(operator.on_watermark(item.watermark)?))
+            }
+        }
+    }
+
+    /// The item after the stage, from the parts of all shards.
+    pub(crate) fn join(&self, item: Item, parts: Vec<Part>) -> Result<Item> {
+        match self {
+            Self::Enrich { operators, schema } => {
+                let Some(batch) = item.batch.as_ref().filter(|batch| !batch.is_empty()) else {
+                    return Ok(empty_item(item, schema));
+                };
+                let mut columns = batch.rows.columns().to_vec();
+                for operator in 0..operators.len() {
+                    let parts = parts.iter().map(|part| match part {
+                        Part::Columns(parts) => &parts[operator],
+                        Part::Windows(_) => unreachable!("an enrich stage gives columns"),
+                    });
+                    columns.extend(join_columns(batch.len(), &parts.collect::<Vec<_>>())?);
+                }
+                let rows = RecordBatch::try_new(schema.clone(), columns)?;
+                Ok(Item { batch: Some(batch.with_rows(rows)), ..item })
+            }
+            Self::Window { schema, .. } => {
+                let parts = parts.into_iter().filter_map(|part| match part {
+                    Part::Windows(rows) => rows,
+                    Part::Columns(_) => unreachable!("a window stage gives windows"),
+                });
+                join_windows(&item, schema, parts.collect())
+            }
+        }
+    }
+
+    pub(crate) fn state(&self) -> StateSize {
+        let mut size = StateSize::default();
+        match self {
+            Self::Enrich { operators, .. } => {
+                for (_, operator) in operators {
+                    size += operator.state();
+                }
+            }
+            Self::Window { operator, .. } => size += operator.state(),
+        }
+        size
+    }
+}
+
+fn select(batch: &Batch, keys: &[usize], shard: usize, shards: usize) -> Result<Option<Vec<u32>>> {
+    if shards == 1 {
+        return Ok(None);
+    }
+    let columns: Vec<ArrayRef> = keys.iter().map(|&key| batch.rows.column(key).clone()).collect();
+    let mut rows = Vec::with_capacity(batch.len() / shards * 9 / 8);
+    shard::select(&columns, batch.len(), shards as u32, shard as u32, &mut rows)?;
+    Ok(Some(rows))
+}
+
+fn as_rows<'a>(rows: Option<&'a [u32]>, batch: &Batch) -> Rows<'a> {
+    rows.map_or(Rows::All(batch.len()), Rows::Some)
+}
+
+/// An item without rows still shows later stages the right schema.
+fn empty_item(item: Item, schema: &SchemaRef) -> Item {
+    let batch = item.batch.map(|batch| {
+        let rows = RecordBatch::new_empty(schema.clone());
+        Batch { offsets: Offsets::Contiguous(0), times: None, origin: None, rows, ..batch }
+    });
+    Item { batch, ..item }
+}
+
+/// Columns of all rows from the columns of each shard's rows: a merge by row number.
+fn join_columns(
+    rows: usize,
+    parts: &[&(Option<Vec<u32>>, Vec<ArrayRef>)],
+) -> Result<Vec<ArrayRef>> {
+    if let [(None, columns)] = parts {
+        return Ok(columns.clone());
+    }
+    let mut places = vec![(0, 0); rows];
+    for (shard, (selection, _)) in parts.iter().enumerate() {
+        for (i, &row) in selection.iter().flatten().enumerate() {
+            places[row as usize] = (shard, i);
+        }
+    }
+    let columns = parts.first().map_or(0, |part| part.1.len());
+    (0..columns)
+        .map(|column| {
+            let arrays: Vec<_> = parts.iter().map(|part| part.1[column].as_ref()).collect();
+            Ok(interleave(&arrays, &places)?)
+        })
+        .collect()
+}
+
+/// The windows of all shards in their order.
+fn join_windows(item: &Item, schema: &SchemaRef, parts: Vec<WindowRows>) -> Result<Item> {
+    let mut order: Vec<((i64, i64, Position), usize, usize)> = Vec::new();
+    for (shard, part) in parts.iter().enumerate() {
+        order.extend(part.order.iter().enumerate().map(|(i, &key)| (key, shard, i)));
+    }
+    if order.is_empty() {
+        return Ok(Item { batch: None, ..item.clone() });
+    }
+    let rows = if let [part] = parts.as_slice() {
+        part.rows.clone()
+    } else {
+        order.sort_unstable();
+        let places: Vec<_> = order.iter().map(|&(_, shard, i)| (shard, i)).collect();
+        let columns = (0..schema.fields().len())
+            .map(|column| {
+                let arrays: Vec<_> =
+                    parts.iter().map(|part| part.rows.column(column).as_ref()).collect();
+                Ok(interleave(&arrays, &places)?)
+            })
+            .collect::<Result<Vec<_>>>()?;
+        RecordBatch::try_new(schema.clone(), columns)?
+    };
+    let ends = order.iter().map(|((end, ..), ..)| end.saturating_sub(1)).collect();
+    let times =
+        RowTimes { time: ends, late: None, largest_before: None, watermark: item.watermark };
+    let mut batch = Batch::new(rows, 0);
+    batch.times = Some(times);
+    if let Some(arrived) = item.batch.as_ref().map(|batch| batch.arrived) {
+        batch.arrived = arrived;
+    }
+    Ok(Item { batch: Some(batch), ..item.clone() })
+}
+
+/// Runs a step without state on an item.
+pub(crate) fn run_map(map: &Arc<dyn MapOperator>, item: Item) -> Result<Item> {
+    let Item { sequence, batch, watermark } = item;
+    let batch = batch.map(|batch| map.map(batch)).transpose()?;
+    Ok(Item { sequence, batch, watermark })
+}

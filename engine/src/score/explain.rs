@@ -1,0 +1,242 @@
+//! The reasons of an alert as JSON text:
+//!
+//! ```json
+//! {"rules":[{"rule":"impossible_travel","because":"878 km apart within 60 s","values":{…}}],
+//!  "features":[{"feature":"speed_kmh","value":52680.0,"contribution":9.1}, …],
+//!  "windows":[{"window":"10m","start":1699999400,"end":1700000000}]}
+//! ```
+//!
+//! Only what is asked for is in it. Keys stand in this order and numbers in their shortest exact
+//! form, so that the same row gives the same bytes.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use arrow::array::{BooleanArray, RecordBatch, StringBuilder};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+
+use super::column::{schema_with, with_column};
+use super::rule::{BoundRule, check_rules};
+use super::template::{Cell, write_json_float, write_json_text};
+use super::{Contribution, Rule, Scorer};
+use crate::batch::Batch;
+use crate::error::{Error, Result};
+use crate::expr::BindCache;
+use crate::operator::MapOperator;
+
+/// How many features an alert shows unless told otherwise.
+const FEATURES_SHOWN: usize = 5;
+
+/// A window behind a decision: (t − delay − length, t − delay] for a row at time t.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WindowBounds {
+    /// What the reader knows it as ("10m").
+    pub name: String,
+    /// Its length, in the unit of the event time.
+    pub length: i64,
+    /// How long before the row it ends, in the unit of the event time.
+    pub delay: i64,
+}
+
+/// Adds the Utf8 column `reasons`: JSON text, marked as `arrow.json` in the field's metadata.
+pub struct Explain {
+    column: String,
+    rules: Vec<Rule>,
+    scorer: Option<Arc<dyn Scorer>>,
+    features_shown: usize,
+    windows: Vec<WindowBounds>,
+    bound: BindCache<Bound>,
+}
+
+struct Bound {
+    rules: Vec<BoundRule>,
+    schema: SchemaRef,
+}
+
+impl Default for Explain {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Explain {
+    /// Reasons that name nothing yet.
+    pub fn new() -> Self {
+        Self {
+            column: "reasons".to_owned(),
+            rules: Vec::new(),
+            scorer: None,
+            features_shown: FEATURES_SHOWN,
+            windows: Vec::new(),
+            bound: BindCache::default(),
+        }
+    }
+
+    /// Another name for the column.
+    #[must_use]
+    pub fn column(mut self, name: impl Into<String>) -> Self {
+        self.column = name.into();
+        self
+    }
+
+    /// Names the rules that hold, with their sentences and values.
+    #[must_use]
+    pub fn rules(mut self, rules: impl IntoIterator<Item = Rule>) -> Self {
+        self.rules = rules.into_iter().collect();
+        self
+    }
+
+    /// Names the features that moved this scorer's score most, at most `shown` (those that moved
+    /// it not at all are left out).
+    #[must_use]
+    pub fn scorer(mut self, scorer: Arc<dyn Scorer>, shown: usize) -> Self {
+        self.scorer = Some(scorer);
+        self.features_shown = shown;
+        self
+    }
+
+    /// Gives the bounds of these windows at the row's event time.
+    #[must_use]
+    pub fn windows(mut self, windows: impl IntoIterator<Item = WindowBounds>) -> Self {
+        self.windows = windows.into_iter().collect();
+        self
+    }
+
+    fn bind(&self, input: &Schema) -> Result<Bound> {
+        check_rules(&self.rules)?;
+        if let Some(scorer) = &self.scorer {
+            scorer.check(input)?;
+        }
+        let rules = self.rules.iter().map(|rule| rule.bind(input)).collect::<Result<_>>()?;
+        let json = [("ARROW:extension:name".to_owned(), "arrow.json".to_owned())];
+        let field = Field::new(&self.column, DataType::Utf8, false).with_metadata(json.into());
+        Ok(Bound { rules, schema: schema_with(input, field)? })
+    }
+
+    fn write_row(
+        &self,
+        json: &mut String,
+        batch: &Batch,
+        row: usize,
+        rules: &[(&BoundRule, BooleanArray)],
+    ) -> Result<()> {
+        json.push('{');
+        if !self.rules.is_empty() {
+            json.push_str("\"rules\":[");
+            for (rule, _) in rules.iter().filter(|(_, holds)| holds.value(row)) {
+                write_rule(json, rule, &batch.rows, row)?;
+            }
+            close(json, "],");
+        }
+        if let Some(scorer) = &self.scorer {
+            json.push_str("\"features\":[");
+            let contributions = scorer.contributions(&batch.rows, row)?;
+            for contribution in largest(contributions, self.features_shown) {
+                write_contribution(json, &contribution);
+            }
+            close(json, "],");
+        }
+        if !self.windows.is_empty() {
+            json.push_str("\"windows\":[");
+            let times = batch.times.as_ref().ok_or_else(|| {
+                Error::usage("reasons with windows need rows with an event time")
+                    .advise("name the time column of the pipeline, or leave the windows out")
+            })?;
+            for window in &self.windows {
+                write_window(json, window, times.time[row]);
+            }
+            close(json, "],");
+        }
+        close(json, "}");
+        Ok(())
+    }
+}
+
+/// Ends a list: the comma behind its last element, if there is one, gives way to `end`.
+fn close(json: &mut String, end: &str) {
+    if json.ends_with(',') {
+        json.pop();
+    }
+    json.push_str(end);
+}
+
+fn write_rule(json: &mut String, rule: &BoundRule, rows: &RecordBatch, row: usize) -> Result<()> {
+    json.push_str("{\"rule\":");
+    write_json_text(json, &rule.name);
+    json.push_str(",\"because\":");
+    write_json_text(json, &rule.because.render(rows, row)?);
+    json.push_str(",\"values\":{");
+    for (index, name) in &rule.columns {
+        write_json_text(json, name);
+        json.push(':');
+        Cell::of(rows.column(*index), row)?.write_json(json);
+        json.push(',');
+    }
+    close(json, "}},");
+    Ok(())
+}
+
+/// The contributions that are largest in size, ties by name.
+fn largest(mut contributions: Vec<Contribution>, count: usize) -> Vec<Contribution> {
+    contributions.retain(|c| c.contribution != 0.0);
+    contributions.sort_by(|a, b| {
+        let by_size = b.contribution.abs().total_cmp(&a.contribution.abs());
+        by_size.then_with(|| a.feature.cmp(&b.feature))
+    });
+    contributions.truncate(count);
+    contributions
+}
+
+fn write_contribution(json: &mut String, contribution: &Contribution) {
+    json.push_str("{\"feature\":");
+    write_json_text(json, &contribution.feature);
+    json.push_str(",\"value\":");
+    write_json_float(json, contribution.value.unwrap_or(f64::NAN));
+    json.push_str(",\"contribution\":");
+    write_json_float(json, contribution.contribution);
+    json.push_str("},");
+}
+
+fn write_window(json: &mut String, window: &WindowBounds, time: i64) {
+    let end = time.saturating_sub(window.delay);
+    let start = end.saturating_sub(window.length);
+    json.push_str("{\"window\":");
+    write_json_text(json, &window.name);
+    // Writing to a string cannot fail.
+    let _ = write!(json, ",\"start\":{start},\"end\":{end}}},");
+}
+
+impl MapOperator for Explain {
+    fn output_schema(&self, input: &SchemaRef) -> Result<SchemaRef> {
+        Ok(self.bind(input)?.schema)
+    }
+
+    fn map(&self, batch: Batch) -> Result<Batch> {
+        let bound = self.bound.get(batch.rows.schema_ref(), |schema| self.bind(schema))?;
+        let mut reasons = StringBuilder::new();
+        if !batch.is_empty() {
+            let rules: Result<Vec<_>> =
+                bound.rules.iter().map(|rule| Ok((rule, rule.holds(&batch.rows)?))).collect();
+            let rules = rules?;
+            let mut json = String::new();
+            for row in 0..batch.len() {
+                json.clear();
+                self.write_row(&mut json, &batch, row, &rules)?;
+                reasons.append_value(&json);
+            }
+        }
+        with_column(&batch, &bound.schema, Arc::new(reasons.finish()))
+    }
+
+    fn reads(&self) -> Option<Vec<String>> {
+        // A rule whose sentence is broken is an error when the plan is made.
+        let rules = self.rules.iter().filter_map(|rule| rule.columns().ok()).flatten();
+        Some(rules.chain(self.scorer.iter().flat_map(|scorer| scorer.inputs())).collect())
+    }
+
+    fn describe(&self) -> String {
+        let scorer = self.scorer.as_ref().map_or(String::new(), |s| format!(", {}", s.name()));
+        let (rules, windows) = (self.rules.len(), self.windows.len());
+        format!("explain {}: {rules} rules{scorer}, {windows} windows", self.column)
+    }
+}

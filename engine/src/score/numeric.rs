@@ -1,0 +1,112 @@
+//! Columns of any numeric type as floats, NaN where null: what models read.
+
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, PrimitiveArray};
+use arrow::datatypes::{
+    DataType, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    Schema, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
+};
+
+use crate::error::{Error, Result};
+use crate::expr::{column_index, power_of_ten};
+
+/// Index of the column, if a model can read it.
+pub(super) fn check_numeric(schema: &Schema, name: &str) -> Result<usize> {
+    let index = column_index(schema, name)?;
+    let data_type = schema.field(index).data_type();
+    let numeric = data_type.is_integer()
+        || matches!(
+            data_type,
+            DataType::Boolean
+                | DataType::Float32
+                | DataType::Float64
+                | DataType::Decimal128(..)
+                | DataType::Null
+        );
+    if numeric {
+        return Ok(index);
+    }
+    Err(Error::usage(format!("column `{name}` is {data_type}, which a model cannot weigh"))
+        .advise("give the model integers, floats, decimals or booleans"))
+}
+
+/// The values of rows `start..start + length` as floats, NaN where null. Floats without nulls are
+/// lent out as they are; everything else is converted into `scratch`, which is as long.
+///
+/// `array` has a type that [`check_numeric`] accepts; another one reads as missing.
+pub(super) fn floats<'a>(array: &'a ArrayRef, start: usize, scratch: &'a mut [f64]) -> &'a [f64] {
+    let length = scratch.len();
+    macro_rules! cast {
+        ($($type:ident)*) => {
+            match array.data_type() {
+                DataType::Float64 => {
+                    let floats = array.as_primitive::<Float64Type>();
+                    if floats.null_count() == 0 {
+                        return &floats.values()[start..start + length];
+                    }
+                    fill(floats, start, scratch, |value| value);
+                }
+                $(data_type if *data_type == $type::DATA_TYPE => {
+                    fill(array.as_primitive::<$type>(), start, scratch, |value| value as f64);
+                })*
+                DataType::Decimal128(_, scale) => {
+                    let divisor = power_of_ten(*scale);
+                    let decimals = array.as_primitive::<Decimal128Type>();
+                    fill(decimals, start, scratch, |value| decimal(value, divisor));
+                }
+                DataType::Boolean => fill_bools(array.as_boolean(), start, scratch),
+                _ => scratch.fill(f64::NAN),
+            }
+        };
+    }
+    cast!(Int8Type Int16Type Int32Type Int64Type UInt8Type UInt16Type UInt32Type UInt64Type
+          Float32Type);
+    scratch
+}
+
+/// The nearest float of a decimal; nearly all fit 64 bits, which convert many times faster.
+#[inline]
+fn decimal(unscaled: i128, divisor: f64) -> f64 {
+    let small = unscaled as i64;
+    let value = if i128::from(small) == unscaled { small as f64 } else { unscaled as f64 };
+    value / divisor
+}
+
+fn fill<T: ArrowPrimitiveType>(
+    array: &PrimitiveArray<T>,
+    start: usize,
+    out: &mut [f64],
+    convert: impl Fn(T::Native) -> f64,
+) {
+    let values = &array.values()[start..start + out.len()];
+    for (out, value) in out.iter_mut().zip(values) {
+        *out = convert(*value);
+    }
+    mark_missing(array, start, out);
+}
+
+fn fill_bools(array: &BooleanArray, start: usize, out: &mut [f64]) {
+    for (row, out) in out.iter_mut().enumerate() {
+        *out = f64::from(u8::from(array.value(start + row)));
+    }
+    mark_missing(array, start, out);
+}
+
+/// Nulls become NaN, 64 rows a step: full words cost nothing, others a write for each null.
+fn mark_missing(array: &dyn Array, start: usize, out: &mut [f64]) {
+    let Some(nulls) = array.nulls().filter(|nulls| nulls.null_count() > 0) else {
+        return;
+    };
+    let valid = nulls.inner().slice(start, out.len());
+    let words = valid.bit_chunks();
+    for (out, valid) in out.chunks_mut(64).zip(words.iter_padded()) {
+        let mut missing = !valid;
+        while missing != 0 {
+            let row = missing.trailing_zeros() as usize;
+            let Some(out) = out.get_mut(row) else {
+                break; // the padding behind the last row
+            };
+            *out = f64::NAN;
+            missing &= missing - 1;
+        }
+    }
+}

@@ -1,0 +1,101 @@
+use std::sync::Arc;
+
+use arrow::array::*;
+use arrow::datatypes::{Int32Type, UInt8Type};
+use proptest::prelude::*;
+
+use super::*;
+
+fn shards_of(column: ArrayRef, shards: u32) -> Vec<u16> {
+    let mut out = Vec::new();
+    let rows = column.len();
+    shard_of(&[column], rows, shards, &mut out).expect("a key type");
+    out
+}
+
+#[test]
+fn encodings_of_a_value_agree() {
+    let plain = StringArray::from(vec![Some("Österreich"), None, Some(""), Some("a longer text")]);
+    let large: LargeStringArray = plain.iter().collect();
+    let view: StringViewArray = plain.iter().collect();
+    let coded: DictionaryArray<Int32Type> = plain.iter().collect();
+    let want = shards_of(Arc::new(plain), 1000);
+    assert_eq!(shards_of(Arc::new(large), 1000), want);
+    assert_eq!(shards_of(Arc::new(view), 1000), want);
+    assert_eq!(shards_of(Arc::new(coded), 1000), want);
+
+    let wide = shards_of(Arc::new(Int64Array::from(vec![Some(-3), None, Some(7)])), 1000);
+    assert_eq!(shards_of(Arc::new(Int16Array::from(vec![Some(-3), None, Some(7)])), 1000), wide);
+
+    let floats = Float64Array::from(vec![0.0, -0.0, f64::NAN, -f64::NAN]);
+    let floats = shards_of(Arc::new(floats), 1000);
+    assert_eq!(floats[0], floats[1]);
+    assert_eq!(floats[2], floats[3]);
+}
+
+#[test]
+fn a_dictionary_with_a_null_value_or_more_values_than_rows_agrees() {
+    let values: ArrayRef = Arc::new(StringArray::from(vec![Some("x"), None, Some("y")]));
+    let keys = UInt8Array::from(vec![Some(0), Some(1), None, Some(2)]);
+    let coded = DictionaryArray::<UInt8Type>::try_new(keys, values).expect("valid");
+    let plain = StringArray::from(vec![Some("x"), None, None, Some("y")]);
+    assert_eq!(shards_of(Arc::new(coded), 997), shards_of(Arc::new(plain), 997));
+
+    let many: ArrayRef = Arc::new(StringArray::from_iter_values((0..500).map(|i| i.to_string())));
+    let keys = Int32Array::from(vec![499, 3]);
+    let coded = DictionaryArray::<Int32Type>::try_new(keys, many).expect("valid");
+    let plain = StringArray::from(vec!["499", "3"]);
+    assert_eq!(shards_of(Arc::new(coded), 997), shards_of(Arc::new(plain), 997));
+}
+
+#[test]
+fn keys_in_a_row_spread_evenly() {
+    for stride in [1i64, 2, 1000, 1 << 20, 1 << 32, -7] {
+        let keys: ArrayRef =
+            Arc::new(Int64Array::from_iter_values((0..70_000).map(|i| i * stride)));
+        let mut counts = [0u32; 7];
+        shards_of(keys, 7).iter().for_each(|&shard| counts[shard as usize] += 1);
+        let (low, high) = (counts.iter().min(), counts.iter().max());
+        assert!(low > Some(&9_400) && high < Some(&10_600), "stride {stride}: {counts:?}");
+    }
+}
+
+#[test]
+fn the_hash_is_fixed() {
+    // Snapshots and other machines rely on it.
+    let keys = Int64Array::from(vec![Some(0), Some(1), Some(-1), None]);
+    let integers = shards_of(Arc::new(keys), 65_536);
+    let texts = shards_of(Arc::new(StringArray::from(vec!["", "DE", "0123456789"])), 65_536);
+    assert_eq!((integers, texts), (vec![19876, 62227, 18484, 54361], vec![46492, 20773, 23206]));
+}
+
+#[test]
+fn no_column_is_shard_zero_and_lists_are_refused() {
+    let mut out = Vec::new();
+    shard_of(&[], 3, 5, &mut out).expect("no column");
+    assert_eq!(out, [0, 0, 0]);
+    let list: ArrayRef =
+        Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>([Some([Some(1)])]));
+    assert!(shard_of(&[list], 1, 5, &mut out).is_err());
+}
+
+proptest! {
+    #[test]
+    fn each_row_is_selected_by_its_shard_alone(
+        keys in prop::collection::vec((prop::option::of(any::<i64>()), "[a-c]{0,9}"), 0..1200),
+        shards in 1u32..9,
+    ) {
+        let numbers: ArrayRef = Arc::new(keys.iter().map(|k| k.0).collect::<Int64Array>());
+        let texts: ArrayRef = Arc::new(StringArray::from_iter_values(keys.iter().map(|k| &k.1)));
+        let columns = [numbers, texts];
+        let mut of = Vec::new();
+        shard_of(&columns, keys.len(), shards, &mut of).expect("key types");
+        let mut rows = Vec::new();
+        for own in 0..shards {
+            select(&columns, keys.len(), shards, own, &mut rows).expect("key types");
+            let want: Vec<u32> =
+                (0..keys.len() as u32).filter(|&i| u32::from(of[i as usize]) == own).collect();
+            prop_assert_eq!(&rows, &want);
+        }
+    }
+}

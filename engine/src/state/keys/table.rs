@@ -1,0 +1,147 @@
+//! A hash table from 64-bit keys to ids: open addressing, linear probing, no removal.
+//!
+//! Layout: slots of 16 bytes (key, id), a power of two of them, so that one cache line holds
+//! four neighbours and a hit costs one miss at most. At most half of the slots are taken: then
+//! 1.5 slots are looked at a hit on average, and for most keys the first slot decides, which is
+//! what [`IdTable::first_probes`] counts on: it reads the home slot of a whole chunk of keys
+//! without a branch, so that the processor overlaps their misses, and leaves only the rest to
+//! one-by-one probing.
+//!
+//! Hash: the folded multiply of wyhash and foldhash, that is the two halves of a 64×64→128 bit
+//! product, added without carry. It spreads each bit of the key over all bits of the result;
+//! strides, high-bit counters and bit-reversed numbers fill the table as random keys do (a test
+//! holds it to that). The constants are fixed, so the order of slots is the same in each run; an
+//! adversary who computes collisions for them on purpose slows a lookup down, and nothing else.
+
+use super::NO_ID;
+use crate::error::{Error, Result};
+
+/// Digits of π, as foldhash and wyhash take theirs: no structure.
+const SEED: u64 = 0x243f_6a88_85a3_08d3;
+const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Both halves of the 128-bit product, folded.
+#[inline]
+pub(crate) fn folded_multiply(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    product as u64 ^ (product >> 64) as u64
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    key: u64,
+    /// [`NO_ID`]: the slot is free.
+    id: u32,
+}
+
+const FREE: Slot = Slot { key: 0, id: NO_ID };
+
+/// Smallest number of slots once there is a key: one page.
+const SLOTS_MIN: usize = 256;
+
+/// 64-bit keys to ids.
+#[derive(Debug)]
+pub(crate) struct IdTable {
+    /// A power of two of slots.
+    slots: Vec<Slot>,
+    /// 64 − log2(slots): the top bits of the hash choose the home slot.
+    shift: u32,
+    taken: usize,
+}
+
+impl Default for IdTable {
+    fn default() -> Self {
+        Self { slots: vec![FREE; 2], shift: 63, taken: 0 }
+    }
+}
+
+impl IdTable {
+    #[inline]
+    fn home(&self, key: u64) -> usize {
+        (folded_multiply(key ^ SEED, FACTOR) >> self.shift) as usize
+    }
+
+    /// Writes to `ids` the id of each key whose home slot holds it, [`NO_ID`] elsewhere.
+    #[inline]
+    pub(crate) fn first_probes(&self, keys: &[u64], ids: &mut [u32]) {
+        let mask = self.slots.len() - 1;
+        let slots = &self.slots[..=mask];
+        for (&key, id) in keys.iter().zip(ids) {
+            let slot = slots[self.home(key) & mask];
+            *id = if slot.key == key { slot.id } else { NO_ID };
+        }
+    }
+
+    /// The id of `key`, where it is known.
+    #[cfg(test)]
+    pub(crate) fn get(&self, key: u64) -> Option<u32> {
+        let slot = self.slots[self.find(key)];
+        (slot.id != NO_ID).then_some(slot.id)
+    }
+
+    /// The id of `key`; where it is not known, it becomes `next_id`.
+    ///
+    /// # Errors
+    /// When `next_id` is beyond the ids that there are.
+    pub(crate) fn get_or_insert(&mut self, key: u64, next_id: usize) -> Result<u32> {
+        let at = self.find(key);
+        if self.slots[at].id != NO_ID {
+            return Ok(self.slots[at].id);
+        }
+        let id = checked_id(next_id)?;
+        self.slots[at] = Slot { key, id };
+        self.taken += 1;
+        if self.taken * 2 > self.slots.len() {
+            self.grow();
+        }
+        Ok(id)
+    }
+
+    /// The slot that holds `key`, or the free one where it belongs.
+    #[inline]
+    fn find(&self, key: u64) -> usize {
+        let mask = self.slots.len() - 1;
+        let mut at = self.home(key) & mask;
+        loop {
+            let slot = self.slots[at];
+            if slot.key == key || slot.id == NO_ID {
+                // A free slot has key 0, so it also answers a search for key 0: as free.
+                return at;
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    #[cold]
+    fn grow(&mut self) {
+        let len = (self.slots.len() * 2).max(SLOTS_MIN);
+        let old = std::mem::replace(&mut self.slots, vec![FREE; len]);
+        self.shift = 64 - len.trailing_zeros();
+        for slot in old {
+            if slot.id != NO_ID {
+                let at = self.find(slot.key);
+                self.slots[at] = slot;
+            }
+        }
+    }
+
+    /// Bytes allocated.
+    pub(crate) fn bytes(&self) -> u64 {
+        (self.slots.capacity() * size_of::<Slot>()) as u64
+    }
+
+    /// Slots looked at to find `key`: the hash's quality, for tests.
+    #[cfg(test)]
+    pub(crate) fn probes(&self, key: u64) -> usize {
+        let home = self.home(key);
+        (self.find(key) + self.slots.len() - home) % self.slots.len() + 1
+    }
+}
+
+/// `next_id` as an id, unless there are too many.
+pub(crate) fn checked_id(next_id: usize) -> Result<u32> {
+    u32::try_from(next_id).ok().filter(|&id| id < NO_ID).ok_or_else(|| {
+        Error::run(format!("more than {} different keys", u32::MAX - 1))
+            .advise("key by a column with fewer different values, or use more shards")
+    })
+}

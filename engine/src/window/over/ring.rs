@@ -1,0 +1,234 @@
+//! The rows of one key, in order of time, in a ring.
+//!
+//! An entry is a few 64-bit words (see [`super::layout`]); its first word is the event time.
+//! Entries are named by *sequence numbers* that survive the loss of older rows: the front entry
+//! has number `first`, the next `first + 1`, wrapping at 2³². Cursors of horizons are such
+//! numbers, so forgetting rows touches no cursor.
+//!
+//! Capacities come in steps of 12.5 % (8 classes a doubling; of 4 rows below 32), so at most an
+//! eighth of a full log is slack. The ring asks the allocator for each size: an arena with free lists by class
+//! was the first idea and is worse, because keys that grow in step strand all smaller classes
+//! (up to eight times the live bytes), while the allocator joins neighbours.
+
+use crate::state::lines::Lines;
+
+/// Rows of one key. As large as it is aligned, so that it never straddles two cache lines.
+#[derive(Debug, Default)]
+#[repr(align(32))]
+pub(super) struct Ring {
+    words: Lines,
+    /// Slot of the front entry.
+    head: u32,
+    /// Number of entries.
+    len: u32,
+    /// Sequence number of the front entry.
+    first: u32,
+    /// Entries that fit.
+    capacity: u32,
+}
+
+impl Ring {
+    #[inline]
+    pub(super) fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// Sequence number of the front entry.
+    #[inline]
+    pub(super) fn first(&self) -> u32 {
+        self.first
+    }
+
+    /// Sequence number that the next entry at the end gets.
+    #[inline]
+    pub(super) fn end(&self) -> u32 {
+        self.first.wrapping_add(self.len)
+    }
+
+    #[inline]
+    pub(super) fn is_full(&self) -> bool {
+        self.len == self.capacity
+    }
+
+    /// Whether less than half of the room is used, and room is worth giving back.
+    pub(super) fn is_sparse(&self) -> bool {
+        self.capacity > 8 && self.len * 2 < self.capacity
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        // 16 bytes: what the allocator keeps beside each block (glibc; others keep less).
+        if self.words.is_empty() { 0 } else { self.words.len() as u64 * 8 + 16 }
+    }
+
+    /// Index in `words` of the entry with this sequence number.
+    #[inline]
+    fn word(&self, sequence: u32, stride: usize) -> usize {
+        let index = sequence.wrapping_sub(self.first);
+        debug_assert!(index < self.len, "entry {index} of {}", self.len);
+        self.slot_word(index, stride)
+    }
+
+    #[inline]
+    fn slot_word(&self, index: u32, stride: usize) -> usize {
+        let slot = self.head as u64 + index as u64;
+        let slot = if slot >= self.capacity as u64 { slot - self.capacity as u64 } else { slot };
+        slot as usize * stride
+    }
+
+    /// The entry with this sequence number.
+    #[inline]
+    pub(super) fn entry(&self, sequence: u32, stride: usize) -> &[u64] {
+        let at = self.word(sequence, stride);
+        &self.words[at..at + stride]
+    }
+
+    /// Its event time.
+    #[inline]
+    pub(super) fn time(&self, sequence: u32, stride: usize) -> i64 {
+        self.words[self.word(sequence, stride)] as i64
+    }
+
+    /// Brings the entry nearer to the core; a number out of range does nothing harmful.
+    #[inline]
+    pub(super) fn prefetch(&self, sequence: u32, stride: usize) {
+        let index = sequence.wrapping_sub(self.first);
+        if index <= self.len {
+            pelton_kernels::prefetch::prefetch_read(&self.words, self.slot_word(index, stride));
+        }
+    }
+
+    /// Adds an entry behind the last. The ring must not be full.
+    #[inline]
+    pub(super) fn push(&mut self, entry: &[u64]) {
+        debug_assert!(!self.is_full());
+        let at = self.slot_word(self.len, entry.len());
+        self.words[at..at + entry.len()].copy_from_slice(entry);
+        self.len += 1;
+    }
+
+    /// Adds an entry so that it gets this sequence number; later ones move up by one. The ring
+    /// must not be full.
+    pub(super) fn insert(&mut self, sequence: u32, entry: &[u64]) {
+        let stride = entry.len();
+        let index = sequence.wrapping_sub(self.first);
+        debug_assert!(index <= self.len && !self.is_full());
+        self.len += 1;
+        for to in (index + 1..self.len).rev() {
+            let source = self.slot_word(to - 1, stride);
+            let target = self.slot_word(to, stride);
+            self.words.copy_within(source..source + stride, target);
+        }
+        let at = self.slot_word(index, stride);
+        self.words[at..at + stride].copy_from_slice(entry);
+    }
+
+    /// Forgets the front entry.
+    #[inline]
+    pub(super) fn pop(&mut self) {
+        debug_assert!(self.len > 0);
+        self.head = if self.head + 1 == self.capacity { 0 } else { self.head + 1 };
+        self.len -= 1;
+        self.first = self.first.wrapping_add(1);
+    }
+
+    /// The sequence number behind the last entry whose time is at most `time`.
+    pub(super) fn upper_bound(&self, time: i64, stride: usize) -> u32 {
+        // Stragglers are usually a few entries behind: look there first.
+        let mut low = 0;
+        let mut high = self.len;
+        let mut step = 1;
+        while high > 0 {
+            let probe = high.saturating_sub(step);
+            if self.words[self.slot_word(probe, stride)] as i64 <= time {
+                low = probe;
+                break;
+            }
+            high = probe;
+            step *= 2;
+        }
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.words[self.slot_word(middle, stride)] as i64 <= time {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        self.first.wrapping_add(low)
+    }
+
+    /// Moves the entries to a block with room for at least one more.
+    #[cold]
+    pub(super) fn grow(&mut self, stride: usize) {
+        self.resize(next_capacity(self.capacity), stride);
+    }
+
+    /// Moves the entries to the smallest block that holds them and one more.
+    #[cold]
+    pub(super) fn shrink(&mut self, stride: usize) {
+        let mut capacity = 0;
+        while capacity <= self.len {
+            capacity = next_capacity(capacity);
+        }
+        self.resize(capacity, stride);
+    }
+
+    fn resize(&mut self, capacity: u32, stride: usize) {
+        let mut words = Lines::zeroed(capacity as usize * stride);
+        let before_wrap = self.len.min(self.capacity - self.head) as usize * stride;
+        let head = self.head as usize * stride;
+        let used = self.len as usize * stride;
+        words[..before_wrap].copy_from_slice(&self.words[head..head + before_wrap]);
+        words[before_wrap..used].copy_from_slice(&self.words[..used - before_wrap]);
+        self.capacity = (words.len() / stride) as u32;
+        self.words = words;
+        self.head = 0;
+    }
+}
+
+/// A ring for reading, with its place in registers.
+pub(super) struct View<'a> {
+    words: &'a [u64],
+    stride: usize,
+    head: u32,
+    len: u32,
+    first: u32,
+    capacity: u32,
+}
+
+impl Ring {
+    /// The ring for reading.
+    #[inline]
+    pub(super) fn view(&self, stride: usize) -> View<'_> {
+        let Self { head, len, first, capacity, .. } = *self;
+        View { words: &self.words, stride, head, len, first, capacity }
+    }
+}
+
+impl View<'_> {
+    /// Sequence number that the next entry at the end gets.
+    #[inline]
+    pub(super) fn end(&self) -> u32 {
+        self.first.wrapping_add(self.len)
+    }
+
+    /// The entry with this sequence number.
+    #[inline]
+    pub(super) fn entry(&self, sequence: u32) -> &[u64] {
+        let slot = u64::from(self.head) + u64::from(sequence.wrapping_sub(self.first));
+        let wrapped = slot.wrapping_sub(u64::from(self.capacity));
+        // Below the capacity the difference wraps to a huge number: a conditional move.
+        let at = slot.min(wrapped) as usize * self.stride;
+        &self.words[at..at + self.stride]
+    }
+}
+
+/// 2, 4, 8, 12, 16, … 32, 36, 40, … 64, 72, …: steps of 4, then eight classes a doubling.
+fn next_capacity(capacity: u32) -> u32 {
+    match capacity {
+        0 => 2,
+        2 => 4,
+        _ if capacity < 32 => capacity + 4,
+        _ => capacity + (1 << (capacity.ilog2() - 3)),
+    }
+}

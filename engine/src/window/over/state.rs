@@ -1,0 +1,347 @@
+//! The state of all keys of an over operator, and how one row moves it.
+//!
+//! Each horizon of a key is a pair of cursors into the key's log. A row in order of time is
+//! pushed behind the log, joins every horizon, and `lo` steps over what has left. A straggler
+//! is inserted where it belongs, the cursors *seek* back to its own window (undoing the rows
+//! between), and the next row in order seeks forward again: so every row gets exactly the rows
+//! of its own interval, whatever the disorder, at a cost of the rows in between.
+//!
+//! # Contract
+//! *Forgetting.* With `R` = reach + memory slack, a row is forgotten once a row of its key is
+//! `R` or more younger; a key that has been idle that long keeps only its newest row (the
+//! "previous" of the next). This is decided by times, never by batch borders or by shards, and
+//! no row that is not later than the slack can tell the difference. A later one (`largest`
+//! given) counts only rows that are younger than `largest − R`, whatever is still in memory.
+//! *Windows are `lo..hi`*, `first ≤ lo ≤ hi ≤ end` (debug-asserted).
+
+use super::layout::{DISPLACED, FLAGS, HorizonLayout, LAST_TIME, Layout};
+use super::multiset::Multiset;
+use super::ring::Ring;
+use super::row::RowContext;
+use super::spec::OverPlan;
+use crate::state::lines::{LINE_WORDS, Lines};
+
+/// Keys in a segment of the block table: growing never moves blocks.
+const SEGMENT_KEYS: usize = 1024;
+
+/// State word of a code column: the single value in the low half; in the high half 0 = no row
+/// yet, 1 = a single value, n + 2 = multiset n.
+pub(super) const SINGLE: u64 = 1;
+pub(super) const FIRST_MULTISET: u64 = 2;
+
+/// What the row before the current one (in time, of the same key) was.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Previous {
+    pub time: i64,
+    pub place: u64,
+}
+
+/// An aggregate whose exact value does not fit its accumulator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Overflow {
+    pub measure: u32,
+}
+
+/// State of all keys of one shard.
+#[derive(Debug)]
+pub(super) struct OverState {
+    // Set once.
+    pub layout: Layout,
+    /// Reach + memory slack.
+    memory: u64,
+    /// The watermark's delay.
+    delay: u64,
+    // Changes.
+    rings: Vec<Ring>,
+    segments: Vec<Lines>,
+    multisets: Vec<Multiset>,
+    sweep_next: usize,
+    /// Largest time of all rows seen at the end of the last batch.
+    largest: i64,
+    pub rows_beyond_memory: u64,
+}
+
+/// Whether `time` is `span` or more before `now` (exact for all i64).
+#[inline]
+pub(super) fn is_past(time: i64, now: i64, span: u64) -> bool {
+    time <= now && (now.wrapping_sub(time) as u64) >= span
+}
+
+impl OverState {
+    pub(super) fn new(plan: &OverPlan) -> Self {
+        Self {
+            layout: Layout::new(plan),
+            memory: plan.reach() as u64 + plan.memory_slack() as u64,
+            delay: plan.delay as u64,
+            rings: Vec::new(),
+            segments: Vec::new(),
+            multisets: Vec::new(),
+            sweep_next: 0,
+            largest: i64::MIN,
+            rows_beyond_memory: 0,
+        }
+    }
+
+    /// Makes room for the keys `0..keys`.
+    pub(super) fn ensure_keys(&mut self, keys: usize) {
+        if keys > self.rings.len() {
+            self.rings.resize_with(keys, Ring::default);
+            let words = SEGMENT_KEYS * self.layout.block_words;
+            while self.segments.len() * SEGMENT_KEYS < keys {
+                self.segments.push(Lines::zeroed(words));
+            }
+        }
+    }
+
+    pub(super) fn keys(&self) -> usize {
+        self.rings.len()
+    }
+
+    /// Bytes and rows of the logs.
+    pub(super) fn log_size(&self) -> (u64, u64) {
+        self.rings.iter().fold((0, 0), |(bytes, rows), ring| {
+            (bytes + ring.bytes(), rows + u64::from(ring.len()))
+        })
+    }
+
+    /// Bytes of everything but the logs.
+    pub(super) fn table_bytes(&self) -> u64 {
+        (self.rings.capacity() * size_of::<Ring>()) as u64
+            + self.segments.iter().map(|segment| segment.len() as u64 * 8).sum::<u64>()
+            + self.multisets.iter().map(Multiset::bytes).sum::<u64>()
+    }
+
+    #[inline]
+    pub(super) fn block(&self, key: u32) -> &[u64] {
+        let words = self.layout.block_words;
+        let at = (key as usize % SEGMENT_KEYS) * words;
+        &self.segments[key as usize / SEGMENT_KEYS][at..at + words]
+    }
+
+    /// Far ahead of a row: brings its key's block and ring header.
+    #[inline]
+    pub(super) fn prefetch_block(&self, key: u32) {
+        let words = self.layout.block_words;
+        let segment = &self.segments[key as usize / SEGMENT_KEYS];
+        let at = (key as usize % SEGMENT_KEYS) * words;
+        for line in (0..words).step_by(LINE_WORDS) {
+            pelton_kernels::prefetch::prefetch_read(segment, at + line);
+        }
+        pelton_kernels::prefetch::prefetch_read(&self.rings, key as usize);
+    }
+
+    /// Nearer to a row: brings the log entries that it will touch.
+    #[inline]
+    pub(super) fn prefetch_log(&self, key: u32) {
+        let ring = &self.rings[key as usize];
+        let stride = self.layout.entry_words;
+        let block = self.block(key);
+        ring.prefetch(ring.end(), stride);
+        for horizon in &self.layout.horizons {
+            let (lo, hi) = cursors(block, horizon);
+            // The entry that is likely to leave, and the one behind it that is looked at then.
+            ring.prefetch(lo, stride);
+            ring.prefetch(lo.wrapping_add(1), stride);
+            if horizon.delay > 0 {
+                ring.prefetch(hi, stride);
+            }
+        }
+    }
+
+    /// Takes a row in and moves its key's windows to it. `entry` is laid out as the layout
+    /// says; `largest` is the largest time before the row where the row is later than the
+    /// memory slack allows for.
+    pub(super) fn advance(
+        &mut self,
+        key: u32,
+        entry: &[u64],
+        largest: Option<i64>,
+    ) -> Result<Option<Previous>, Overflow> {
+        let time = entry[0] as i64;
+        let words = self.layout.block_words;
+        let at = (key as usize % SEGMENT_KEYS) * words;
+        let mut row = RowContext {
+            layout: &self.layout,
+            ring: &mut self.rings[key as usize],
+            block: &mut self.segments[key as usize / SEGMENT_KEYS][at..at + words],
+            multisets: &mut self.multisets,
+            memory: self.memory,
+            time,
+            own: 0,
+            largest,
+            overflow: None,
+            counts_codes: false,
+        };
+        row.note_codes(entry);
+        let in_order = row.ring.len() == 0 || time >= row.block[LAST_TIME] as i64;
+        let previous = if in_order {
+            let previous = row.last();
+            if row.block[FLAGS] & DISPLACED == 0 && largest.is_none() {
+                row.push_in_order(entry);
+            } else {
+                row.push_and_seek(entry);
+            }
+            row.block[LAST_TIME] = time as u64;
+            previous
+        } else {
+            row.insert_and_seek(entry)
+        };
+        match row.overflow {
+            None => Ok(previous),
+            Some(measure) => Err(Overflow { measure }),
+        }
+    }
+
+    /// Ends a batch whose largest time is `largest`: frees what some idle keys still hold.
+    pub(super) fn end_batch(&mut self, rows: usize, largest: i64) {
+        self.largest = self.largest.max(largest);
+        let keys = self.rings.len();
+        for _ in 0..(rows / 16 + 1).min(keys) {
+            self.sweep_next = if self.sweep_next + 1 >= keys { 0 } else { self.sweep_next + 1 };
+            self.sweep(self.sweep_next as u32);
+        }
+    }
+
+    fn sweep(&mut self, key: u32) {
+        let stride = self.layout.entry_words;
+        let ring = &mut self.rings[key as usize];
+        if ring.len() == 0 {
+            return;
+        }
+        let words = self.layout.block_words;
+        let at = (key as usize % SEGMENT_KEYS) * words;
+        let block = &mut self.segments[key as usize / SEGMENT_KEYS][at..at + words];
+        let last = block[LAST_TIME] as i64;
+        // No later row but one beyond the memory can see any of these, and that one does not
+        // count them: as if they were not there.
+        if is_past(last, self.largest, self.memory.saturating_add(self.delay)) {
+            if ring.len() > 1 {
+                forget_all_but_last(ring, block, &self.layout, &mut self.multisets);
+                ring.shrink(stride);
+            }
+            return;
+        }
+        if ring.is_sparse() {
+            ring.shrink(stride);
+        } else if ring.len() > 8 {
+            let middle = ring.first().wrapping_add(ring.len() / 2);
+            if is_past(ring.time(middle, stride), last, self.memory) {
+                pop_forgotten(ring, block, &self.layout, last, self.memory);
+                ring.shrink(stride);
+            }
+        }
+    }
+}
+
+/// Pops rows that are `memory` or more before `now` and behind all cursors.
+pub(super) fn pop_forgotten(
+    ring: &mut Ring,
+    block: &[u64],
+    layout: &Layout,
+    now: i64,
+    memory: u64,
+) {
+    let first = ring.first();
+    let behind = layout
+        .horizons
+        .iter()
+        .map(|horizon| cursors(block, horizon).0.wrapping_sub(first))
+        .min()
+        .unwrap_or(u32::MAX);
+    let mut popped = 0;
+    while popped < behind
+        && ring.len() > 1
+        && is_past(ring.time(ring.first(), layout.entry_words), now, memory)
+    {
+        ring.pop();
+        popped += 1;
+    }
+}
+
+/// Empties the windows and the log of a key but for its newest row.
+fn forget_all_but_last(
+    ring: &mut Ring,
+    block: &mut [u64],
+    layout: &Layout,
+    multisets: &mut [Multiset],
+) {
+    for (window, horizon) in layout.horizons.iter().enumerate() {
+        let (lo, hi) = cursors(block, horizon);
+        let mut sequence = lo;
+        while sequence != hi {
+            let entry = ring.entry(sequence, layout.entry_words);
+            if horizon.counts_codes {
+                count_codes(layout, block, multisets, entry, window, false);
+            }
+            sequence = sequence.wrapping_add(1);
+        }
+        clear(block, horizon);
+        set_cursors(block, horizon, ring.end(), ring.end());
+    }
+    while ring.len() > 1 {
+        ring.pop();
+    }
+    // All windows stand empty behind the newest row, though that row is not past their end:
+    // the next row must look for itself.
+    block[FLAGS] |= DISPLACED;
+}
+
+#[inline]
+pub(super) fn cursors(block: &[u64], horizon: &HorizonLayout) -> (u32, u32) {
+    let word = block[horizon.cursors];
+    (word as u32, (word >> 32) as u32)
+}
+
+#[inline]
+pub(super) fn set_cursors(block: &mut [u64], horizon: &HorizonLayout, lo: u32, hi: u32) {
+    block[horizon.cursors] = u64::from(lo) | u64::from(hi) << 32;
+}
+
+pub(super) fn clear(block: &mut [u64], horizon: &HorizonLayout) {
+    for accumulator in horizon.accumulators.iter().chain(&horizon.null_counts) {
+        block[accumulator.at..accumulator.at + accumulator.kind.words()].fill(0);
+    }
+}
+
+/// Counts an entry's codes into (or out of) a window, where the key has more than one value.
+#[inline]
+pub(super) fn count_codes(
+    layout: &Layout,
+    block: &[u64],
+    multisets: &mut [Multiset],
+    entry: &[u64],
+    window: usize,
+    add: bool,
+) {
+    for code in 0..layout.codes {
+        let state = block[layout.code_states + code] >> 32;
+        if state >= FIRST_MULTISET {
+            let multiset = &mut multisets[(state - FIRST_MULTISET) as usize];
+            if add {
+                multiset.add(layout.code(entry, code), window);
+            } else {
+                multiset.remove(layout.code(entry, code), window);
+            }
+        }
+    }
+}
+
+/// Counts of one code column of one key, for reading.
+pub(super) enum CodeCounts<'a> {
+    /// All rows hold this value.
+    Single(u32),
+    /// Values are counted.
+    Many(&'a Multiset),
+}
+
+impl OverState {
+    /// The counts of a code column of a key that has had a row.
+    #[inline]
+    pub(super) fn code_counts(&self, key: u32, code: usize) -> CodeCounts<'_> {
+        let state = self.block(key)[self.layout.code_states + code];
+        match state >> 32 {
+            0 | SINGLE => CodeCounts::Single(state as u32),
+            n => CodeCounts::Many(&self.multisets[(n - FIRST_MULTISET) as usize]),
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! Tumbling and hopping windows on panes.
+//!
+//! All borders of windows cut time into panes (`grid.rs`; one or two a slide). A row is added to
+//! the one pane that holds its time, so its cost does not grow with size/slide:
+//!
+//! ```text
+//!  rows ─▶ key ids ─▶ pane ─▶ entry of the key ─▶ cells  (count, sum, least …)      store.rs
+//!                                                   │ watermark passes: sealed       table.rs
+//!  windows ◀─ rows out ◀─ totals over the keys ◀────┘ (tumbling: the pane itself)   totals.rs
+//! ```
+//!
+//! A window [s, e) closes when the watermark w promises that no row before e comes: w + 1 ≥ e;
+//! `i64::MAX` closes all. Windows come out in the order (end, start, position at which the key
+//! was first seen). A window without a row of a key gives no row for it; a hopping window that
+//! starts before the first row is given out if it holds one.
+//!
+//! Numbers: sums of integers and decimals are added in 128 bits and checked when given out, so
+//! that whether they overflow does not depend on the order of rows. Float sums add within a
+//! pane by position, then the panes' sums, oldest first; each starts from +0. Means divide the
+//! exact sum, rounded once, or the float sum. Nulls are skipped; an aggregate of nulls only is
+//! null (a count 0).
+//!
+//! Rows marked late are skipped: the pipeline has set them aside. A row behind the watermark
+//! that is not late (a partition that woke) counts while its pane is open; after that it is
+//! counted in [`StateSize::rows_beyond_memory`].
+
+mod column;
+mod grid;
+mod output;
+mod spec;
+mod store;
+mod table;
+mod totals;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use arrow::array::ArrayRef;
+use arrow::datatypes::{DataType, SchemaRef};
+
+use column::Column;
+use output::Output;
+use spec::Plan;
+pub use spec::{Aggregate, Function, PaneKind, PaneSpec};
+use store::Panes;
+use table::Run;
+use totals::Totals;
+
+use crate::batch::{Batch, Position, RowTimes};
+use crate::error::{Error, Result};
+use crate::operator::{KeyedWindow, Rows, StateSize, WindowRows};
+use crate::state::keys::KeyIndex;
+
+/// A tumbling or hopping window over the rows of one shard.
+#[derive(Debug)]
+pub struct PaneWindow {
+    // Set once.
+    plan: Plan,
+    // Changes.
+    index: KeyIndex,
+    /// Where each key was first seen.
+    first_seen: Vec<Position>,
+    panes: Panes,
+    totals: Totals,
+    /// Windows below this number are closed.
+    next_window: i128,
+    rows_beyond_memory: u64,
+    // Buffers.
+    ids: Vec<u32>,
+    entries: Vec<u32>,
+    kept: Vec<u32>,
+}
+
+/// Below the number of any window of 64-bit times.
+const BEFORE_ALL: i128 = i128::MIN / 8;
+
+/// Rows of a batch that fall into one pane.
+#[derive(Debug, Default)]
+struct Bucket {
+    /// Their indices in the batch, and the ids of their keys.
+    rows: Vec<u32>,
+    ids: Vec<u32>,
+}
+
+/// A pane's number, first and last time.
+#[derive(Debug, Clone, Copy)]
+struct PaneBounds {
+    number: i128,
+    first: i64,
+    last: i64,
+}
+
+impl PaneWindow {
+    /// A window over rows of the schema `input`.
+    ///
+    /// # Errors
+    /// When a column is missing or of a type that cannot be aggregated or be a key, when a
+    /// duration is not above zero or no whole number of units, when two output columns have one
+    /// name, or when nothing is computed.
+    pub fn new(spec: PaneSpec, input: &SchemaRef) -> Result<Self> {
+        let plan = Plan::new(&spec, input)?;
+        let types: Vec<DataType> =
+            plan.keys.iter().map(|&key| input.field(key).data_type().clone()).collect();
+        Ok(Self {
+            index: KeyIndex::new(&types)?,
+            first_seen: Vec::new(),
+            panes: Panes::new(),
+            totals: Totals::new(&plan),
+            next_window: BEFORE_ALL,
+            rows_beyond_memory: 0,
+            ids: Vec::new(),
+            entries: Vec::new(),
+            kept: Vec::new(),
+            plan,
+        })
+    }
+
+    /// Schema of the rows given out: `window_start`, `window_end`, the keys, the aggregates.
+    pub fn output_schema(&self) -> SchemaRef {
+        self.plan.output.clone()
+    }
+
+    /// Gives each key that `ids` brought its position.
+    fn remember_first_seen(&mut self, batch: &Batch, rows: Rows<'_>) {
+        if self.index.len() == self.first_seen.len() {
+            return;
+        }
+        for (i, &id) in self.ids.iter().enumerate() {
+            if id as usize == self.first_seen.len() {
+                self.first_seen.push(batch.position(rows.get(i)));
+            }
+        }
+    }
+
+    /// Adds the rows, whose key ids are `self.ids`, to their panes.
+    fn add(&mut self, times: &[i64], columns: &[Column], rows: Rows<'_>) -> Result<()> {
+        let ids = std::mem::take(&mut self.ids);
+        let first = self.bounds_of(times[rows.get(0)]);
+        let within = |&time: &i64| first.first <= time && time <= first.last;
+        let one_pane = match rows {
+            Rows::All(len) => times[..len].iter().all(within),
+            Rows::Some(rows) => rows.iter().all(|&row| within(&times[row as usize])),
+        };
+        let result = if one_pane {
+            self.add_to_pane(first.number, columns, rows, &ids)
+        } else {
+            self.buckets(times, rows, &ids).into_iter().try_for_each(|(pane, bucket)| {
+                self.add_to_pane(pane, columns, Rows::Some(&bucket.rows), &bucket.ids)
+            })
+        };
+        self.ids = ids;
+        result
+    }
+
+    /// Adds rows to one pane.
+    fn add_to_pane(
+        &mut self,
+        pane: i128,
+        columns: &[Column],
+        rows: Rows<'_>,
+        ids: &[u32],
+    ) -> Result<()> {
+        let (first, last) = self.plan.grid.windows_of(pane);
+        if first > last {
+            // Between two windows: the row counts nowhere.
+            return Ok(());
+        }
+        if !self.panes.is_open(pane) {
+            self.rows_beyond_memory += ids.len() as u64;
+            return Ok(());
+        }
+        let keys = self.index.len();
+        let pane = self.panes.open(pane, &self.plan, keys);
+        pane.entries(ids, keys, &mut self.entries)?;
+        let run = Run { rows, first: 0 };
+        pane.table.add_rows(&self.plan.lifts, columns, run, &self.entries)
+    }
+
+    /// Sorts the rows of a batch into panes, keeping their order in each.
+    fn buckets(&self, times: &[i64], rows: Rows<'_>, ids: &[u32]) -> BTreeMap<i128, Bucket> {
+        let mut numbers: BTreeMap<i128, usize> = BTreeMap::new();
+        let mut buckets: Vec<(PaneBounds, Bucket)> = Vec::new();
+        // Rows out of order fall mostly into two panes in turns.
+        let (mut current, mut other) = (0, 0);
+        for (i, &id) in ids.iter().enumerate() {
+            let row = rows.get(i);
+            let time = times[row];
+            let holds =
+                |at: usize| buckets.get(at).is_some_and(|(b, _)| b.first <= time && time <= b.last);
+            if !holds(current) {
+                let next = if holds(other) {
+                    other
+                } else {
+                    let bounds = self.bounds_of(time);
+                    *numbers.entry(bounds.number).or_insert_with(|| {
+                        buckets.push((bounds, Bucket::default()));
+                        buckets.len() - 1
+                    })
+                };
+                (current, other) = (next, current);
+            }
+            let bucket = &mut buckets[current].1;
+            bucket.rows.push(row as u32);
+            bucket.ids.push(id);
+        }
+        buckets.into_iter().map(|(bounds, bucket)| (bounds.number, bucket)).collect()
+    }
+
+    fn bounds_of(&self, time: i64) -> PaneBounds {
+        let number = self.plan.grid.pane_of(time);
+        let (start, end) = self.plan.grid.pane_bounds(number);
+        let first = start.max(i64::MIN.into()) as i64;
+        let last = (end - 1).min(i64::MAX.into()) as i64;
+        PaneBounds { number, first, last }
+    }
+
+    /// Appends the rows of the windows below `open_from` to `out`.
+    fn close(&mut self, open_from: i128, out: &mut Output) -> Result<()> {
+        let grid = self.plan.grid;
+        // Windows without a pane are stepped over.
+        while let Some(pane) = self.panes.next_from(grid.panes_of(self.next_window).0) {
+            let window = self.next_window.max(grid.windows_of(pane).0);
+            if window >= open_from {
+                break;
+            }
+            let (first, last) = grid.panes_of(window);
+            let rows = if grid.is_tumbling() {
+                self.panes.pop_before(last + 1).map_or(0, |pane| pane.append_to(out))
+            } else {
+                let keys = self.index.len();
+                self.totals.advance(&self.panes, first, last, &self.plan, keys)?;
+                self.totals.append_to(&self.panes, &mut out.table, &mut out.keys)
+            };
+            let (start, end) = grid.window_bounds(window);
+            out.windows.push((start, end, rows));
+            self.next_window = window + 1;
+        }
+        self.next_window = self.next_window.max(open_from);
+        self.forget_panes()
+    }
+
+    /// Frees the panes that no open window holds.
+    fn forget_panes(&mut self) -> Result<()> {
+        let first = self.plan.grid.panes_of(self.next_window).0;
+        if !self.plan.grid.is_tumbling() {
+            self.totals.leave(&self.panes, first, &self.plan)?;
+        }
+        while self.panes.pop_before(first).is_some() {}
+        Ok(())
+    }
+}
+
+impl KeyedWindow for PaneWindow {
+    fn on_batch(&mut self, batch: &Batch, rows: Rows<'_>) -> Result<()> {
+        let Some(RowTimes { time, late, .. }) = &batch.times else {
+            return Err(Error::run("a window was given rows without event times"));
+        };
+        let mut kept = std::mem::take(&mut self.kept);
+        let rows = match late.as_ref().filter(|late| late.count_set_bits() > 0) {
+            Some(late) => {
+                kept.clear();
+                let all = (0..rows.len()).map(|i| rows.get(i));
+                kept.extend(all.filter(|&row| !late.value(row)).map(|row| row as u32));
+                Rows::Some(&kept)
+            }
+            None => rows,
+        };
+        let result = if rows.is_empty() { Ok(()) } else { self.take(batch, time, rows) };
+        self.kept = kept;
+        result
+    }
+
+    fn on_watermark(&mut self, watermark: i64) -> Result<Option<WindowRows>> {
+        if watermark == i64::MIN {
+            // Nothing is promised yet.
+            return Ok(None);
+        }
+        let grid = self.plan.grid;
+        self.panes.seal(grid.first_open_pane(watermark), &self.plan);
+        let open_from = match watermark {
+            i64::MAX => self.panes.last().map_or(self.next_window, |p| grid.windows_of(p).1 + 1),
+            _ => grid.first_open_window(watermark),
+        };
+        if open_from <= self.next_window {
+            return Ok(None);
+        }
+        let mut out = Output::new(&self.plan);
+        self.close(open_from, &mut out)?;
+        if out.keys.is_empty() {
+            return Ok(None);
+        }
+        out.finish(&self.plan, &self.index, &self.first_seen).map(Some)
+    }
+
+    fn state(&self) -> StateSize {
+        let buffers = self.ids.capacity() + self.entries.capacity() + self.kept.capacity();
+        let positions = self.first_seen.capacity() * size_of::<Position>();
+        StateSize {
+            bytes: self.index.bytes()
+                + self.panes.bytes()
+                + self.totals.bytes()
+                + (buffers * 4 + positions) as u64,
+            keys: self.index.len() as u64,
+            rows_beyond_memory: self.rows_beyond_memory,
+            ..StateSize::default()
+        }
+    }
+}
+
+impl PaneWindow {
+    /// Takes at least one row in, none of them late.
+    fn take(&mut self, batch: &Batch, times: &[i64], rows: Rows<'_>) -> Result<()> {
+        let keys: Vec<ArrayRef> =
+            self.plan.keys.iter().map(|&key| batch.rows.column(key).clone()).collect();
+        self.index.ids(&keys, rows, &mut self.ids)?;
+        self.remember_first_seen(batch, rows);
+        let columns: Vec<Column> = self
+            .plan
+            .columns
+            .iter()
+            .map(|(column, plain)| Column::read(batch.rows.column(*column), plain))
+            .collect::<Result<_>>()?;
+        self.add(times, &columns, rows)
+    }
+}

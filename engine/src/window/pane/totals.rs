@@ -1,0 +1,111 @@
+//! The running totals of a hopping window.
+//!
+//! Windows are given out in order, and each shares most of its panes with the one before. So
+//! what can be taken away exactly (counts, sums of integers and decimals) is kept as one table
+//! over all keys to which the panes that enter are added and from which those that leave are
+//! taken: two panes a window, however many it has. What cannot (float sums, which would drift;
+//! least values) is combined anew from the panes, oldest first, for each window.
+//!
+//! A bitmap of the keys that have a row in the window gives them in the order of their ids.
+
+use super::spec::Plan;
+use super::store::{Pane, Panes};
+use super::table::Table;
+use crate::error::Result;
+
+/// The cells of the current window, by key id.
+#[derive(Debug)]
+pub(super) struct Totals {
+    table: Table,
+    /// Bit `id` is set where the key has a row in the window.
+    live: Vec<u64>,
+    /// Numbers of the first and the last pane that are in `table`; none where first > last.
+    first: i128,
+    last: i128,
+    /// Buffer: the live keys.
+    keys: Vec<u32>,
+}
+
+impl Totals {
+    pub(super) fn new(plan: &Plan) -> Self {
+        Self {
+            table: Table::new(plan),
+            live: Vec::new(),
+            first: i128::MIN + 1,
+            last: i128::MIN,
+            keys: Vec::new(),
+        }
+    }
+
+    pub(super) fn bytes(&self) -> u64 {
+        (self.table.bytes() + self.live.capacity() * 8 + self.keys.capacity() * 4) as u64
+    }
+
+    /// Moves on to a window of the panes `first..=last`; `keys` is the number of ids.
+    ///
+    /// # Errors
+    /// When an exact sum exceeds 128 bits.
+    pub(super) fn advance(
+        &mut self,
+        panes: &Panes,
+        first: i128,
+        last: i128,
+        plan: &Plan,
+        keys: usize,
+    ) -> Result<()> {
+        debug_assert!(first >= self.first && last >= self.last);
+        self.table.resize(keys.max(self.table.len()));
+        self.live.resize(self.table.len().div_ceil(64), 0);
+        self.leave(panes, first, plan)?;
+        for pane in panes.between(first.max(self.last.saturating_add(1)), last) {
+            self.table.combine_exact(&plan.lifts, &pane.table, &pane.keys)?;
+            for &key in &pane.keys {
+                self.live[key as usize / 64] |= 1 << (key % 64);
+            }
+        }
+        self.last = last;
+        Ok(())
+    }
+
+    /// Takes the panes before `first` away.
+    ///
+    /// # Errors
+    /// When an exact sum exceeds 128 bits.
+    pub(super) fn leave(&mut self, panes: &Panes, first: i128, plan: &Plan) -> Result<()> {
+        for Pane { keys, table, .. } in panes.between(self.first, self.last.min(first - 1)) {
+            self.table.subtract_exact(&plan.lifts, table, keys)?;
+            for &key in keys {
+                let gone = u64::from(self.table.rows[key as usize] == 0);
+                self.live[key as usize / 64] &= !(gone << (key % 64));
+            }
+        }
+        self.first = first;
+        Ok(())
+    }
+
+    /// Appends the window's rows, in the order of key ids, and gives their number.
+    pub(super) fn append_to(
+        &mut self,
+        panes: &Panes,
+        out: &mut Table,
+        out_keys: &mut Vec<u32>,
+    ) -> usize {
+        self.keys.clear();
+        for (at, &word) in self.live.iter().enumerate() {
+            let mut word = word;
+            while word != 0 {
+                self.keys.push(at as u32 * 64 + word.trailing_zeros());
+                word &= word - 1;
+            }
+        }
+        if self.table.has_inexact() {
+            self.table.reset_inexact(&self.keys);
+            for pane in panes.between(self.first, self.last) {
+                self.table.combine_inexact(&pane.table, &pane.keys);
+            }
+        }
+        out.gather(&self.table, &self.keys);
+        out_keys.extend_from_slice(&self.keys);
+        self.keys.len()
+    }
+}
