@@ -2,15 +2,15 @@
 
 use std::fmt::Debug;
 
-use arrow::util::pretty::pretty_format_batches;
+use arrow::util::display::array_value_to_string;
 use bytes::Bytes;
 use pelton::decode::{DecodeOptions, Decoder, Format, MemoryReader, open_bytes};
 
 /// The rows and rejects of an input, in a form that does not depend on batches.
 #[derive(Debug, PartialEq, Default)]
 pub struct Outcome {
-    /// Each row, printed.
-    pub rows: Vec<String>,
+    /// Each row, its values printed.
+    pub rows: Vec<Vec<String>>,
     /// Offset and bytes of the text of each row.
     pub texts: Vec<(u64, Vec<u8>)>,
     /// Line, offset, reason and bytes of each reject.
@@ -22,8 +22,8 @@ pub fn drain(mut decoder: impl Decoder) -> Option<Outcome> {
     let mut outcome = Outcome::default();
     while let Some(decoded) = decoder.next_batch().ok()? {
         for row in 0..decoded.rows.num_rows() {
-            let one = decoded.rows.slice(row, 1);
-            outcome.rows.push(pretty_format_batches(&[one]).ok()?.to_string());
+            let cell = |array| array_value_to_string(array, row).ok();
+            outcome.rows.push(decoded.rows.columns().iter().map(cell).collect::<Option<_>>()?);
         }
         if let Some(origin) = decoded.origin {
             for (start, end) in origin.starts.iter().zip(&origin.ends) {

@@ -37,6 +37,7 @@ impl ChunkOps for Portable {
 }
 
 /// Bit `i` is set where `chunk[i] == byte`.
+#[inline(always)]
 fn equal(chunk: &[u8; CHUNK], byte: u8) -> u64 {
     const LOW: u64 = 0x7f7f_7f7f_7f7f_7f7f;
     let pattern = u64::from_ne_bytes([byte; 8]);

@@ -24,6 +24,8 @@
 //! (W. Clinger, "How to read floating point numbers accurately", PLDI 1990); others go to the
 //! standard library through the caller.
 
+#[cfg(target_arch = "x86_64")]
+mod eight;
 pub mod scalar;
 #[cfg(target_arch = "x86_64")]
 mod simd;
@@ -51,6 +53,16 @@ pub trait Spans {
     /// Start and end of field `i`, in bytes. A span that is no part of the text makes the field
     /// an exception.
     fn span(&self, i: usize) -> (usize, usize);
+
+    /// The position before field `i` (wrapped where it starts at 0) in the low half of a word,
+    /// its end in the high half.
+    #[inline(always)]
+    fn packed(&self, i: usize) -> u64 {
+        let (start, end) = self.span(i);
+        // A span that 32 bits cannot hold becomes one that no kernel takes.
+        let end = u32::try_from(end).unwrap_or(0);
+        u64::from((start as u32).wrapping_sub(1)) | u64::from(end) << 32
+    }
 }
 
 /// Spans written out one by one.
@@ -97,6 +109,13 @@ impl Spans for ColumnSpans<'_> {
         // One check for both: a record is never the last two entries.
         let pair = &self.separators[first..first + 2];
         (pair[0].wrapping_add(1) as usize, pair[1] as usize)
+    }
+
+    #[inline(always)]
+    fn packed(&self, i: usize) -> u64 {
+        let first = self.rows[i] as usize + self.column;
+        let pair = &self.separators[first..first + 2];
+        u64::from(pair[0]) | u64::from(pair[1]) << 32
     }
 }
 
@@ -230,9 +249,7 @@ pub fn parse_decimal_column<S: Spans>(
             // SAFETY: as above.
             unsafe { simd::decimals_avx2(text, spans, plan, out, exceptions) }
         }
-        _ => each(text, spans, out, exceptions, |field| {
-            parse_decimal(field, plan.precision, plan.scale).ok()
-        }),
+        _ => each(text, spans, out, exceptions, |field| scalar::parse_decimal_quickly(field, plan)),
     }
 }
 

@@ -181,6 +181,35 @@ pub fn parse_decimal(text: &[u8], precision: u8, scale: i8) -> Result<i128, Deci
     Ok(if negative { -value } else { value })
 }
 
+/// Digits and a point, few enough for 64 bits; else [`parse_decimal`].
+#[inline]
+pub(super) fn parse_decimal_quickly(text: &[u8], plan: &super::DecimalPlan) -> Option<i128> {
+    let slowly = || parse_decimal(text, plan.precision, plan.scale).ok();
+    let (negative, rest) = split_sign(text);
+    if rest.is_empty() || rest.len() > 16 {
+        return slowly();
+    }
+    let (mut value, mut count, mut point) = (0u64, 0, None);
+    for byte in rest {
+        let digit = byte.wrapping_sub(b'0');
+        if digit <= 9 {
+            value = value * 10 + u64::from(digit);
+            count += 1;
+        } else if *byte == b'.' && point.is_none() {
+            point = Some(count);
+        } else {
+            return slowly();
+        }
+    }
+    // Where the point would be in a window of 16 bytes.
+    let at = point.map_or(16, |point| 15 - (count - point));
+    if count == 0 || value > plan.largest[at] {
+        return slowly();
+    }
+    let value = i128::from(value * plan.factor[at]);
+    Some(if negative { -value } else { value })
+}
+
 /// Splits `1.5e-3` into `1.5` and −3.
 fn split_exponent(text: &[u8]) -> Result<(&[u8], i64), DecimalError> {
     let Some(at) = text.iter().position(|byte| matches!(byte, b'e' | b'E')) else {

@@ -1,16 +1,17 @@
 //! Columns of numbers with 128-bit vectors: one load a field, no branch on its content.
 //!
-//! The two levels differ in how bytes outside of the digits become zeros: AVX2 loads a mask
-//! from a table, AVX-512 masks the subtraction itself.
+//! The two levels differ in how bytes outside of the digits become zeros (AVX2 loads a mask
+//! from a table, AVX-512 masks the subtraction itself), and AVX-512 takes eight fields at once
+//! where all of them are plain (the `eight` module).
 
 use std::arch::x86_64::{
-    __m128i, _mm_and_si128, _mm_cmpeq_epi8, _mm_cmpgt_epu8_mask, _mm_cvtsi128_si64,
+    __m128i, __m512i, _mm_and_si128, _mm_cmpeq_epi8, _mm_cmpgt_epu8_mask, _mm_cvtsi128_si64,
     _mm_loadu_si128, _mm_madd_epi16, _mm_maddubs_epi16, _mm_maskz_sub_epi8, _mm_min_epu8,
     _mm_movemask_epi8, _mm_packus_epi32, _mm_set1_epi8, _mm_set1_epi16, _mm_set1_epi32,
-    _mm_shuffle_epi8, _mm_sub_epi8,
+    _mm_shuffle_epi8, _mm_sub_epi8, _mm512_storeu_pd, _mm512_storeu_si512,
 };
 
-use super::{DecimalPlan, Spans};
+use super::{DecimalPlan, Spans, eight};
 
 /// Bytes of a field that is parsed at once.
 const WIDTH: usize = 16;
@@ -240,13 +241,97 @@ macro_rules! columns {
 }
 
 columns!(number_avx2, "avx2,bmi1,bmi2,lzcnt,popcnt", i64s_avx2, f64s_avx2, decimals_avx2);
-columns!(
-    number_avx512,
-    "avx2,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512vl",
+/// The column loop of AVX-512: eight fields at once where all of them are plain.
+macro_rules! columns_of_eight {
+    ($name:ident, $value:ty, ($($extra:ident: $type:ty),*), $eight:expr, $store:expr, $one:expr) => {
+        #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512dq,avx512vl")]
+        pub(super) fn $name<S: Spans>(
+            text: &[u8],
+            spans: &S,
+            $($extra: $type,)*
+            out: &mut [$value],
+            exceptions: &mut Vec<u32>,
+        ) {
+            let (groups, rest) = out.as_chunks_mut::<8>();
+            let single = 8 * groups.len();
+            for (group, slots) in groups.iter_mut().enumerate() {
+                let first = 8 * group;
+                let packed = std::array::from_fn(|i| spans.packed(first + i));
+                let values = match eight::load(text, &packed) {
+                    Some(fields) => $eight(&fields),
+                    None => None,
+                };
+                if let Some(values) = values {
+                    $store(slots, values);
+                    continue;
+                }
+                for (i, slot) in slots.iter_mut().enumerate() {
+                    *slot = match $one(text, spans.span(first + i)) {
+                        Some(value) => value,
+                        None => exception(exceptions, first + i),
+                    };
+                }
+            }
+            for (i, slot) in rest.iter_mut().enumerate() {
+                *slot = match $one(text, spans.span(single + i)) {
+                    Some(value) => value,
+                    None => exception(exceptions, single + i),
+                };
+            }
+        }
+    };
+}
+
+columns_of_eight!(
     i64s_avx512,
-    f64s_avx512,
-    decimals_avx512
+    i64,
+    (),
+    |fields| eight::integers(fields),
+    |slots: &mut [i64; 8], values| store_i64s(slots, values),
+    |text, span| {
+        let (bytes, len) = window(text, span)?;
+        let number = number_avx512::<false>(bytes, len)?;
+        Some(signed(number.value, number.negative))
+    }
 );
+columns_of_eight!(
+    f64s_avx512,
+    f64,
+    (),
+    |fields| eight::floats(fields),
+    |slots: &mut [f64; 8], values| {
+        // SAFETY: eight slots of 64 bits are the 64 bytes that are stored.
+        unsafe { _mm512_storeu_pd(slots.as_mut_ptr(), values) }
+    },
+    |text, span| {
+        let (bytes, len) = window(text, span)?;
+        float(&number_avx512::<true>(bytes, len)?)
+    }
+);
+columns_of_eight!(
+    decimals_avx512,
+    i128,
+    (plan: &DecimalPlan),
+    |fields| eight::decimals(fields, plan),
+    |slots: &mut [i128; 8], values| {
+        let mut narrow = [0; 8];
+        store_i64s(&mut narrow, values);
+        for (slot, value) in slots.iter_mut().zip(narrow) {
+            *slot = i128::from(value);
+        }
+    },
+    |text, span| {
+        let (bytes, len) = window(text, span)?;
+        decimal(&number_avx512::<true>(bytes, len)?, plan)
+    }
+);
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn store_i64s(slots: &mut [i64; 8], values: __m512i) {
+    // SAFETY: eight slots of 64 bits are the 64 bytes that are stored.
+    unsafe { _mm512_storeu_si512(slots.as_mut_ptr().cast(), values) }
+}
 
 #[cold]
 #[inline(never)]

@@ -158,10 +158,63 @@ impl CsvDecoder {
     /// Picks records of the scanned window and parses them.
     fn take_scanned(&mut self, text: &Bytes) {
         self.picked.clear();
+        let first = self.cursor;
+        if !self.pick_all(text) {
+            self.pick_each(text);
+        }
+        let at = self.index.separators()[self.base as usize].wrapping_add(1) as usize;
+        if self.index.has_quotes() {
+            self.segments.advance(at);
+        } else {
+            self.segments.advance_lines(at, (self.cursor - first) as u64);
+        }
+        self.parse(text);
+        if self.segments.at() < self.plain_to {
+            self.index.start_at(at);
+            self.cursor = 0;
+        }
+    }
+
+    /// Picks all records of the window that there is room for, if each has the right number of
+    /// fields and none is long: no branch on any of them. Otherwise picks none.
+    fn pick_all(&mut self, text: &[u8]) -> bool {
+        let fields = self.names.len() as u32;
+        if fields < 2 {
+            // A blank line has one field, too.
+            return false;
+        }
+        let longest = u32::try_from(self.limits.field_bytes_max).unwrap_or(u32::MAX);
+        let separators = self.index.separators();
+        let record_ends = &self.index.record_ends()[self.cursor..];
+        let record_ends = &record_ends[..record_ends.len().min(self.rows.room())];
+        let n = record_ends.len();
+        self.picked.resize(n, 0);
+        let (starts, ends) = self.rows.push_many(n);
+        let (mut base, mut irregular) = (self.base, false);
+        let slots = self.picked.iter_mut().zip(starts).zip(ends);
+        for (((picked, row_start), row_end), end_index) in slots.zip(record_ends) {
+            let start = separators[base as usize].wrapping_add(1);
+            let end = separators[*end_index as usize];
+            let cr = text.get(end.wrapping_sub(1) as usize) == Some(&b'\r');
+            irregular |= (end_index - base != fields) | (end.wrapping_sub(start) > longest);
+            (*picked, *row_start, *row_end) = (base, start, end.wrapping_sub(u32::from(cr)));
+            base = *end_index;
+        }
+        if irregular {
+            self.rows.pop_many(n);
+            self.picked.clear();
+            return false;
+        }
+        self.base = base;
+        self.cursor += n;
+        true
+    }
+
+    /// Picks or rejects record by record.
+    fn pick_each(&mut self, text: &[u8]) {
         let separators = self.index.separators();
         let record_ends = self.index.record_ends();
         let (fields, longest) = (self.names.len() as u32, self.limits.field_bytes_max);
-        let first = self.cursor;
         let mut room = self.rows.room();
         while self.cursor < record_ends.len() && room > 0 {
             let end_index = record_ends[self.cursor];
@@ -184,17 +237,6 @@ impl CsvDecoder {
             }
             self.base = end_index;
             self.cursor += 1;
-        }
-        let at = separators[self.base as usize].wrapping_add(1) as usize;
-        if self.index.has_quotes() {
-            self.segments.advance(at);
-        } else {
-            self.segments.advance_lines(at, (self.cursor - first) as u64);
-        }
-        self.parse(text);
-        if self.segments.at() < self.plain_to {
-            self.index.start_at(at);
-            self.cursor = 0;
         }
     }
 

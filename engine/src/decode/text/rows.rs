@@ -82,6 +82,22 @@ impl Rows {
         self.ends.push(end as u32);
     }
 
+    /// Adds `n` rows whose places the caller fills in: starts and ends.
+    pub fn push_many(&mut self, n: usize) -> (&mut [u32], &mut [u32]) {
+        let known = self.starts.len();
+        self.starts.resize(known + n, 0);
+        self.ends.resize(known + n, 0);
+        (&mut self.starts[known..], &mut self.ends[known..])
+    }
+
+    /// Takes the last `n` rows back, which have not been appended.
+    pub fn pop_many(&mut self, n: usize) {
+        let rows = self.starts.len() - n;
+        debug_assert!(rows >= self.parsed);
+        self.starts.truncate(rows);
+        self.ends.truncate(rows);
+    }
+
     /// Makes room for as many rows as `text_bytes` more of text may bring.
     pub fn reserve(&mut self, text_bytes: usize) {
         let rows = self.rows_hint(text_bytes);
