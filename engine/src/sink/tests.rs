@@ -9,7 +9,7 @@ use ::parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::json::{write_decimal, write_string};
+use super::json::{write_decimal, write_f64, write_string};
 use super::*;
 use crate::decode::{DeadLetter, Format};
 
@@ -127,6 +127,24 @@ proptest! {
         let back: String = serde_json::from_slice(&out).unwrap();
         prop_assert_eq!(back, text);
         prop_assert!(!out.contains(&b'\n'));
+    }
+
+    #[test]
+    fn floats_are_written_as_the_general_algorithm_writes_them(
+        any in any::<f64>(), digits in -2_000_000_000_000_000i64..2_000_000_000_000_000,
+        shift in 0i32..60, decimals in 0i32..12, ulps in -2i64..3,
+    ) {
+        let near = (digits >> shift) as f64 / 10f64.powi(decimals);
+        let beside = f64::from_bits(near.to_bits().wrapping_add_signed(ulps));
+        for value in [any, near, beside, near.trunc(), 0.0, -0.0, 1e-6, 1e15, 1e9 - 1e-6, 5e-7] {
+            let mut out = Vec::new();
+            write_f64(value, &mut out);
+            let expected = match value.is_finite() {
+                true => ryu::Buffer::new().format_finite(value).to_owned(),
+                false => "null".to_owned(),
+            };
+            prop_assert_eq!(String::from_utf8(out).unwrap(), expected);
+        }
     }
 
     #[test]

@@ -50,7 +50,9 @@ pub struct SourceOptions {
 
 impl Default for SourceOptions {
     fn default() -> Self {
-        Self { io: Io::Auto, direct: false, block_bytes: 256 << 10, depth: 8 }
+        // One MiB in flight. Out of the page cache larger blocks lose (they leave the cache before
+        // they are decoded): io_uring 4.0 GB/s here, 256 KiB 3.6, 1 MiB 3.0 to 3.5, plain 3.8.
+        Self { io: Io::Auto, direct: false, block_bytes: 128 << 10, depth: 8 }
     }
 }
 
