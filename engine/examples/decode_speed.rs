@@ -47,7 +47,9 @@ fn cpu_s() -> f64 {
 
 fn main() {
     let only: Vec<String> = std::env::args().skip(1).collect();
-    let levels = || Level::available().into_iter().filter(|l| only.is_empty() || only.contains(&l.to_string()));
+    let levels = || {
+        Level::available().into_iter().filter(|l| only.is_empty() || only.contains(&l.to_string()))
+    };
     let full = only.iter().any(|a| a == "full");
     let col =
         |n: &str, t: DataType| ColumnRequest { name: n.into(), data_type: Some(t), required: true };
@@ -86,7 +88,9 @@ fn main() {
             vec![0, 1, 2, 3, 4],
             vec![0, 1, 2, 3, 4, 5, 6],
         ] {
-            if full && picked.len() < 7 { continue; }
+            if full && picked.len() < 7 {
+                continue;
+            }
             let columns = picked.iter().map(|i: &usize| all[*i].clone()).collect();
             let options = DecodeOptions { columns: Some(columns), ..Default::default() };
             let mut best = f64::MAX;
@@ -109,7 +113,9 @@ fn main() {
             );
         }
     }
-    if only.iter().any(|a| a == "csv") { return; }
+    if only.iter().any(|a| a == "csv") {
+        return;
+    }
     let json = text(rows / 4, true);
     for level in levels() {
         let options = DecodeOptions { columns: Some(all.clone()), ..Default::default() };

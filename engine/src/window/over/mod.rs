@@ -13,7 +13,7 @@
 //!                      ▲           ▲
 //!                      lo          hi     a delayed horizon (28 d that ended 7 d ago)
 //! ```
-//! One log a key serves all horizons ([`spec`]); a horizon is two cursors and the running
+//! One log a key serves all horizons ([`OverPlan`]); a horizon is two cursors and the running
 //! values between them (`state`). A batch is worked through with prefetches some rows ahead,
 //! since what costs is the cache misses (block, log tail, one or two cursors a row), not the
 //! arithmetic. Values that several columns need (a mean and a sum) are read once a row and
