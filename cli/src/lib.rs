@@ -2,7 +2,7 @@
 //!
 //! Everything of Pelton that a person at a terminal meets, and nothing that computes:
 //!
-//! [`args`] (what was asked) → [`replay`], [`generate`], [`bench`], [`doctor`] (one module a
+//! [`args`] (what was asked) → [`replay`], [`generate`], [`mod@bench`], [`doctor`] (one module a
 //! subcommand) → [`report`] (what is shown: terminal table, `report.json`, `report.html`).
 //!
 //! Beside them: [`progress`] (bars while a run goes on), [`interrupt`] (Ctrl-C), [`memory`]
