@@ -13,7 +13,7 @@ const FUNCTION_LINES_MAX: usize = 100;
 /// Files that may be longer: path, limit, reason.
 const LONG_FILES: [(&str, usize, &str); 2] = [
     ("engine/src/decode/text/column.rs", 450, "one arm a type in each of four functions"),
-    ("engine/src/sink/json.rs", 430, "one arm a type: splitting would part the arms"),
+    ("engine/src/sink/json.rs", 450, "one arm a type: splitting would part the arms"),
 ];
 
 /// Functions that may be longer: path, name, limit, reason.
