@@ -134,7 +134,7 @@ proptest! {
         any in any::<f64>(), digits in -2_000_000_000_000_000i64..2_000_000_000_000_000,
         shift in 0i32..60, decimals in 0i32..12, ulps in -2i64..3,
     ) {
-        let near = (digits >> shift) as f64 / 10f64.powi(decimals);
+        let near = (digits >> shift) as f64 / libm::pow(10.0, f64::from(decimals));
         let beside = f64::from_bits(near.to_bits().wrapping_add_signed(ulps));
         for value in [any, near, beside, near.trunc(), 0.0, -0.0, 1e-6, 1e15, 1e9 - 1e-6, 5e-7] {
             let mut out = Vec::new();

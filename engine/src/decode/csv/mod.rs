@@ -40,7 +40,7 @@ use crate::error::{Error, Result};
 use crate::source::BlockReader;
 
 /// Bytes scanned and parsed together: text, index and columns of a window fit into 48 KiB of
-/// first-level cache (measured: 8 to 64 KiB within 10 %, `benches/decode.rs`).
+/// first-level cache.
 const WINDOW_BYTES: usize = 16 << 10;
 
 /// Decodes CSV.
