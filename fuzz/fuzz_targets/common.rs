@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 
+use arrow::array::ArrayRef;
 use arrow::util::display::array_value_to_string;
 use bytes::Bytes;
 use pelton::decode::{DecodeOptions, Decoder, Format, MemoryReader, open_bytes};
@@ -22,7 +23,7 @@ pub fn drain(mut decoder: impl Decoder) -> Option<Outcome> {
     let mut outcome = Outcome::default();
     while let Some(decoded) = decoder.next_batch().ok()? {
         for row in 0..decoded.rows.num_rows() {
-            let cell = |array| array_value_to_string(array, row).ok();
+            let cell = |array: &ArrayRef| array_value_to_string(array, row).ok();
             outcome.rows.push(decoded.rows.columns().iter().map(cell).collect::<Option<_>>()?);
         }
         if let Some(origin) = decoded.origin {
