@@ -3,6 +3,11 @@
 
 use std::process::ExitCode;
 
+/// Logs grow by many small aligned steps: the system's allocator took a tenth of all
+/// instructions for them.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     pelton_cli::main()
 }

@@ -2,41 +2,36 @@
 
 use super::layout::{AccumulatorKind, HorizonLayout, Layout, NULL_BITS};
 use super::numbers::{DoubleDouble, NonFinite, add_square, load_i128, store_i128, two_square};
+use super::ring::View;
 
-/// Adds an entry to (or takes it from) a horizon's accumulators. A null has the value 0.
-#[inline]
+/// Adds an entry of the log to (or takes it from) a horizon's accumulators. A null has the
+/// value 0.
 pub(super) fn accumulate<const ADD: bool>(
     horizon: &HorizonLayout,
     block: &mut [u64],
-    entry: &[u64],
+    log: &View<'_>,
+    sequence: u32,
     layout: &Layout,
     overflow: &mut Option<u32>,
 ) {
+    let entry = log.entry(sequence);
     let flags = layout.flags(entry);
     if flags & NULL_BITS != 0 {
         for nulls in &horizon.null_counts {
             step::<ADD>(&mut block[nulls.at], flags >> nulls.measure & 1);
         }
     }
-    if let Some((word, at)) = horizon.only_sum {
-        let value = i128::from(entry[word] as i64);
-        let sum = load_i128(block, at);
-        store_i128(block, at, if ADD { sum + value } else { sum - value });
-        return;
-    }
     for accumulator in &horizon.accumulators {
         let at = accumulator.at;
         match accumulator.kind {
             AccumulatorKind::Nulls => unreachable!("null counts have a list of their own"),
             AccumulatorKind::Trues => step::<ADD>(&mut block[at], flags >> accumulator.word & 1),
-            AccumulatorKind::Sum => {
-                let value = i128::from(entry[accumulator.word] as i64);
-                let sum = load_i128(block, at);
-                // 2^64 rows of 64-bit values fit into 128 bits: no overflow is possible.
-                store_i128(block, at, if ADD { sum + value } else { sum - value });
-            }
             AccumulatorKind::SumOfSquares => {
-                let value = entry[accumulator.word] as i64;
+                let next = match log.following(sequence) {
+                    Some(next) => next[accumulator.word],
+                    None => block[accumulator.total],
+                };
+                let value = next.wrapping_sub(entry[accumulator.word]) as i64;
                 match add_square::<ADD>(load_i128(block, at), value) {
                     Some(sum) => store_i128(block, at, sum),
                     None => *overflow = Some(accumulator.measure),

@@ -1,96 +1,205 @@
-//! From what the state held after each row to the columns that the plan asks for.
-//!
-//! The row loop only copies running values ([`Raw`]); means, deviations and speeds are computed
-//! a column at a time afterwards.
+//! From what the state held after each row to the columns that the plan asks for: means,
+//! deviations and speeds, a column at a time.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Decimal128Array, Float64Array, Int64Array};
-use arrow::buffer::{NullBuffer, ScalarBuffer};
+use arrow::buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
 use pelton_kernels::geo_haversine;
 
-use super::entries::{NO_PLACE, place_parts};
-use super::layout::{AccumulatorKind, Layout};
+use super::entries::{Entries, NO_PLACE, place_parts};
+use super::layout::{AccumulatorKind, HorizonLayout, Layout};
 use super::numbers::{DoubleDouble, NonFinite};
-use super::raw::{CodeSource, Raw, Values};
+use super::raw::Raw;
 use super::spec::{MeasureKind, Output, OverPlan};
 use crate::error::{Error, Result};
 
-impl Raw {
+/// A batch whose rows have gone through the state.
+pub(super) struct Derive<'a> {
+    pub plan: &'a OverPlan,
+    pub layout: &'a Layout,
+    pub entries: &'a Entries,
+    pub raw: &'a Raw,
+}
+
+/// The running values of a measure in a horizon, less the row's own share where asked for.
+enum Sums<'a> {
+    /// As the bits of i64.
+    Narrow(Cow<'a, [u64]>),
+    Wide(Vec<i128>),
+    Floats(Vec<(DoubleDouble, NonFinite)>),
+}
+
+impl Derive<'_> {
     /// The columns of the plan.
-    pub(super) fn columns(
-        &mut self,
-        plan: &OverPlan,
-        layout: &Layout,
-        entries: &[u64],
-        stride: usize,
-    ) -> Result<Vec<ArrayRef>> {
-        let current = Current { plan, layout, entries, stride };
-        plan.outputs.iter().map(|(name, output)| self.column(&current, name, *output)).collect()
+    pub(super) fn columns(&self) -> Result<Vec<ArrayRef>> {
+        let columns = self.plan.outputs.iter();
+        columns.map(|(name, output)| self.output(name, *output)).collect()
     }
 
-    fn column(&self, current: &Current<'_>, name: &str, output: Output) -> Result<ArrayRef> {
+    fn output(&self, name: &str, output: Output) -> Result<ArrayRef> {
         Ok(match output {
-            Output::Count { h } => integers(self.counts[h].clone()),
-            Output::CountValid { h, m } => integers(self.valid(h, m).into_owned()),
-            Output::Sum { h, m } => self.sum(current, name, h, m)?,
-            Output::Mean { h, m } => self.moments(current, h, m, false, Moment::Mean),
-            Output::OwnMean { h, m } => self.moments(current, h, m, true, Moment::Mean),
-            Output::StdDev { h, m } => self.moments(current, h, m, false, Moment::StdDev),
-            Output::OwnStdDev { h, m } => self.moments(current, h, m, true, Moment::StdDev),
-            Output::Distinct { h, c } => integers(self.code(h, c).distinct.clone()),
-            Output::CountSame { h, c } => integers(self.code(h, c).same.clone()),
-            Output::SincePrevious => self.since_previous(current),
-            Output::DistanceKm => self.distance_column(current),
-            Output::SpeedKmh => self.speed_column(current),
+            Output::Count { h } => integers(self.rows_of(h)),
+            Output::CountValid { h, m } => integers(&self.valid(h, m)),
+            Output::Sum { h, m } => self.sum(name, h, m)?,
+            Output::Mean { h, m } => self.mean(h, m, false),
+            Output::OwnMean { h, m } => self.mean(h, m, true),
+            Output::StdDev { h, m } => self.std_dev(h, m, false),
+            Output::OwnStdDev { h, m } => self.std_dev(h, m, true),
+            Output::Distinct { h, c } => integers(self.code_column(h, c, false)),
+            Output::CountSame { h, c } => integers(self.code_column(h, c, true)),
+            Output::SincePrevious => self.since_previous(),
+            Output::DistanceKm => self.distance(),
+            Output::SpeedKmh => self.speed(),
         })
     }
 
-    fn source(&self, h: usize, m: usize, kind: AccumulatorKind) -> Option<&Values> {
-        self.sources
-            .iter()
-            .find(|s| (s.h, s.m, s.kind) == (h, m, kind))
-            .map(|source| &source.values)
+    fn horizon(&self, h: usize) -> &HorizonLayout {
+        &self.layout.horizons[h]
     }
 
-    fn code(&self, h: usize, c: usize) -> &CodeSource {
-        self.codes
-            .iter()
-            .find(|s| (s.h, s.c) == (h, c))
-            .expect("every code output has its source: both come from the plan's outputs")
+    fn rows_of(&self, h: usize) -> &[u64] {
+        self.raw.column(self.horizon(h).rows_column)
+    }
+
+    fn code_column(&self, h: usize, c: usize, same: bool) -> &[u64] {
+        let read = self.layout.code_reads.iter().find(|read| (read.h, read.c) == (h, c));
+        let read = read.expect("the layout has a column for each code output of the plan");
+        self.raw.column(if same { read.same.unwrap_or(read.distinct) } else { read.distinct })
+    }
+
+    /// First column of an accumulator.
+    fn accumulator(&self, h: usize, m: usize, kind: AccumulatorKind) -> Option<usize> {
+        let horizon = self.horizon(h);
+        let all = horizon.accumulators.iter().chain(&horizon.null_counts);
+        all.into_iter().find(|a| (a.measure as usize, a.kind) == (m, kind)).map(|a| a.column)
     }
 
     /// Rows of the window whose measure is not null.
-    fn valid(&self, h: usize, m: usize) -> Cow<'_, [i64]> {
-        match self.source(h, m, AccumulatorKind::Nulls) {
-            Some(Values::Counts(nulls)) if nulls.iter().any(|&n| n > 0) => {
-                self.counts[h].iter().zip(nulls).map(|(&n, &nulls)| n - nulls as i64).collect()
+    fn valid(&self, h: usize, m: usize) -> Cow<'_, [u64]> {
+        let rows = self.rows_of(h);
+        match self.accumulator(h, m, AccumulatorKind::Nulls) {
+            Some(column) if self.raw.has_nulls => {
+                let nulls = self.raw.column(column);
+                rows.iter().zip(nulls).map(|(&n, &nulls)| n - nulls).collect()
             }
-            _ => Cow::Borrowed(&self.counts[h]),
+            _ => Cow::Borrowed(rows),
         }
     }
 
-    fn sum(&self, current: &Current<'_>, name: &str, h: usize, m: usize) -> Result<ArrayRef> {
+    /// As `valid`, without the row itself where it is in the window.
+    fn valid_others(&self, h: usize, m: usize) -> Vec<u64> {
         let valid = self.valid(h, m);
-        let nulls = nulls_below(&valid, 1);
-        if let Some(Values::Counts(trues)) = self.source(h, m, AccumulatorKind::Trues) {
-            let sums: Vec<i64> = trues.iter().map(|&n| n as i64).collect();
-            return Ok(Arc::new(Int64Array::new(ScalarBuffer::from(sums), nulls)));
+        if !self.entries.has_nulls {
+            return valid.iter().map(|&n| n - 1).collect();
         }
-        if let Some(Values::Floats(sums)) = self.source(h, m, AccumulatorKind::FloatSum) {
-            let sums: Vec<f64> =
-                sums.iter().map(|(sum, other)| other.sum().unwrap_or(sum.value())).collect();
-            return Ok(Arc::new(Float64Array::new(ScalarBuffer::from(sums), nulls)));
+        let own = self.entries.flags.iter().map(|flags| u64::from(flags >> m & 1 == 0));
+        valid.iter().zip(own).map(|(&n, own)| n - own).collect()
+    }
+
+    /// The row's own value of a measure: an integer or the bits of a float, 0 for null.
+    fn own_bits(&self, m: usize) -> Cow<'_, [u64]> {
+        match self.layout.bits.iter().find(|(measure, _)| *measure == m) {
+            None => Cow::Borrowed(&self.entries.values[m]),
+            Some(&(_, bit)) => {
+                self.entries.flags.iter().map(|flags| u64::from(flags >> bit & 1)).collect()
+            }
         }
-        let Some(Values::Integers(sums)) = self.source(h, m, AccumulatorKind::Sum) else {
-            unreachable!("every summed measure has one of the three sums");
+    }
+
+    /// Whether the own row is to be taken out: it is not in a window that ended before.
+    fn takes_own_out(&self, h: usize, own: bool) -> bool {
+        own && self.horizon(h).delay == 0
+    }
+
+    fn sums(&self, h: usize, m: usize, without_own: bool) -> Sums<'_> {
+        if let Some(read) = self.horizon(h).sums.iter().find(|read| read.sum.measure == m) {
+            if self.layout.wide {
+                return Sums::Wide(self.wide_column(read.column, m, without_own, |x| x));
+            }
+            return self.narrow(self.raw.column(read.column), m, without_own);
+        }
+        if let Some(column) = self.accumulator(h, m, AccumulatorKind::Trues) {
+            return self.narrow(self.raw.column(column), m, without_own);
+        }
+        let column = self.accumulator(h, m, AccumulatorKind::FloatSum);
+        let column = column.expect("every summed measure has one of the three sums");
+        let mut sums = self.doubles(column);
+        let [a, b] = [2, 3].map(|word| self.raw.column(column + word));
+        for (i, (_, other)) in sums.iter_mut().enumerate() {
+            *other = NonFinite::load(&[a[i], b[i]], 0);
+        }
+        if without_own {
+            let own = &self.entries.values[m];
+            for (i, (sum, other)) in sums.iter_mut().enumerate() {
+                let is_null = self.entries.flags[i] >> m & 1 == 1;
+                match f64::from_bits(own[i]) {
+                    _ if is_null => {}
+                    x if x.is_finite() => *sum = sum.add(-x),
+                    x => *other = other.count(x, false),
+                }
+            }
+        }
+        Sums::Floats(sums)
+    }
+
+    fn narrow<'s>(&'s self, sums: &'s [u64], m: usize, without_own: bool) -> Sums<'s> {
+        if without_own {
+            let own = self.own_bits(m);
+            let others = sums.iter().zip(own.iter()).map(|(&sum, &x)| sum.wrapping_sub(x));
+            return Sums::Narrow(others.collect());
+        }
+        Sums::Narrow(Cow::Borrowed(sums))
+    }
+
+    /// A column of two words, less `share` of the row's own value.
+    fn wide_column(
+        &self,
+        column: usize,
+        m: usize,
+        without_own: bool,
+        share: impl Fn(i128) -> i128,
+    ) -> Vec<i128> {
+        let halves = self.raw.column(column).iter().zip(self.raw.column(column + 1));
+        let sums = halves.map(|(&low, &high)| (u128::from(low) | u128::from(high) << 64) as i128);
+        if !without_own {
+            return sums.collect();
+        }
+        let own = self.own_bits(m);
+        sums.zip(own.iter()).map(|(sum, &x)| sum - share(i128::from(x as i64))).collect()
+    }
+
+    /// A column of double-doubles.
+    fn doubles(&self, column: usize) -> Vec<(DoubleDouble, NonFinite)> {
+        let words = self.raw.column(column).iter().zip(self.raw.column(column + 1));
+        let double = |(&a, &b)| (DoubleDouble::load(&[a, b], 0), NonFinite::default());
+        words.map(double).collect()
+    }
+
+    fn sum(&self, name: &str, h: usize, m: usize) -> Result<ArrayRef> {
+        let nulls = nulls_below(&self.valid(h, m), 1);
+        let sums = match self.sums(h, m, false) {
+            Sums::Floats(sums) => {
+                let sums = sums.iter().map(|(sum, other)| other.sum().unwrap_or(sum.value()));
+                return Ok(Arc::new(Float64Array::new(sums.collect(), nulls)));
+            }
+            sums => sums,
         };
-        if let MeasureKind::Decimal(_, scale) = current.plan.measures[m].kind {
-            let sums = Decimal128Array::new(ScalarBuffer::from(sums.clone()), nulls);
+        if let MeasureKind::Decimal(_, scale) = self.plan.measures[m].kind {
+            let sums: ScalarBuffer<i128> = match sums {
+                Sums::Narrow(sums) => sums.iter().map(|&sum| i128::from(sum as i64)).collect(),
+                Sums::Wide(sums) => sums.into(),
+                Sums::Floats(_) => unreachable!("decimals are summed as integers"),
+            };
+            let sums = Decimal128Array::new(sums, nulls);
             return Ok(Arc::new(sums.with_precision_and_scale(38, scale)?));
         }
-        let narrow: Option<Vec<i64>> = sums.iter().map(|&sum| i64::try_from(sum).ok()).collect();
+        let narrow: Option<Vec<i64>> = match sums {
+            Sums::Narrow(sums) => Some(sums.iter().map(|&sum| sum as i64).collect()),
+            Sums::Wide(sums) => sums.iter().map(|&sum| i64::try_from(sum).ok()).collect(),
+            Sums::Floats(_) => None,
+        };
         let narrow = narrow.ok_or_else(|| {
             Error::run(format!("{name} does not fit into 64 bits"))
                 .advise("cast the column to a decimal or a float before it is summed")
@@ -98,150 +207,163 @@ impl Raw {
         Ok(Arc::new(Int64Array::new(ScalarBuffer::from(narrow), nulls)))
     }
 
-    fn moments(
+    /// What an unscaled value is divided by. Exact for the scales that money has: 10^22 is the
+    /// last power that an f64 holds.
+    fn scale(&self, m: usize) -> f64 {
+        match self.plan.measures[m].kind {
+            MeasureKind::Decimal(_, scale) => power_of_ten(scale),
+            _ => 1.0,
+        }
+    }
+
+    /// Number of values, of the others or of all.
+    fn counted(&self, h: usize, m: usize, without_own: bool) -> Cow<'_, [u64]> {
+        if without_own { self.valid_others(h, m).into() } else { self.valid(h, m) }
+    }
+
+    fn mean(&self, h: usize, m: usize, own: bool) -> ArrayRef {
+        let without_own = self.takes_own_out(h, own);
+        let n = self.counted(h, m, without_own);
+        let scale = self.scale(m);
+        let counted = n.iter().map(|&n| n as f64);
+        let means: ScalarBuffer<f64> = match self.sums(h, m, without_own) {
+            Sums::Narrow(sums) => {
+                counted.zip(sums.iter()).map(|(n, &sum)| sum as i64 as f64 / (n * scale)).collect()
+            }
+            Sums::Wide(sums) => {
+                counted.zip(sums).map(|(n, sum)| to_f64(sum) / (n * scale)).collect()
+            }
+            Sums::Floats(sums) => {
+                let sums = sums.into_iter();
+                let mean = |(n, (sum, other)): (f64, (DoubleDouble, NonFinite))| {
+                    other.sum().unwrap_or_else(|| sum.value() / n)
+                };
+                counted.zip(sums).map(mean).collect()
+            }
+        };
+        Arc::new(Float64Array::new(means, nulls_below(&n, 1)))
+    }
+
+    fn std_dev(&self, h: usize, m: usize, own: bool) -> ArrayRef {
+        let without_own = self.takes_own_out(h, own);
+        let n = self.counted(h, m, without_own);
+        let scale = self.scale(m);
+        let squares = || {
+            let column = self.accumulator(h, m, AccumulatorKind::SumOfSquares);
+            let column = column.expect("every deviation has its squares: both come from the plan");
+            self.wide_column(column, m, without_own, |x| x * x)
+        };
+        let deviations: ScalarBuffer<f64> = match self.sums(h, m, without_own) {
+            Sums::Floats(sums) => self.float_deviations(h, m, &n, &sums, without_own).into(),
+            // Squares of 0 and 1 are themselves.
+            Sums::Narrow(sums) if self.plan.measures[m].kind == MeasureKind::Boolean => {
+                let sums = sums.iter().map(|&sum| i128::from(sum as i64));
+                n.iter().zip(sums).map(|(&n, sum)| deviation(n, sum, sum)).collect()
+            }
+            Sums::Narrow(sums) => {
+                let rows = n.iter().zip(sums.iter()).zip(squares());
+                rows.map(|((&n, &sum), sq)| deviation(n, i128::from(sum as i64), sq) / scale)
+                    .collect()
+            }
+            Sums::Wide(sums) => {
+                let rows = n.iter().zip(sums).zip(squares());
+                rows.map(|((&n, sum), sq)| deviation(n, sum, sq) / scale).collect()
+            }
+        };
+        Arc::new(Float64Array::new(deviations, nulls_below(&n, 2)))
+    }
+
+    fn float_deviations(
         &self,
-        current: &Current<'_>,
         h: usize,
         m: usize,
-        own: bool,
-        moment: Moment,
-    ) -> ArrayRef {
-        let own = own && current.plan.horizons[h].delay == 0;
-        let mut n = self.valid(h, m);
-        let mut without: Vec<Option<u64>> = Vec::new();
-        if own {
-            without.extend((0..n.len()).map(|i| current.value(i, m, self.has_nulls)));
-            n = n.iter().zip(&without).map(|(n, x)| n - i64::from(x.is_some())).collect();
-        }
-        let source = |kind| self.source(h, m, kind);
-        let least = if moment == Moment::Mean { 1 } else { 2 };
-        let values = if let Some(Values::Floats(sums)) = source(AccumulatorKind::FloatSum) {
-            let squares = match source(AccumulatorKind::FloatSumOfSquares) {
-                Some(Values::Floats(squares)) if moment == Moment::StdDev => squares.as_slice(),
-                _ => &[],
-            };
-            let square = |i: usize| squares.get(i).map_or(DoubleDouble::default(), |s| s.0);
-            let x = |i: usize| without.get(i).copied().flatten().map(f64::from_bits);
-            let moments = n.iter().enumerate();
-            moments.map(|(i, &n)| float_moment(moment, n, sums[i], square(i), x(i))).collect()
-        } else if let Some(Values::Counts(trues)) = source(AccumulatorKind::Trues) {
-            let x = |i: usize| without.get(i).copied().flatten().unwrap_or(0);
-            let sums: Vec<i128> =
-                trues.iter().enumerate().map(|(i, &n)| i128::from(n - x(i))).collect();
-            integer_moments(moment, &n, &sums, &sums, 1.0)
-        } else {
-            let scale = match current.plan.measures[m].kind {
-                // Exact for the scales that money has: 10^22 is the last power an f64 holds.
-                MeasureKind::Decimal(_, scale) => power_of_ten(scale),
-                _ => 1.0,
-            };
-            let x = |i: usize| without.get(i).copied().flatten().unwrap_or(0) as i64;
-            let sums = integers_without(source(AccumulatorKind::Sum), own, |i| i128::from(x(i)));
-            let squares = match moment {
-                Moment::Mean => Cow::Borrowed(&[][..]),
-                Moment::StdDev => {
-                    let squares = source(AccumulatorKind::SumOfSquares);
-                    integers_without(squares, own, |i| i128::from(x(i)) * i128::from(x(i)))
+        n: &[u64],
+        sums: &[(DoubleDouble, NonFinite)],
+        without_own: bool,
+    ) -> Vec<f64> {
+        let column = self.accumulator(h, m, AccumulatorKind::FloatSumOfSquares);
+        let column = column.expect("every deviation has its squares: both come from the plan");
+        let mut squares = self.doubles(column);
+        if without_own {
+            for ((square, _), &x) in squares.iter_mut().zip(&self.entries.values[m]) {
+                let x = f64::from_bits(x);
+                if x.is_finite() {
+                    let (product, rest) = super::numbers::two_square(x);
+                    *square = square.add(-product).add(-rest);
                 }
-            };
-            integer_moments(moment, &n, &sums, &squares, scale)
-        };
-        Arc::new(Float64Array::new(ScalarBuffer::from(values), nulls_below(&n, least)))
-    }
-
-    fn since_previous(&self, current: &Current<'_>) -> ArrayRef {
-        let units = current.plan.units_per_second as f64;
-        let seconds = self
-            .previous
-            .iter()
-            .enumerate()
-            .map(|(i, previous)| previous.map_or(0.0, |p| current.elapsed(i, p.time) / units));
-        let known = NullBuffer::from_iter(self.previous.iter().map(Option::is_some));
-        Arc::new(Float64Array::new(seconds.collect(), Some(known)))
-    }
-
-    /// Distances, computed once a batch for all outputs that need them, and where they are known.
-    fn distances(&self, current: &Current<'_>) -> (Vec<f64>, Vec<bool>) {
-        let rows = self.previous.len();
-        let Some(word) = current.layout.place_word else {
-            return (vec![0.0; rows], vec![false; rows]);
-        };
-        let (mut from_lat, mut from_lon) = (vec![0; rows], vec![0; rows]);
-        let (mut to_lat, mut to_lon) = (vec![0; rows], vec![0; rows]);
-        let mut known = vec![false; rows];
-        for (i, previous) in self.previous.iter().enumerate() {
-            let here = current.entry(i)[word];
-            let there = previous.map_or(NO_PLACE, |p| p.place);
-            if here != NO_PLACE && there != NO_PLACE {
-                known[i] = true;
-                (from_lat[i], from_lon[i]) = place_parts(there);
-                (to_lat[i], to_lon[i]) = place_parts(here);
             }
         }
+        let rows = n.iter().zip(sums).zip(&squares);
+        rows.map(|((&n, &(sum, other)), &(squares, _))| {
+            if other.sum().is_some() {
+                return f64::NAN;
+            }
+            let n = n as f64;
+            let spread = squares.times(n).minus(sum.square()).value().max(0.0);
+            (spread / (n * (n - 1.0))).sqrt()
+        })
+        .collect()
+    }
+
+    /// Units of time since the key's row before; NaN where none is.
+    fn elapsed(&self) -> impl Iterator<Item = f64> {
+        let column = self.layout.elapsed_column;
+        let column = column.expect("the layout has it wherever the plan looks at the row before");
+        self.raw.column(column).iter().map(|&bits| f64::from_bits(bits))
+    }
+
+    fn since_previous(&self) -> ArrayRef {
+        let units = self.plan.units_per_second as f64;
+        let seconds = self.elapsed().map(|elapsed| elapsed / units);
+        Arc::new(without_nan(seconds.collect()))
+    }
+
+    /// Distances to the place before, and NaN where one of the two is unknown.
+    fn distances(&self) -> Vec<f64> {
+        let rows = self.raw.rows();
+        let Some(column) = self.layout.place_column else {
+            return vec![f64::NAN; rows];
+        };
+        let (here, there) = (&self.entries.places, self.raw.column(column));
+        // What is unknown is put at 0, 0 on its way through the kernel.
+        let known = |place: u64| if place == NO_PLACE { (0, 0) } else { place_parts(place) };
+        let parts = |places: &[u64]| -> (Vec<i32>, Vec<i32>) {
+            places.iter().map(|&place| known(place)).unzip()
+        };
+        let ((from_lat, from_lon), (to_lat, to_lon)) = (parts(there), parts(here));
         let mut km = vec![0.0; rows];
         geo_haversine::distances_km(
             geo_haversine::Places { lat: &from_lat, lon: &from_lon },
             geo_haversine::Places { lat: &to_lat, lon: &to_lon },
             &mut km,
         );
-        (km, known)
-    }
-
-    fn distance_column(&self, current: &Current<'_>) -> ArrayRef {
-        let (km, known) = self.distances(current);
-        Arc::new(Float64Array::new(ScalarBuffer::from(km), Some(NullBuffer::from(known))))
-    }
-
-    fn speed_column(&self, current: &Current<'_>) -> ArrayRef {
-        let units_per_hour = current.plan.units_per_second as f64 * 3600.0;
-        let (mut values, mut known) = self.distances(current);
-        for (i, previous) in self.previous.iter().enumerate() {
-            let elapsed = previous.map_or(0.0, |p| current.elapsed(i, p.time));
-            known[i] &= elapsed > 0.0;
-            values[i] = if known[i] { values[i] / (elapsed / units_per_hour) } else { 0.0 };
+        for ((km, &here), &there) in km.iter_mut().zip(here).zip(there) {
+            if here == NO_PLACE || there == NO_PLACE {
+                *km = f64::NAN;
+            }
         }
-        Arc::new(Float64Array::new(ScalarBuffer::from(values), Some(NullBuffer::from(known))))
+        km
+    }
+
+    fn distance(&self) -> ArrayRef {
+        Arc::new(without_nan(self.distances()))
+    }
+
+    fn speed(&self) -> ArrayRef {
+        let units_per_hour = self.plan.units_per_second as f64 * 3600.0;
+        let speed = |(km, elapsed): (f64, f64)| {
+            if elapsed > 0.0 { km / (elapsed / units_per_hour) } else { f64::NAN }
+        };
+        let speeds = self.distances().into_iter().zip(self.elapsed()).map(speed);
+        Arc::new(without_nan(speeds.collect()))
     }
 }
 
-/// The rows themselves.
-struct Current<'a> {
-    plan: &'a OverPlan,
-    layout: &'a Layout,
-    entries: &'a [u64],
-    stride: usize,
-}
-
-impl Current<'_> {
-    #[inline]
-    fn entry(&self, row: usize) -> &[u64] {
-        &self.entries[row * self.stride..(row + 1) * self.stride]
-    }
-
-    /// Units of time since an earlier row.
-    fn elapsed(&self, row: usize, since: i64) -> f64 {
-        (self.entry(row)[0] as i64).wrapping_sub(since) as u64 as f64
-    }
-
-    /// The row's own value of a measure (integer or f64 bits, 0 or 1), unless it is null.
-    #[inline]
-    fn value(&self, row: usize, measure: usize, has_nulls: bool) -> Option<u64> {
-        let entry = self.entry(row);
-        let flags = self.layout.flags(entry);
-        if has_nulls && flags >> measure & 1 == 1 {
-            return None;
-        }
-        Some(match self.layout.measures[measure] {
-            super::layout::Slot::Word(word) => entry[word],
-            super::layout::Slot::Bit(bit) => u64::from(flags >> bit & 1),
-        })
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Moment {
-    Mean,
-    StdDev,
+/// The values, null where they are NaN (with 0 under the null).
+fn without_nan(mut values: Vec<f64>) -> Float64Array {
+    let known = BooleanBuffer::collect_bool(values.len(), |i| !values[i].is_nan());
+    values.iter_mut().filter(|value| value.is_nan()).for_each(|value| *value = 0.0);
+    Float64Array::new(ScalarBuffer::from(values), Some(known.into()))
 }
 
 /// Conversion that is one instruction for sums that fit into 64 bits.
@@ -258,88 +380,25 @@ fn wide_to_f64(value: i128) -> f64 {
     value as f64
 }
 
-/// The running sums, less the row's own share where it is not to count.
-fn integers_without<'a>(
-    values: Option<&'a Values>,
-    own: bool,
-    share: impl Fn(usize) -> i128,
-) -> Cow<'a, [i128]> {
-    let Some(Values::Integers(values)) = values else {
-        unreachable!("every mean and deviation has its sums: both come from the plan's outputs");
+/// √((n Σx² − (Σx)²) / (n (n − 1))), exact up to the last conversions; anything where n is too
+/// small.
+fn deviation(n: u64, sum: i128, squares: i128) -> f64 {
+    let counted = n as f64;
+    let spread = match (i64::try_from(sum), u64::try_from(squares)) {
+        // What nearly all sums are: products that fit without a look.
+        (Ok(sum), Ok(squares)) if n <= u64::from(u32::MAX) => {
+            let product = u128::from(squares) * u128::from(n);
+            to_f64(product as i128 - i128::from(sum) * i128::from(sum))
+        }
+        _ => {
+            let products = squares.checked_mul(i128::from(n)).zip(sum.checked_mul(sum));
+            products.map_or_else(
+                || (squares as f64 * counted - sum as f64 * sum as f64).max(0.0),
+                |(a, b)| to_f64(a - b),
+            )
+        }
     };
-    if !own {
-        return Cow::Borrowed(values);
-    }
-    values.iter().enumerate().map(|(i, value)| value - share(i)).collect()
-}
-
-/// Means, or √((n Σx² − (Σx)²) / (n (n − 1))), exact up to the last conversions; anything where
-/// n is too small.
-fn integer_moments(
-    moment: Moment,
-    n: &[i64],
-    sums: &[i128],
-    squares: &[i128],
-    scale: f64,
-) -> Vec<f64> {
-    let rows = n.iter().zip(sums);
-    match moment {
-        Moment::Mean => {
-            // Sums of 64 bits in one pass; the pass is thrown away where one is wider.
-            let mut fits = true;
-            let means = rows.clone().map(|(&n, &sum)| {
-                let narrow = sum as i64;
-                fits &= i128::from(narrow) == sum;
-                narrow as f64 / (n as f64 * scale)
-            });
-            let means: Vec<f64> = means.collect();
-            if fits {
-                return means;
-            }
-            rows.map(|(&n, &sum)| to_f64(sum) / (n as f64 * scale)).collect()
-        }
-        Moment::StdDev => rows
-            .zip(squares)
-            .map(|((&n, &sum), &squares)| deviation(n, sum, squares) / scale)
-            .collect(),
-    }
-}
-
-fn deviation(n: i64, sum: i128, squares: i128) -> f64 {
-    let exact =
-        squares.checked_mul(i128::from(n)).zip(sum.checked_mul(sum)).map(|(a, b)| to_f64(a - b));
-    let spread =
-        exact.unwrap_or_else(|| (squares as f64 * n as f64 - sum as f64 * sum as f64).max(0.0));
-    (spread / (n as f64 * (n - 1) as f64)).sqrt()
-}
-
-fn float_moment(
-    moment: Moment,
-    n: i64,
-    (mut sum, mut other): (DoubleDouble, NonFinite),
-    mut squares: DoubleDouble,
-    without: Option<f64>,
-) -> f64 {
-    match without {
-        Some(x) if x.is_finite() => {
-            sum = sum.add(-x);
-            let (square, rest) = super::numbers::two_square(x);
-            squares = squares.add(-square).add(-rest);
-        }
-        Some(x) => other = other.count(x, false),
-        None => {}
-    }
-    let n = n as f64;
-    if let Some(non_finite) = other.sum() {
-        return if moment == Moment::Mean { non_finite } else { f64::NAN };
-    }
-    match moment {
-        Moment::Mean => sum.value() / n,
-        Moment::StdDev => {
-            let spread = squares.times(n).minus(sum.square()).value().max(0.0);
-            (spread / (n * (n - 1.0))).sqrt()
-        }
-    }
+    (spread / (counted * (counted - 1.0))).sqrt()
 }
 
 fn power_of_ten(scale: i8) -> f64 {
@@ -347,11 +406,12 @@ fn power_of_ten(scale: i8) -> f64 {
     if scale < 0 { 1.0 / power } else { power }
 }
 
-fn integers(values: Vec<i64>) -> ArrayRef {
-    Arc::new(Int64Array::from(values))
+fn integers(values: &[u64]) -> ArrayRef {
+    Arc::new(Int64Array::from_iter_values(values.iter().map(|&n| n as i64)))
 }
 
 /// Null where there are fewer than `least` values.
-fn nulls_below(n: &[i64], least: i64) -> Option<NullBuffer> {
-    n.iter().any(|&n| n < least).then(|| n.iter().map(|&n| n >= least).collect())
+fn nulls_below(n: &[u64], least: u64) -> Option<NullBuffer> {
+    let is_enough = |i: usize| n[i] >= least;
+    n.iter().any(|&n| n < least).then(|| BooleanBuffer::collect_bool(n.len(), is_enough).into())
 }

@@ -1,10 +1,10 @@
-//! A batch's columns, laid out as log entries: row-major, one entry a row of the shard.
+//! A batch's columns as log entries hold them: 64-bit values, fixed-point places, codes, flags.
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{self as types, ArrowPrimitiveType, DataType};
 
-use super::layout::{Layout, NULL_BITS, Slot};
-use super::spec::OverPlan;
+use super::layout::{Layout, NULL_BITS};
+use super::spec::{MeasureKind, OverPlan};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::operator::Rows;
@@ -16,16 +16,25 @@ pub(super) const NO_PLACE: u64 = 1 << 31 | 1 << 63;
 /// Degrees to fixed point and back: 1e-7 degree is about 1 cm.
 const FIXED_PER_DEGREE: f64 = 1e7;
 
-/// The entries of one batch.
+/// The rows of one shard of one batch, a column each.
 #[derive(Debug, Default)]
 pub(super) struct Entries {
-    pub words: Vec<u64>,
-    codes: Vec<u32>,
-    flags: Vec<u32>,
+    pub times: Vec<i64>,
+    /// Of each measure its integers or the bits of its floats, 0 where it is null; nothing of
+    /// booleans.
+    pub values: Vec<Vec<u64>>,
+    pub places: Vec<u64>,
+    pub codes: Vec<Vec<u32>>,
+    /// Which measures are null, and which booleans are true.
+    pub flags: Vec<u32>,
+    /// Whether a flag is set for a null.
+    pub has_nulls: bool,
+    /// The bits that integers of this and all earlier batches need, without their sign.
+    pub magnitude: u64,
 }
 
 impl Entries {
-    /// Lays out the rows of a batch.
+    /// Takes the rows of a batch in.
     pub(super) fn fill(
         &mut self,
         plan: &OverPlan,
@@ -34,50 +43,65 @@ impl Entries {
         batch: &Batch,
         rows: Rows<'_>,
     ) -> Result<()> {
-        let stride = layout.entry_words;
         let times = batch.times.as_ref().ok_or_else(|| {
             Error::usage("a window needs event times").advise("call event_time(...) before it")
         })?;
-        self.words.clear();
-        self.words.resize(rows.len() * stride, 0);
-        for (i, entry) in self.words.chunks_exact_mut(stride).enumerate() {
-            entry[0] = times.time[rows.get(i)] as u64;
-        }
+        gather(&times.time, rows, &mut self.times, |time| time);
         self.flags.clear();
         self.flags.resize(rows.len(), 0);
-        for (measure, slot) in layout.measures.iter().enumerate() {
-            let name = &plan.measures[measure].column;
-            let column = column(batch, name)?;
-            self.fill_nulls(column, rows, measure);
-            match *slot {
-                Slot::Bit(bit) => self.fill_bits(column, name, rows, bit)?,
-                Slot::Word(word) => fill_words(&mut self.words, stride, word, column, name, rows)?,
+        self.has_nulls = false;
+        self.values.resize_with(plan.measures.len(), Vec::new);
+        for (m, measure) in plan.measures.iter().enumerate() {
+            let column = column(batch, &measure.column)?;
+            self.fill_nulls(column, rows, m);
+            if measure.kind != MeasureKind::Boolean {
+                fill_values(&mut self.values[m], column, &measure.column, rows)?;
             }
         }
-        if let (Some(word), Some((lat, lon))) = (layout.place_word, &plan.place) {
+        for sum in &layout.sums {
+            // All bits that differ from the sign's, of all values.
+            let values = self.values[sum.measure].iter().map(|&x| x as i64);
+            self.magnitude |= values.fold(0, |bits, x| bits | (x ^ x >> 63) as u64);
+        }
+        for &(m, bit) in &layout.bits {
+            let name = &plan.measures[m].column;
+            self.fill_bits(column(batch, name)?, name, rows, bit)?;
+        }
+        if let (Some(_), Some((lat, lon))) = (layout.place_word, &plan.place) {
             let (lat, lon) = (float(batch, lat)?, float(batch, lon)?);
-            for (i, entry) in self.words.chunks_exact_mut(stride).enumerate() {
-                entry[word] = fixed_place(lat, lon, rows.get(i));
-            }
+            self.fill_places(lat, lon, rows);
         }
-        for (code, (index, name)) in codes.iter_mut().zip(&plan.codes).enumerate() {
-            self.codes.clear();
-            index.codes(column(batch, name)?, rows, &mut self.codes)?;
-            let (word, shift) = (layout.codes_word + code / 2, 32 * (code % 2));
-            for (entry, &value) in self.words.chunks_exact_mut(stride).zip(&self.codes) {
-                entry[word] |= u64::from(value) << shift;
-            }
-        }
-        let (word, shift) = (layout.codes_word + layout.codes / 2, 32 * (layout.codes % 2));
-        for (entry, &flags) in self.words.chunks_exact_mut(stride).zip(&self.flags) {
-            entry[word] |= u64::from(flags) << shift;
+        self.codes.resize_with(codes.len(), Vec::new);
+        for ((index, name), out) in codes.iter_mut().zip(&plan.codes).zip(&mut self.codes) {
+            out.clear();
+            index.codes(column(batch, name)?, rows, out)?;
         }
         Ok(())
     }
 
-    /// Whether a measure of a row is null.
-    pub(super) fn has_nulls(&self) -> bool {
-        self.flags.iter().any(|flags| flags & NULL_BITS != 0)
+    /// Writes what a row's entry holds, but for the sums.
+    #[inline]
+    pub(super) fn write(&self, row: usize, layout: &Layout, entry: &mut [u64]) {
+        entry[0] = self.times[row] as u64;
+        for &(measure, word) in &layout.floats {
+            entry[word] = self.values[measure][row];
+        }
+        if let Some(word) = layout.place_word {
+            entry[word] = self.places[row];
+        }
+        let flags = u64::from(self.flags[row]);
+        match self.codes.as_slice() {
+            [] => entry[layout.codes_word] = flags,
+            [codes] => entry[layout.codes_word] = u64::from(codes[row]) | flags << 32,
+            codes => {
+                entry[layout.codes_word..=layout.codes_word + layout.codes / 2].fill(0);
+                for (code, codes) in codes.iter().enumerate() {
+                    entry[layout.codes_word + code / 2] |=
+                        u64::from(codes[row]) << (32 * (code % 2));
+                }
+                entry[layout.codes_word + layout.codes / 2] |= flags << (32 * (layout.codes % 2));
+            }
+        }
     }
 
     fn fill_nulls(&mut self, column: &ArrayRef, rows: Rows<'_>, measure: usize) {
@@ -85,16 +109,59 @@ impl Entries {
             for (i, flags) in self.flags.iter_mut().enumerate() {
                 *flags |= u32::from(nulls.is_null(rows.get(i))) << measure;
             }
+            self.has_nulls |= self.flags.iter().any(|flags| flags & NULL_BITS != 0);
         }
     }
 
     fn fill_bits(&mut self, column: &ArrayRef, name: &str, rows: Rows<'_>, bit: u32) -> Result<()> {
-        let values = column.as_boolean_opt().ok_or_else(|| changed(name, "Boolean", column))?;
+        let column = column.as_boolean_opt().ok_or_else(|| changed(name, "Boolean", column))?;
+        let values = column.values();
+        if values.count_set_bits() == 0 {
+            return Ok(());
+        }
         for (i, flags) in self.flags.iter_mut().enumerate() {
             let row = rows.get(i);
-            *flags |= u32::from(values.value(row) && values.is_valid(row)) << bit;
+            *flags |= u32::from(values.value(row) && column.is_valid(row)) << bit;
         }
         Ok(())
+    }
+
+    fn fill_places(
+        &mut self,
+        lat: &arrow::array::Float64Array,
+        lon: &arrow::array::Float64Array,
+        rows: Rows<'_>,
+    ) {
+        self.places.clear();
+        if lat.null_count() + lon.null_count() > 0 {
+            let place = |row| match lat.is_null(row) || lon.is_null(row) {
+                true => NO_PLACE,
+                false => fixed_place(lat.value(row), lon.value(row)),
+            };
+            self.places.extend((0..rows.len()).map(|i| place(rows.get(i))));
+            return;
+        }
+        let (lat, lon) = (lat.values(), lon.values());
+        match rows {
+            Rows::All(n) => {
+                let places = lat[..n].iter().zip(&lon[..n]);
+                self.places.extend(places.map(|(&lat, &lon)| fixed_place(lat, lon)));
+            }
+            Rows::Some(rows) => {
+                let rows = rows.iter().map(|&row| row as usize);
+                self.places.extend(rows.map(|row| fixed_place(lat[row], lon[row])));
+            }
+        }
+    }
+}
+
+/// Appends the rows of a column to `out`, which is cleared first.
+#[inline]
+fn gather<T: Copy, U>(values: &[T], rows: Rows<'_>, out: &mut Vec<U>, convert: impl FnMut(T) -> U) {
+    out.clear();
+    match rows {
+        Rows::All(n) => out.extend(values[..n].iter().copied().map(convert)),
+        Rows::Some(rows) => out.extend(rows.iter().map(|&row| values[row as usize]).map(convert)),
     }
 }
 
@@ -116,20 +183,15 @@ fn float<'a>(batch: &'a Batch, name: &str) -> Result<&'a arrow::array::Float64Ar
 }
 
 /// Latitude in the low half, longitude in the high half.
-fn fixed_place(
-    lat: &arrow::array::Float64Array,
-    lon: &arrow::array::Float64Array,
-    row: usize,
-) -> u64 {
-    if lat.is_null(row) || lon.is_null(row) {
-        return NO_PLACE;
-    }
-    match (fixed(lat.value(row), 90.0), fixed(lon.value(row), 180.0)) {
+#[inline]
+fn fixed_place(lat: f64, lon: f64) -> u64 {
+    match (fixed(lat, 90.0), fixed(lon, 180.0)) {
         (Some(lat), Some(lon)) => u64::from(lat as u32) | u64::from(lon as u32) << 32,
         _ => NO_PLACE,
     }
 }
 
+#[inline]
 fn fixed(degrees: f64, limit: f64) -> Option<i32> {
     // A comparison that NaN fails, too.
     if degrees.abs() <= limit {
@@ -145,20 +207,11 @@ pub(super) fn place_parts(place: u64) -> (i32, i32) {
     (place as u32 as i32, (place >> 32) as u32 as i32)
 }
 
-fn fill_words(
-    words: &mut [u64],
-    stride: usize,
-    word: usize,
-    array: &ArrayRef,
-    name: &str,
-    rows: Rows<'_>,
-) -> Result<()> {
+fn fill_values(out: &mut Vec<u64>, array: &ArrayRef, name: &str, rows: Rows<'_>) -> Result<()> {
     macro_rules! each {
-        ($kind:ty, $convert:expr) => {{
-            let values = array.as_primitive::<$kind>();
-            let convert = $convert;
-            fill::<$kind>(words, stride, word, values, rows, convert);
-        }};
+        ($kind:ty, $convert:expr) => {
+            fill(out, array.as_primitive::<$kind>(), rows, $convert)
+        };
     }
     match array.data_type() {
         DataType::Int8 => each!(types::Int8Type, |x| i64::from(x) as u64),
@@ -171,12 +224,21 @@ fn fill_words(
         DataType::Float32 => each!(types::Float32Type, |x| f64::from(x).to_bits()),
         DataType::Float64 => each!(types::Float64Type, f64::to_bits),
         DataType::UInt64 => {
-            let values = array.as_primitive::<types::UInt64Type>();
-            narrow(words, stride, word, values, rows, name, |x| i64::try_from(x).ok())?;
+            let mut wide = 0;
+            each!(types::UInt64Type, |x| {
+                wide |= x >> 63;
+                x
+            });
+            fits(wide == 0, name)?;
         }
         DataType::Decimal128(_, _) => {
-            let values = array.as_primitive::<types::Decimal128Type>();
-            narrow(words, stride, word, values, rows, name, |x| i64::try_from(x).ok())?;
+            let mut wide = 0;
+            each!(types::Decimal128Type, |x| {
+                // The upper half of what fits repeats the sign of the lower.
+                wide |= (x >> 64) as i64 ^ (x as i64 >> 63);
+                x as u64
+            });
+            fits(wide == 0, name)?;
         }
         other => {
             return Err(Error::usage(format!("column {name} ({other}) cannot be summed"))
@@ -187,50 +249,25 @@ fn fill_words(
 }
 
 fn fill<T: ArrowPrimitiveType>(
-    words: &mut [u64],
-    stride: usize,
-    word: usize,
+    out: &mut Vec<u64>,
     values: &arrow::array::PrimitiveArray<T>,
     rows: Rows<'_>,
     mut convert: impl FnMut(T::Native) -> u64,
 ) {
-    // What lies under a null is anything; the accumulators rely on 0.
+    // What lies under a null is anything; the sums rely on 0.
     match values.nulls().filter(|nulls| nulls.null_count() > 0) {
-        None => {
-            let values = values.values();
-            for (i, entry) in words.chunks_exact_mut(stride).enumerate() {
-                entry[word] = convert(values[rows.get(i)]);
-            }
-        }
+        None => gather(values.values(), rows, out, convert),
         Some(nulls) => {
-            for (i, entry) in words.chunks_exact_mut(stride).enumerate() {
+            out.clear();
+            out.extend((0..rows.len()).map(|i| {
                 let row = rows.get(i);
-                entry[word] = if nulls.is_null(row) { 0 } else { convert(values.value(row)) };
-            }
+                if nulls.is_null(row) { 0 } else { convert(values.value(row)) }
+            }));
         }
     }
 }
 
-/// As [`fill`], for values that may be too large for 64 bits.
-fn narrow<T: ArrowPrimitiveType>(
-    words: &mut [u64],
-    stride: usize,
-    word: usize,
-    values: &arrow::array::PrimitiveArray<T>,
-    rows: Rows<'_>,
-    name: &str,
-    convert: impl Fn(T::Native) -> Option<i64>,
-) -> Result<()> {
-    let mut fits = true;
-    fill(words, stride, word, values, rows, |x| {
-        convert(x).map_or_else(
-            || {
-                fits = false;
-                0
-            },
-            |x| x as u64,
-        )
-    });
+fn fits(fits: bool, name: &str) -> Result<()> {
     if fits {
         return Ok(());
     }

@@ -1,22 +1,34 @@
-//! Where everything lies in a log entry and in a key's block of running values.
+//! Where everything lies in a log entry, in a key's block of running values, and in the columns
+//! that the row loop writes.
 //!
 //! ```text
 //! entry   [ time | measure 0 | measure 1 … | place (lat, lon) | code 0, code 1 | … , flags ]
-//! block   [ last time | horizon 0: lo, hi | accumulators … | horizon 1: … | code 0 | … ]
+//! block   [ last time | flags | lo, hi of each horizon | totals | accumulators … | code 0 | … ]
+//! columns [ rows of horizon 0 | its sums | its accumulators | … | distinct … | elapsed | place ]
 //! ```
-//! All are 64-bit words, and an entry has 1, 2, 4, 8 or 16 of them. A measure is an integer (integers, decimals by their unscaled value,
-//! timestamps) or the bits of an f64. Booleans take no word: they live in the flags, beside
-//! the bits that say which measure is null. A place is two 32-bit fixed-point numbers of 1e-7
-//! degree (about 1 cm). Codes (values of columns whose distinct values are counted) are 32 bits.
+//! All are 64-bit words, and an entry has 1, 2, 4, 8 or 16 of them, so that none straddles two
+//! cache lines. A place is two 32-bit fixed-point numbers of 1e-7 degree (about 1 cm). Codes
+//! (values of columns whose distinct values are counted) are 32 bits.
 //!
-//! The block of a key keeps for each horizon the cursors `lo` and `hi` (the window is the
-//! entries with sequence numbers in `lo..hi`) and the accumulators of exactly the measures
-//! that the plan asks of that horizon.
+//! # Sums are differences
+//! An integer measure (integers, decimals by their unscaled value) is not held by its value but
+//! by the *sum of the key's earlier rows*; the sum of all rows is the block's *total*. So the
+//! sum of any window is one subtraction, `before(hi) − before(lo)`, of words that lie beside the
+//! times that the cursors look at anyway, and no horizon keeps a sum of its own: rows enter and
+//! leave for the price of a cursor's step. A value is the difference of its neighbours.
+//!
+//! Words wrap, and differences of wrapped words are exact as long as the window's own sum fits:
+//! the operator watches the largest value and the longest log, and before it could not fit it
+//! widens all sums to 128 bits (`wide`), which 2³² rows of 64-bit values cannot overflow.
+//!
+//! Floats are no group under rounding: their bits are in the entry, and each horizon keeps a
+//! running double-double. Booleans take no word: they live in the flags, beside the bits that
+//! say which measure is null.
 
 use super::spec::{MeasureKind, Output, OverPlan};
 use crate::state::lines::LINE_WORDS;
 
-/// Most words that an entry may have.
+/// Most words that an entry may have (before it is widened).
 pub(super) const ENTRY_WORDS_MAX: usize = 16;
 /// The bits of the flags that say which measures are null.
 pub(super) const NULL_BITS: u32 = (1 << MEASURES_MAX) - 1;
@@ -29,16 +41,17 @@ pub(super) const LAST_TIME: usize = 0;
 pub(super) const FLAGS: usize = 1;
 /// Set when the cursors stand where a straggler left them, not at the end of the log.
 pub(super) const DISPLACED: u64 = 1;
-/// First word of the horizons.
-const HORIZONS: usize = 2;
+/// First word of the horizons' cursors: `lo` in the low half, `hi` in the high half.
+pub(super) const CURSORS: usize = 2;
 
-/// Where a measure's value is found in an entry.
+/// An integer measure: its sum of earlier rows in an entry, its total in the block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Slot {
-    /// A word.
-    Word(usize),
-    /// A bit of the flags.
-    Bit(u32),
+pub(super) struct Sum {
+    pub measure: usize,
+    /// Word of the entry (the lower of two where sums are wide).
+    pub word: usize,
+    /// Word of the block.
+    pub total: usize,
 }
 
 /// A running value of one horizon.
@@ -49,8 +62,12 @@ pub(super) struct Accumulator {
     pub measure: u32,
     /// Word of the entry with the value; for booleans the bit of the flags.
     pub word: usize,
+    /// Word of the block with the total, for sums of squares of integers.
+    pub total: usize,
     /// First word of the block with the running value.
     pub at: usize,
+    /// First column that it is written to.
+    pub column: usize,
 }
 
 /// What an [`Accumulator`] sums, and in how many words.
@@ -58,9 +75,7 @@ pub(super) struct Accumulator {
 pub(super) enum AccumulatorKind {
     /// Number of null values: 1 word.
     Nulls,
-    /// Σx in 128 bits: 2 words.
-    Sum,
-    /// Σx² in 128 bits: 2 words.
+    /// Σx² of integers in 128 bits: 2 words.
     SumOfSquares,
     /// Number of true values: 1 word.
     Trues,
@@ -74,95 +89,239 @@ impl AccumulatorKind {
     pub(super) fn words(self) -> usize {
         match self {
             Self::Nulls | Self::Trues => 1,
-            Self::Sum | Self::SumOfSquares | Self::FloatSumOfSquares => 2,
+            Self::SumOfSquares | Self::FloatSumOfSquares => 2,
             Self::FloatSum => 4,
         }
     }
 }
 
+/// A sum that a horizon gives out.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SumRead {
+    pub sum: Sum,
+    /// First of the columns (two where sums are wide).
+    pub column: usize,
+}
+
 /// A horizon, laid out.
 #[derive(Debug, Clone)]
 pub(super) struct HorizonLayout {
-    pub length: i64,
-    pub delay: i64,
-    /// Word of the block with the cursors: `lo` in the low half, `hi` in the high half.
+    pub delay: u64,
+    /// Length + delay.
+    pub span: u64,
+    /// Word of the block with the cursors.
     pub cursors: usize,
+    /// Column of the number of rows.
+    pub rows_column: usize,
+    pub sums: Vec<SumRead>,
     pub accumulators: Vec<Accumulator>,
-    /// How many nulls each measure has in the window: touched only for rows that have nulls.
+    /// How many nulls each measure has in the window: touched only where nulls have come.
     pub null_counts: Vec<Accumulator>,
-    /// Words of the entry and of the block, where an integer sum is the only accumulator.
-    pub only_sum: Option<(usize, usize)>,
     /// Whether values of code columns are counted in this window.
     pub counts_codes: bool,
     /// Whether one of them sums floats.
     pub has_floats: bool,
+    /// Whether rows are counted in and out one by one, because the horizon keeps accumulators.
+    pub is_tracked: bool,
+}
+
+/// Distinct values, or rows with the row's own value, of a code column in one horizon.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct CodeRead {
+    pub h: usize,
+    pub c: usize,
+    pub distinct: usize,
+    pub same: Option<usize>,
 }
 
 /// The layout of a plan.
 #[derive(Debug, Clone)]
 pub(super) struct Layout {
+    /// Whether integer sums have two words.
+    pub wide: bool,
     pub entry_words: usize,
-    pub measures: Vec<Slot>,
+    pub sums: Vec<Sum>,
+    /// Float measures and their words of the entry.
+    pub floats: Vec<(usize, usize)>,
+    /// Boolean measures and their bits of the flags.
+    pub bits: Vec<(usize, u32)>,
     pub place_word: Option<usize>,
     /// First word of the codes; the flags are the 32 bits behind the last code.
     pub codes_word: usize,
     pub codes: usize,
     pub horizons: Vec<HorizonLayout>,
-    /// Whether a horizon sums floats.
-    pub has_floats: bool,
+    /// Whether one of them is tracked.
+    pub has_tracked: bool,
     /// First word of the block with the codes' states, one word each.
     pub code_states: usize,
     pub block_words: usize,
+    pub code_reads: Vec<CodeRead>,
+    /// Column of the time since the key's row before: the bits of an f64, NaN where none is.
+    pub elapsed_column: Option<usize>,
+    /// Column of the place of the key's row before.
+    pub place_column: Option<usize>,
+    pub columns: usize,
 }
 
 impl Layout {
-    pub(super) fn new(plan: &OverPlan) -> Self {
-        let mut next = 1;
-        let mut bits = 0;
-        let measures = plan
-            .measures
-            .iter()
-            .map(|measure| match measure.kind {
-                MeasureKind::Boolean => {
-                    bits += 1;
-                    Slot::Bit(MEASURES_MAX as u32 + bits - 1)
-                }
-                _ => {
-                    next += 1;
-                    Slot::Word(next - 1)
-                }
-            })
-            .collect::<Vec<_>>();
-        let place_word = plan.place.as_ref().map(|_| {
-            next += 1;
-            next - 1
-        });
-        let codes_word = next;
-        // 1, 2, 4, 8 or 16 words: no entry straddles two cache lines.
-        let entry_words = (codes_word + (plan.codes.len() + 1).div_ceil(2)).next_power_of_two();
-
-        let mut block = HORIZONS;
-        let mut horizons = (0..plan.horizons.len())
-            .map(|horizon| lay_out_horizon(plan, horizon, &measures, &mut block))
-            .collect::<Vec<_>>();
-        let code_states = block;
-        block += plan.codes.len();
-        // Touched for nulls only: behind everything else.
-        for counts in horizons.iter_mut().flat_map(|horizon| &mut horizon.null_counts) {
-            counts.at = block;
-            block += counts.kind.words();
-        }
-        let block_words = block.next_multiple_of(LINE_WORDS);
-        Self {
-            entry_words,
-            measures,
-            place_word,
-            codes_word,
+    pub(super) fn new(plan: &OverPlan, wide: bool) -> Self {
+        let mut layout = Self {
+            wide,
+            entry_words: 1,
+            sums: Vec::new(),
+            floats: Vec::new(),
+            bits: Vec::new(),
+            place_word: None,
+            codes_word: 0,
             codes: plan.codes.len(),
-            has_floats: horizons.iter().any(|horizon| horizon.has_floats),
-            horizons,
-            code_states,
-            block_words,
+            horizons: Vec::new(),
+            has_tracked: false,
+            code_states: 0,
+            block_words: CURSORS + plan.horizons.len(),
+            code_reads: Vec::new(),
+            elapsed_column: None,
+            place_column: None,
+            columns: 0,
+        };
+        layout.lay_out_entry(plan);
+        for horizon in 0..plan.horizons.len() {
+            layout.lay_out_horizon(plan, horizon);
+        }
+        layout.has_tracked = layout.horizons.iter().any(|horizon| horizon.is_tracked);
+        layout.code_states = layout.block_words;
+        layout.block_words += plan.codes.len();
+        // Touched for nulls only: behind everything else.
+        for counts in layout.horizons.iter_mut().flat_map(|horizon| &mut horizon.null_counts) {
+            counts.at = layout.block_words;
+            layout.block_words += counts.kind.words();
+        }
+        layout.block_words = layout.block_words.next_multiple_of(LINE_WORDS);
+        layout.lay_out_reads(plan);
+        layout
+    }
+
+    fn lay_out_entry(&mut self, plan: &OverPlan) {
+        let mut next = 1;
+        for (measure, spec) in plan.measures.iter().enumerate() {
+            match spec.kind {
+                MeasureKind::Boolean => {
+                    let bit = MEASURES_MAX + self.bits.len();
+                    self.bits.push((measure, bit as u32));
+                }
+                MeasureKind::Float => {
+                    self.floats.push((measure, next));
+                    next += 1;
+                }
+                MeasureKind::Integer | MeasureKind::Decimal(..) => {
+                    let total = self.block_words;
+                    self.sums.push(Sum { measure, word: next, total });
+                    next += self.sum_words();
+                    self.block_words += self.sum_words();
+                }
+            }
+        }
+        if plan.place.is_some() {
+            self.place_word = Some(next);
+            next += 1;
+        }
+        self.codes_word = next;
+        self.entry_words = (next + (plan.codes.len() + 1).div_ceil(2)).next_power_of_two();
+    }
+
+    /// Words of an integer sum.
+    pub(super) fn sum_words(&self) -> usize {
+        1 + usize::from(self.wide)
+    }
+
+    fn take_columns(&mut self, columns: usize) -> usize {
+        self.columns += columns;
+        self.columns - columns
+    }
+
+    fn lay_out_horizon(&mut self, plan: &OverPlan, h: usize) {
+        let spec = &plan.horizons[h];
+        let mut horizon = HorizonLayout {
+            delay: spec.delay as u64,
+            span: spec.length as u64 + spec.delay as u64,
+            cursors: CURSORS + h,
+            rows_column: self.take_columns(1),
+            sums: Vec::new(),
+            accumulators: Vec::new(),
+            null_counts: Vec::new(),
+            counts_codes: plan.outputs.iter().any(|(_, output)| {
+                matches!(output, Output::Distinct { h: of, .. } | Output::CountSame { h: of, .. }
+                    if *of == h)
+            }),
+            has_floats: false,
+            is_tracked: false,
+        };
+        for measure in 0..plan.measures.len() {
+            let (needs_sum, needs_squares) = plan.needs(h, measure);
+            if !needs_sum {
+                continue;
+            }
+            if let Some(&sum) = self.sums.iter().find(|sum| sum.measure == measure) {
+                let column = self.take_columns(self.sum_words());
+                horizon.sums.push(SumRead { sum, column });
+                if needs_squares {
+                    let mut squares = self.accumulator(AccumulatorKind::SumOfSquares, measure);
+                    (squares.word, squares.total) = (sum.word, sum.total);
+                    horizon.accumulators.push(squares);
+                }
+            } else if let Some(&(_, word)) = self.floats.iter().find(|(m, _)| *m == measure) {
+                horizon.has_floats = true;
+                let kinds = [AccumulatorKind::FloatSum, AccumulatorKind::FloatSumOfSquares];
+                for kind in &kinds[..1 + usize::from(needs_squares)] {
+                    let accumulator = Accumulator { word, ..self.accumulator(*kind, measure) };
+                    horizon.accumulators.push(accumulator);
+                }
+            } else if let Some(&(_, bit)) = self.bits.iter().find(|(m, _)| *m == measure) {
+                let trues = self.accumulator(AccumulatorKind::Trues, measure);
+                horizon.accumulators.push(Accumulator { word: bit as usize, ..trues });
+            }
+            let column = self.take_columns(1);
+            let kind = AccumulatorKind::Nulls;
+            let measure = measure as u32;
+            let nulls = Accumulator { kind, measure, word: 0, total: 0, at: 0, column };
+            horizon.null_counts.push(nulls);
+        }
+        horizon.is_tracked = !horizon.accumulators.is_empty();
+        self.horizons.push(horizon);
+    }
+
+    /// An accumulator with its place in the block and its columns.
+    fn accumulator(&mut self, kind: AccumulatorKind, measure: usize) -> Accumulator {
+        let at = self.block_words;
+        self.block_words += kind.words();
+        let column = self.take_columns(kind.words());
+        Accumulator { kind, measure: measure as u32, word: 0, total: 0, at, column }
+    }
+
+    fn lay_out_reads(&mut self, plan: &OverPlan) {
+        for (_, output) in &plan.outputs {
+            match *output {
+                Output::Distinct { h, c } | Output::CountSame { h, c } => {
+                    let at = self.code_reads.iter().position(|read| (read.h, read.c) == (h, c));
+                    let at = at.unwrap_or_else(|| {
+                        let distinct = self.take_columns(1);
+                        self.code_reads.push(CodeRead { h, c, distinct, same: None });
+                        self.code_reads.len() - 1
+                    });
+                    let wants_same = matches!(output, Output::CountSame { .. });
+                    if wants_same && self.code_reads[at].same.is_none() {
+                        self.code_reads[at].same = Some(self.take_columns(1));
+                    }
+                }
+                Output::SincePrevious | Output::DistanceKm | Output::SpeedKmh
+                    if self.elapsed_column.is_none() =>
+                {
+                    self.elapsed_column = Some(self.take_columns(1));
+                    if self.place_word.is_some() {
+                        self.place_column = Some(self.take_columns(1));
+                    }
+                }
+                _ => {}
+            }
         }
     }
 
@@ -176,67 +335,5 @@ impl Layout {
     #[inline]
     pub(super) fn flags(&self, entry: &[u64]) -> u32 {
         self.code(entry, self.codes)
-    }
-}
-
-fn lay_out_horizon(
-    plan: &OverPlan,
-    horizon: usize,
-    slots: &[Slot],
-    block: &mut usize,
-) -> HorizonLayout {
-    let cursors = *block;
-    *block += 1;
-    let mut accumulators = Vec::new();
-    let mut null_counts = Vec::new();
-    let mut take = |kind: AccumulatorKind, measure: usize, word: usize| {
-        let list =
-            if kind == AccumulatorKind::Nulls { &mut null_counts } else { &mut accumulators };
-        list.push(Accumulator { kind, measure: measure as u32, word, at: *block });
-        if kind != AccumulatorKind::Nulls {
-            *block += kind.words();
-        }
-    };
-    for (measure, &slot) in slots.iter().enumerate() {
-        let (needs_sum, needs_squares) = plan.needs(horizon, measure);
-        if !needs_sum {
-            continue;
-        }
-        match slot {
-            Slot::Bit(bit) => take(AccumulatorKind::Trues, measure, bit as usize),
-            Slot::Word(word) if plan.measures[measure].kind == MeasureKind::Float => {
-                take(AccumulatorKind::FloatSum, measure, word);
-                if needs_squares {
-                    take(AccumulatorKind::FloatSumOfSquares, measure, word);
-                }
-            }
-            Slot::Word(word) => {
-                take(AccumulatorKind::Sum, measure, word);
-                if needs_squares {
-                    take(AccumulatorKind::SumOfSquares, measure, word);
-                }
-            }
-        }
-        take(AccumulatorKind::Nulls, measure, 0);
-    }
-    let spec = &plan.horizons[horizon];
-    let has_floats = accumulators.iter().any(|a| a.kind == AccumulatorKind::FloatSum);
-    let only_sum = match accumulators.as_slice() {
-        [only] if only.kind == AccumulatorKind::Sum => Some((only.word, only.at)),
-        _ => None,
-    };
-    let (length, delay) = (spec.length, spec.delay);
-    let counts_codes = plan.outputs.iter().any(|(_, output)| {
-        matches!(output, Output::Distinct { h, .. } | Output::CountSame { h, .. } if *h == horizon)
-    });
-    HorizonLayout {
-        length,
-        delay,
-        cursors,
-        accumulators,
-        null_counts,
-        only_sum,
-        counts_codes,
-        has_floats,
     }
 }

@@ -33,11 +33,12 @@ mod spec;
 mod state;
 #[cfg(test)]
 mod tests;
+mod widen;
 
 pub use operator::Over;
 pub use spec::{FLOAT_SUM_TOLERANCE, Horizon, Measure, MeasureKind, Output, OverPlan};
 
 /// Bytes that a row of this plan takes in its key's log, without slack.
 pub fn entry_bytes(plan: &OverPlan) -> usize {
-    layout::Layout::new(plan).entry_words * 8
+    layout::Layout::new(plan, false).entry_words * 8
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, Field, FieldRef, SchemaRef};
 
+use super::derive::Derive;
 use super::entries::{Entries, column};
 use super::raw::Raw;
 use super::spec::{Measure, MeasureKind, Output, OverPlan};
-use super::state::{OverState, Previous};
+use super::state::OverState;
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::operator::{KeyedEnrich, Rows, StateSize};
@@ -19,10 +20,6 @@ use crate::state::keys::KeyIndex;
 /// a DRAM access (about 100 ns) at some 10 ns a row; anything from 8 to 40 measured alike.
 const BLOCK_AHEAD: usize = 24;
 const LOG_AHEAD: usize = 10;
-
-/// Rows whose blocks are copied before they are taken apart into columns: some 200 bytes each,
-/// so that a chunk stays in L2.
-const CHUNK_ROWS: usize = 1024;
 
 /// Computes the columns of an [`OverPlan`] for the rows of one shard.
 pub struct Over {
@@ -54,41 +51,40 @@ impl Over {
             .map(|name| ValueCodes::new(input.field_with_name(name)?.data_type()))
             .collect::<Result<Vec<_>>>()?;
         let state = OverState::new(&plan);
-        let raw = Raw::new(&plan, &state.layout);
         Ok(Self {
             keys: KeyIndex::new(&types)?,
             codes,
             state,
             ids: Vec::new(),
             entries: Entries::default(),
-            raw,
+            raw: Raw::default(),
             plan,
         })
     }
 
     fn run(&mut self, batch: &Batch, rows: Rows<'_>) -> Result<()> {
         let times = batch.times.as_ref().ok_or_else(|| Error::usage("no event times"))?;
-        let stride = self.state.layout.entry_words;
         let slack = self.plan.memory_slack();
-        self.raw.has_nulls |= self.entries.has_nulls();
-        self.raw.clear(rows.len());
-        for i in 0..self.ids.len() {
+        self.state.widen_if_needed(&self.plan, self.entries.magnitude, rows.len());
+        self.raw.has_nulls |= self.entries.has_nulls;
+        self.raw.resize(&self.state.layout, rows.len());
+        for (i, &key) in self.ids.iter().enumerate() {
             if let Some(&key) = self.ids.get(i + BLOCK_AHEAD) {
                 self.state.prefetch_block(key);
             }
             if let Some(&key) = self.ids.get(i + LOG_AHEAD) {
                 self.state.prefetch_log(key);
             }
-            let key = self.ids[i];
-            let entry = &self.entries.words[i * stride..(i + 1) * stride];
             let largest = times.largest_before.as_ref().and_then(|largest| {
-                let largest = largest[rows.get(i)];
-                let behind = largest.saturating_sub(entry[0] as i64);
-                (largest > entry[0] as i64 && behind > slack).then_some(largest)
+                let (largest, time) = (largest[rows.get(i)], self.entries.times[i]);
+                let behind = largest.saturating_sub(time);
+                (largest > time && behind > slack).then_some(largest)
             });
             self.state.rows_beyond_memory += u64::from(largest.is_some());
-            let previous: Option<Previous> =
-                self.state.advance(key, entry, largest).map_err(|overflow| {
+            let has_nulls = self.raw.has_nulls;
+            let out = self.raw.row(i);
+            self.state.advance(key, &self.entries, i, largest, has_nulls, out).map_err(
+                |overflow| {
                     let column = &self.plan.measures[overflow.measure as usize].column;
                     Error::run(format!("the sum of squares of {column} does not fit into 128 bits"))
                         .at(format!(
@@ -97,13 +93,10 @@ impl Over {
                             batch.offsets.get(rows.get(i))
                         ))
                         .advise("scale the column down or leave its deviation out")
-                })?;
-            self.raw.push(&self.state, key, entry, previous);
-            if i % CHUNK_ROWS == CHUNK_ROWS - 1 {
-                self.raw.end_chunk(&self.state.layout);
-            }
+                },
+            )?;
         }
-        self.raw.end_chunk(&self.state.layout);
+        // Of all shards' rows: what is forgotten must not depend on the number of shards.
         let largest = times.time.iter().copied().max().unwrap_or(i64::MIN);
         self.state.end_batch(rows.len(), largest);
         Ok(())
@@ -123,8 +116,8 @@ impl KeyedEnrich for Over {
         self.entries.fill(&self.plan, &self.state.layout, &mut self.codes, batch, rows)?;
         self.state.ensure_keys(self.keys.len());
         self.run(batch, rows)?;
-        let stride = self.state.layout.entry_words;
-        self.raw.columns(&self.plan, &self.state.layout, &self.entries.words, stride)
+        let Self { plan, entries, raw, .. } = self;
+        Derive { plan, layout: &self.state.layout, entries, raw }.columns()
     }
 
     fn state(&self) -> StateSize {

@@ -88,28 +88,30 @@ impl Ring {
         self.words[self.word(sequence, stride)] as i64
     }
 
-    /// Brings the entry nearer to the core; a number out of range does nothing harmful.
-    #[inline]
-    pub(super) fn prefetch(&self, sequence: u32, stride: usize) {
-        let index = sequence.wrapping_sub(self.first);
-        if index <= self.len {
-            pelton_kernels::prefetch::prefetch_read(&self.words, self.slot_word(index, stride));
-        }
+    /// Entries that fit.
+    pub(super) fn capacity(&self) -> u32 {
+        self.capacity
     }
 
-    /// Adds an entry behind the last. The ring must not be full.
+    /// The entry with this sequence number, to be changed.
     #[inline]
-    pub(super) fn push(&mut self, entry: &[u64]) {
+    pub(super) fn entry_mut(&mut self, sequence: u32, stride: usize) -> &mut [u64] {
+        let at = self.word(sequence, stride);
+        &mut self.words[at..at + stride]
+    }
+
+    /// Makes an entry behind the last, of any content. The ring must not be full.
+    #[inline]
+    pub(super) fn push(&mut self, stride: usize) -> &mut [u64] {
         debug_assert!(!self.is_full());
-        let at = self.slot_word(self.len, entry.len());
-        self.words[at..at + entry.len()].copy_from_slice(entry);
+        let at = self.slot_word(self.len, stride);
         self.len += 1;
+        &mut self.words[at..at + stride]
     }
 
-    /// Adds an entry so that it gets this sequence number; later ones move up by one. The ring
-    /// must not be full.
-    pub(super) fn insert(&mut self, sequence: u32, entry: &[u64]) {
-        let stride = entry.len();
+    /// Makes an entry with this sequence number, a copy of the one that has it (or of anything,
+    /// at the end); that and all later ones move up by one. The ring must not be full.
+    pub(super) fn insert(&mut self, sequence: u32, stride: usize) {
         let index = sequence.wrapping_sub(self.first);
         debug_assert!(index <= self.len && !self.is_full());
         self.len += 1;
@@ -118,8 +120,6 @@ impl Ring {
             let target = self.slot_word(to, stride);
             self.words.copy_within(source..source + stride, target);
         }
-        let at = self.slot_word(index, stride);
-        self.words[at..at + stride].copy_from_slice(entry);
     }
 
     /// Forgets the front entry.
@@ -173,6 +173,20 @@ impl Ring {
         self.resize(capacity, stride);
     }
 
+    /// The same entries in another layout, made one after the other by `convert`.
+    pub(super) fn converted(
+        &self,
+        from: usize,
+        to: usize,
+        mut convert: impl FnMut(&[u64], &mut [u64]),
+    ) -> Self {
+        let mut words = Lines::zeroed(self.capacity as usize * to);
+        for (index, entry) in (0..self.len).zip(words.chunks_exact_mut(to)) {
+            convert(self.entry(self.first.wrapping_add(index), from), entry);
+        }
+        Self { words, head: 0, len: self.len, first: self.first, capacity: self.capacity }
+    }
+
     fn resize(&mut self, capacity: u32, stride: usize) {
         let mut words = Lines::zeroed(capacity as usize * stride);
         let before_wrap = self.len.min(self.capacity - self.head) as usize * stride;
@@ -187,6 +201,7 @@ impl Ring {
 }
 
 /// A ring for reading, with its place in registers.
+#[derive(Clone, Copy)]
 pub(super) struct View<'a> {
     words: &'a [u64],
     stride: usize,
@@ -212,14 +227,52 @@ impl View<'_> {
         self.first.wrapping_add(self.len)
     }
 
-    /// The entry with this sequence number.
+    /// Where the entry with this sequence number begins.
     #[inline]
-    pub(super) fn entry(&self, sequence: u32) -> &[u64] {
+    pub(super) fn place(&self, sequence: u32) -> usize {
         let slot = u64::from(self.head) + u64::from(sequence.wrapping_sub(self.first));
         let wrapped = slot.wrapping_sub(u64::from(self.capacity));
         // Below the capacity the difference wraps to a huge number: a conditional move.
-        let at = slot.min(wrapped) as usize * self.stride;
+        slot.min(wrapped) as usize * self.stride
+    }
+
+    /// The place behind a place.
+    #[inline]
+    pub(super) fn next(&self, place: usize) -> usize {
+        let next = place + self.stride;
+        if next == self.capacity as usize * self.stride { 0 } else { next }
+    }
+
+    /// A word of the entry that begins at a place.
+    #[inline]
+    pub(super) fn word(&self, place: usize, word: usize) -> u64 {
+        self.words[place + word]
+    }
+
+    /// The entry with this sequence number.
+    #[inline]
+    pub(super) fn entry(&self, sequence: u32) -> &[u64] {
+        let at = self.place(sequence);
         &self.words[at..at + self.stride]
+    }
+
+    /// Brings an entry nearer to the core; a number out of range does nothing harmful.
+    #[inline]
+    pub(super) fn prefetch(&self, sequence: u32) {
+        pelton_kernels::prefetch::prefetch_read(self.words, self.place(sequence));
+    }
+
+    /// Its event time.
+    #[inline]
+    pub(super) fn time(&self, sequence: u32) -> i64 {
+        self.words[self.place(sequence)] as i64
+    }
+
+    /// The entry behind the one with this sequence number, unless that is the last.
+    #[inline]
+    pub(super) fn following(&self, sequence: u32) -> Option<&[u64]> {
+        let next = sequence.wrapping_add(1);
+        (next != self.end()).then(|| self.entry(next))
     }
 }
 

@@ -243,7 +243,7 @@ impl OverPlan {
                 )));
             }
         }
-        let words = super::layout::Layout::new(self).entry_words;
+        let words = super::layout::Layout::new(self, false).entry_words;
         if words > super::layout::ENTRY_WORDS_MAX {
             return Err(Error::usage(format!(
                 "a row of one key's log would take {words} words; at most {} are possible",

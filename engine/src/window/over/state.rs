@@ -14,27 +14,25 @@
 //! given) counts only rows that are younger than `largest − R`, whatever is still in memory.
 //! *Windows are `lo..hi`*, `first ≤ lo ≤ hi ≤ end` (debug-asserted).
 
-use super::layout::{DISPLACED, FLAGS, HorizonLayout, LAST_TIME, Layout};
+use super::entries::Entries;
+use super::layout::{CURSORS, DISPLACED, FLAGS, HorizonLayout, LAST_TIME, Layout};
 use super::multiset::Multiset;
+use super::raw::RawRow;
 use super::ring::Ring;
 use super::row::RowContext;
 use super::spec::OverPlan;
 use crate::state::lines::{LINE_WORDS, Lines};
 
+/// Entries before the log's end that come with it: a line or two.
+const NEAR: u32 = 3;
+
 /// Keys in a segment of the block table: growing never moves blocks.
-const SEGMENT_KEYS: usize = 1024;
+pub(super) const SEGMENT_KEYS: usize = 1024;
 
 /// State word of a code column: the single value in the low half; in the high half 0 = no row
 /// yet, 1 = a single value, n + 2 = multiset n.
 pub(super) const SINGLE: u64 = 1;
 pub(super) const FIRST_MULTISET: u64 = 2;
-
-/// What the row before the current one (in time, of the same key) was.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Previous {
-    pub time: i64,
-    pub place: u64,
-}
 
 /// An aggregate whose exact value does not fit its accumulator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,10 +50,12 @@ pub(super) struct OverState {
     /// The watermark's delay.
     delay: u64,
     // Changes.
-    rings: Vec<Ring>,
-    segments: Vec<Lines>,
+    pub(super) rings: Vec<Ring>,
+    pub(super) segments: Vec<Lines>,
     multisets: Vec<Multiset>,
     sweep_next: usize,
+    /// Most entries that a log has had room for.
+    longest: u32,
     /// Largest time of all rows seen at the end of the last batch.
     largest: i64,
     pub rows_beyond_memory: u64,
@@ -70,13 +70,14 @@ pub(super) fn is_past(time: i64, now: i64, span: u64) -> bool {
 impl OverState {
     pub(super) fn new(plan: &OverPlan) -> Self {
         Self {
-            layout: Layout::new(plan),
+            layout: Layout::new(plan, false),
             memory: plan.reach() as u64 + plan.memory_slack() as u64,
             delay: plan.delay as u64,
             rings: Vec::new(),
             segments: Vec::new(),
             multisets: Vec::new(),
             sweep_next: 0,
+            longest: 0,
             largest: i64::MIN,
             rows_beyond_memory: 0,
         }
@@ -134,30 +135,35 @@ impl OverState {
     #[inline]
     pub(super) fn prefetch_log(&self, key: u32) {
         let ring = &self.rings[key as usize];
-        let stride = self.layout.entry_words;
+        let log = ring.view(self.layout.entry_words);
+        let end = log.end();
+        log.prefetch(end);
         let block = self.block(key);
-        ring.prefetch(ring.end(), stride);
-        for horizon in &self.layout.horizons {
-            let (lo, hi) = cursors(block, horizon);
-            // The entry that is likely to leave, and the one behind it that is looked at then.
-            ring.prefetch(lo, stride);
-            ring.prefetch(lo.wrapping_add(1), stride);
-            if horizon.delay > 0 {
-                ring.prefetch(hi, stride);
+        for cursors in &block[CURSORS..CURSORS + self.layout.horizons.len()] {
+            // The entries that are likely to leave and to enter; what lies beside the tail comes
+            // with it.
+            for cursor in [*cursors as u32, (cursors >> 32) as u32] {
+                if end.wrapping_sub(cursor) > NEAR {
+                    log.prefetch(cursor);
+                    log.prefetch(cursor.wrapping_add(1));
+                }
             }
         }
     }
 
-    /// Takes a row in and moves its key's windows to it. `entry` is laid out as the layout
-    /// says; `largest` is the largest time before the row where the row is later than the
-    /// memory slack allows for.
+    /// Takes a row in, moves its key's windows to it and writes what they hold to `out`.
+    /// `largest` is the largest time before the row where the row is later than the memory
+    /// slack allows for.
+    #[inline]
     pub(super) fn advance(
         &mut self,
         key: u32,
-        entry: &[u64],
+        entries: &Entries,
+        row: usize,
         largest: Option<i64>,
-    ) -> Result<Option<Previous>, Overflow> {
-        let time = entry[0] as i64;
+        has_nulls: bool,
+        out: RawRow<'_>,
+    ) -> Result<(), Overflow> {
         let words = self.layout.block_words;
         let at = (key as usize % SEGMENT_KEYS) * words;
         let mut row = RowContext {
@@ -165,30 +171,33 @@ impl OverState {
             ring: &mut self.rings[key as usize],
             block: &mut self.segments[key as usize / SEGMENT_KEYS][at..at + words],
             multisets: &mut self.multisets,
+            longest: &mut self.longest,
+            entries,
+            row,
+            has_nulls,
+            out,
             memory: self.memory,
-            time,
+            time: entries.times[row],
             own: 0,
             largest,
             overflow: None,
             counts_codes: false,
         };
-        row.note_codes(entry);
-        let in_order = row.ring.len() == 0 || time >= row.block[LAST_TIME] as i64;
-        let previous = if in_order {
-            let previous = row.last();
-            if row.block[FLAGS] & DISPLACED == 0 && largest.is_none() {
-                row.push_in_order(entry);
-            } else {
-                row.push_and_seek(entry);
-            }
-            row.block[LAST_TIME] = time as u64;
-            previous
-        } else {
-            row.insert_and_seek(entry)
-        };
+        row.run();
         match row.overflow {
-            None => Ok(previous),
+            None => Ok(()),
             Some(measure) => Err(Overflow { measure }),
+        }
+    }
+
+    /// Widens the sums to 128 bits where some window of the next `rows` rows might not fit into
+    /// 64, `magnitude` being the bits of the largest value so far.
+    pub(super) fn widen_if_needed(&mut self, plan: &OverPlan, magnitude: u64, rows: usize) {
+        let value_bits = u64::BITS - magnitude.leading_zeros();
+        let rows = u64::from(self.longest) + rows as u64;
+        let row_bits = u64::BITS - rows.leading_zeros();
+        if !self.layout.wide && !self.layout.sums.is_empty() && value_bits + row_bits > 62 {
+            self.widen(plan);
         }
     }
 
@@ -322,26 +331,6 @@ pub(super) fn count_codes(
             } else {
                 multiset.remove(layout.code(entry, code), window);
             }
-        }
-    }
-}
-
-/// Counts of one code column of one key, for reading.
-pub(super) enum CodeCounts<'a> {
-    /// All rows hold this value.
-    Single(u32),
-    /// Values are counted.
-    Many(&'a Multiset),
-}
-
-impl OverState {
-    /// The counts of a code column of a key that has had a row.
-    #[inline]
-    pub(super) fn code_counts(&self, key: u32, code: usize) -> CodeCounts<'_> {
-        let state = self.block(key)[self.layout.code_states + code];
-        match state >> 32 {
-            0 | SINGLE => CodeCounts::Single(state as u32),
-            n => CodeCounts::Many(&self.multisets[(n - FIRST_MULTISET) as usize]),
         }
     }
 }
