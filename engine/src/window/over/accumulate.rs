@@ -21,6 +21,10 @@ pub(super) fn accumulate<const ADD: bool>(
             step::<ADD>(&mut block[nulls.at], flags >> nulls.measure & 1);
         }
     }
+    if let Some((bit, at)) = horizon.only_trues {
+        step::<ADD>(&mut block[at], flags >> bit & 1);
+        return;
+    }
     for accumulator in &horizon.accumulators {
         let at = accumulator.at;
         match accumulator.kind {

@@ -2,6 +2,7 @@
 //! deviations and speeds, a column at a time.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Decimal128Array, Float64Array, Int64Array};
@@ -17,10 +18,12 @@ use crate::error::{Error, Result};
 
 /// A batch whose rows have gone through the state.
 pub(super) struct Derive<'a> {
-    pub plan: &'a OverPlan,
-    pub layout: &'a Layout,
-    pub entries: &'a Entries,
-    pub raw: &'a Raw,
+    plan: &'a OverPlan,
+    layout: &'a Layout,
+    entries: &'a Entries,
+    raw: &'a Raw,
+    /// Computed for the first of the columns that need them.
+    distances_km: OnceCell<Vec<f64>>,
 }
 
 /// The running values of a measure in a horizon, less the row's own share where asked for.
@@ -31,7 +34,16 @@ enum Sums<'a> {
     Floats(Vec<(DoubleDouble, NonFinite)>),
 }
 
-impl Derive<'_> {
+impl<'a> Derive<'a> {
+    pub(super) fn new(
+        plan: &'a OverPlan,
+        layout: &'a Layout,
+        entries: &'a Entries,
+        raw: &'a Raw,
+    ) -> Self {
+        Self { plan, layout, entries, raw, distances_km: OnceCell::new() }
+    }
+
     /// The columns of the plan.
     pub(super) fn columns(&self) -> Result<Vec<ArrayRef>> {
         let columns = self.plan.outputs.iter();
@@ -98,10 +110,16 @@ impl Derive<'_> {
         valid.iter().zip(own).map(|(&n, own)| n - own).collect()
     }
 
+    /// The rows' own values of a measure that is no boolean.
+    fn values(&self, m: usize) -> &[u64] {
+        let word = self.layout.word_of(m);
+        self.entries.word(word.expect("every measure but booleans has a word in the entry"))
+    }
+
     /// The row's own value of a measure: an integer or the bits of a float, 0 for null.
     fn own_bits(&self, m: usize) -> Cow<'_, [u64]> {
         match self.layout.bits.iter().find(|(measure, _)| *measure == m) {
-            None => Cow::Borrowed(&self.entries.values[m]),
+            None => Cow::Borrowed(self.values(m)),
             Some(&(_, bit)) => {
                 self.entries.flags.iter().map(|flags| u64::from(flags >> bit & 1)).collect()
             }
@@ -131,7 +149,7 @@ impl Derive<'_> {
             *other = NonFinite::load(&[a[i], b[i]], 0);
         }
         if without_own {
-            let own = &self.entries.values[m];
+            let own = self.values(m);
             for (i, (sum, other)) in sums.iter_mut().enumerate() {
                 let is_null = self.entries.flags[i] >> m & 1 == 1;
                 match f64::from_bits(own[i]) {
@@ -225,7 +243,7 @@ impl Derive<'_> {
         let without_own = self.takes_own_out(h, own);
         let n = self.counted(h, m, without_own);
         let scale = self.scale(m);
-        let counted = n.iter().map(|&n| n as f64);
+        let counted = n.iter().map(|&n| n as i64 as f64);
         let means: ScalarBuffer<f64> = match self.sums(h, m, without_own) {
             Sums::Narrow(sums) => {
                 counted.zip(sums.iter()).map(|(n, &sum)| sum as i64 as f64 / (n * scale)).collect()
@@ -285,7 +303,7 @@ impl Derive<'_> {
         let column = column.expect("every deviation has its squares: both come from the plan");
         let mut squares = self.doubles(column);
         if without_own {
-            for ((square, _), &x) in squares.iter_mut().zip(&self.entries.values[m]) {
+            for ((square, _), &x) in squares.iter_mut().zip(self.values(m)) {
                 let x = f64::from_bits(x);
                 if x.is_finite() {
                     let (product, rest) = super::numbers::two_square(x);
@@ -319,12 +337,17 @@ impl Derive<'_> {
     }
 
     /// Distances to the place before, and NaN where one of the two is unknown.
-    fn distances(&self) -> Vec<f64> {
+    fn distances(&self) -> &[f64] {
+        self.distances_km.get_or_init(|| self.measure_distances())
+    }
+
+    fn measure_distances(&self) -> Vec<f64> {
         let rows = self.raw.rows();
         let Some(column) = self.layout.place_column else {
             return vec![f64::NAN; rows];
         };
-        let (here, there) = (&self.entries.places, self.raw.column(column));
+        let place = self.layout.place_word.expect("a place before comes with the place itself");
+        let (here, there) = (self.entries.word(place), self.raw.column(column));
         // What is unknown is put at 0, 0 on its way through the kernel.
         let known = |place: u64| if place == NO_PLACE { (0, 0) } else { place_parts(place) };
         let parts = |places: &[u64]| -> (Vec<i32>, Vec<i32>) {
@@ -346,7 +369,7 @@ impl Derive<'_> {
     }
 
     fn distance(&self) -> ArrayRef {
-        Arc::new(without_nan(self.distances()))
+        Arc::new(without_nan(self.distances().to_vec()))
     }
 
     fn speed(&self) -> ArrayRef {
@@ -354,7 +377,7 @@ impl Derive<'_> {
         let speed = |(km, elapsed): (f64, f64)| {
             if elapsed > 0.0 { km / (elapsed / units_per_hour) } else { f64::NAN }
         };
-        let speeds = self.distances().into_iter().zip(self.elapsed()).map(speed);
+        let speeds = self.distances().iter().copied().zip(self.elapsed()).map(speed);
         Arc::new(without_nan(speeds.collect()))
     }
 }
@@ -407,7 +430,8 @@ fn power_of_ten(scale: i8) -> f64 {
 }
 
 fn integers(values: &[u64]) -> ArrayRef {
-    Arc::new(Int64Array::from_iter_values(values.iter().map(|&n| n as i64)))
+    let values: Vec<i64> = values.iter().map(|&n| n as i64).collect();
+    Arc::new(Int64Array::from(values))
 }
 
 /// Null where there are fewer than `least` values.

@@ -4,7 +4,7 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{self as types, ArrowPrimitiveType, DataType};
 
 use super::layout::{Layout, NULL_BITS};
-use super::spec::{MeasureKind, OverPlan};
+use super::spec::OverPlan;
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::operator::Rows;
@@ -16,14 +16,12 @@ pub(super) const NO_PLACE: u64 = 1 << 31 | 1 << 63;
 /// Degrees to fixed point and back: 1e-7 degree is about 1 cm.
 const FIXED_PER_DEGREE: f64 = 1e7;
 
-/// The rows of one shard of one batch, a column each.
+/// The rows of one shard of one batch, a column for each word of an entry.
 #[derive(Debug, Default)]
 pub(super) struct Entries {
-    pub times: Vec<i64>,
-    /// Of each measure its integers or the bits of its floats, 0 where it is null; nothing of
-    /// booleans.
-    pub values: Vec<Vec<u64>>,
-    pub places: Vec<u64>,
+    /// Word w of row i stands at `w · rows + i`. Where entries hold sums, this is the value.
+    words: Vec<u64>,
+    rows: usize,
     pub codes: Vec<Vec<u32>>,
     /// Which measures are null, and which booleans are true.
     pub flags: Vec<u32>,
@@ -46,61 +44,77 @@ impl Entries {
         let times = batch.times.as_ref().ok_or_else(|| {
             Error::usage("a window needs event times").advise("call event_time(...) before it")
         })?;
-        gather(&times.time, rows, &mut self.times, |time| time);
+        self.rows = rows.len();
+        self.words.clear();
+        self.words.resize(layout.entry_words * rows.len(), 0);
+        gather(&times.time, rows, self.word_mut(0), |time| time as u64);
         self.flags.clear();
         self.flags.resize(rows.len(), 0);
         self.has_nulls = false;
-        self.values.resize_with(plan.measures.len(), Vec::new);
         for (m, measure) in plan.measures.iter().enumerate() {
             let column = column(batch, &measure.column)?;
             self.fill_nulls(column, rows, m);
-            if measure.kind != MeasureKind::Boolean {
-                fill_values(&mut self.values[m], column, &measure.column, rows)?;
+            if let Some(word) = layout.word_of(m) {
+                fill_values(self.word_mut(word), column, &measure.column, rows)?;
             }
         }
         for sum in &layout.sums {
             // All bits that differ from the sign's, of all values.
-            let values = self.values[sum.measure].iter().map(|&x| x as i64);
+            let values = self.word(sum.word).iter().map(|&x| x as i64);
             self.magnitude |= values.fold(0, |bits, x| bits | (x ^ x >> 63) as u64);
         }
         for &(m, bit) in &layout.bits {
             let name = &plan.measures[m].column;
             self.fill_bits(column(batch, name)?, name, rows, bit)?;
         }
-        if let (Some(_), Some((lat, lon))) = (layout.place_word, &plan.place) {
+        if let (Some(word), Some((lat, lon))) = (layout.place_word, &plan.place) {
             let (lat, lon) = (float(batch, lat)?, float(batch, lon)?);
-            self.fill_places(lat, lon, rows);
+            fill_places(self.word_mut(word), lat, lon, rows);
         }
         self.codes.resize_with(codes.len(), Vec::new);
         for ((index, name), out) in codes.iter_mut().zip(&plan.codes).zip(&mut self.codes) {
             out.clear();
             index.codes(column(batch, name)?, rows, out)?;
         }
+        self.pack_codes(layout);
         Ok(())
     }
 
-    /// Writes what a row's entry holds, but for the sums.
-    #[inline]
-    pub(super) fn write(&self, row: usize, layout: &Layout, entry: &mut [u64]) {
-        entry[0] = self.times[row] as u64;
-        for &(measure, word) in &layout.floats {
-            entry[word] = self.values[measure][row];
-        }
-        if let Some(word) = layout.place_word {
-            entry[word] = self.places[row];
-        }
-        let flags = u64::from(self.flags[row]);
-        match self.codes.as_slice() {
-            [] => entry[layout.codes_word] = flags,
-            [codes] => entry[layout.codes_word] = u64::from(codes[row]) | flags << 32,
-            codes => {
-                entry[layout.codes_word..=layout.codes_word + layout.codes / 2].fill(0);
-                for (code, codes) in codes.iter().enumerate() {
-                    entry[layout.codes_word + code / 2] |=
-                        u64::from(codes[row]) << (32 * (code % 2));
-                }
-                entry[layout.codes_word + layout.codes / 2] |= flags << (32 * (layout.codes % 2));
+    /// Codes and flags, two a word.
+    fn pack_codes(&mut self, layout: &Layout) {
+        let halves = self.codes.iter().chain([&self.flags]);
+        for (i, halves) in halves.enumerate() {
+            let at = (layout.codes_word + i / 2) * self.rows;
+            let words = &mut self.words[at..at + self.rows];
+            for (word, &half) in words.iter_mut().zip(halves) {
+                *word |= u64::from(half) << (32 * (i % 2));
             }
+        }
+    }
+
+    /// A word of the entries, of all rows.
+    pub(super) fn word(&self, word: usize) -> &[u64] {
+        &self.words[word * self.rows..(word + 1) * self.rows]
+    }
+
+    fn word_mut(&mut self, word: usize) -> &mut [u64] {
+        &mut self.words[word * self.rows..(word + 1) * self.rows]
+    }
+
+    /// A word of the entry of a row.
+    #[inline(always)]
+    pub(super) fn get(&self, row: usize, word: usize) -> u64 {
+        self.words[word * self.rows + row]
+    }
+
+    /// Copies the entry of a row.
+    #[inline(always)]
+    pub(super) fn write(&self, row: usize, entry: &mut [u64]) {
+        let words = &self.words[row..];
+        let mut at = 0;
+        for slot in entry {
+            *slot = words[at];
+            at += self.rows;
         }
     }
 
@@ -125,43 +139,56 @@ impl Entries {
         }
         Ok(())
     }
+}
 
-    fn fill_places(
-        &mut self,
-        lat: &arrow::array::Float64Array,
-        lon: &arrow::array::Float64Array,
-        rows: Rows<'_>,
-    ) {
-        self.places.clear();
-        if lat.null_count() + lon.null_count() > 0 {
-            let place = |row| match lat.is_null(row) || lon.is_null(row) {
-                true => NO_PLACE,
-                false => fixed_place(lat.value(row), lon.value(row)),
-            };
-            self.places.extend((0..rows.len()).map(|i| place(rows.get(i))));
-            return;
+fn fill_places(
+    out: &mut [u64],
+    lat: &arrow::array::Float64Array,
+    lon: &arrow::array::Float64Array,
+    rows: Rows<'_>,
+) {
+    if lat.null_count() + lon.null_count() > 0 {
+        for (i, out) in out.iter_mut().enumerate() {
+            let row = rows.get(i);
+            let known = lat.is_valid(row) && lon.is_valid(row);
+            *out = if known { fixed_place(lat.value(row), lon.value(row)) } else { NO_PLACE };
         }
-        let (lat, lon) = (lat.values(), lon.values());
-        match rows {
-            Rows::All(n) => {
-                let places = lat[..n].iter().zip(&lon[..n]);
-                self.places.extend(places.map(|(&lat, &lon)| fixed_place(lat, lon)));
+        return;
+    }
+    let (lat, lon) = (lat.values(), lon.values());
+    match rows {
+        Rows::All(n) => {
+            for ((out, &lat), &lon) in out.iter_mut().zip(&lat[..n]).zip(&lon[..n]) {
+                *out = fixed_place(lat, lon);
             }
-            Rows::Some(rows) => {
-                let rows = rows.iter().map(|&row| row as usize);
-                self.places.extend(rows.map(|row| fixed_place(lat[row], lon[row])));
+        }
+        Rows::Some(rows) => {
+            for (out, &row) in out.iter_mut().zip(rows) {
+                *out = fixed_place(lat[row as usize], lon[row as usize]);
             }
         }
     }
 }
 
-/// Appends the rows of a column to `out`, which is cleared first.
+/// Writes the rows of a column to `out`.
 #[inline]
-fn gather<T: Copy, U>(values: &[T], rows: Rows<'_>, out: &mut Vec<U>, convert: impl FnMut(T) -> U) {
-    out.clear();
+fn gather<T: Copy>(
+    values: &[T],
+    rows: Rows<'_>,
+    out: &mut [u64],
+    mut convert: impl FnMut(T) -> u64,
+) {
     match rows {
-        Rows::All(n) => out.extend(values[..n].iter().copied().map(convert)),
-        Rows::Some(rows) => out.extend(rows.iter().map(|&row| values[row as usize]).map(convert)),
+        Rows::All(n) => {
+            for (out, &value) in out.iter_mut().zip(&values[..n]) {
+                *out = convert(value);
+            }
+        }
+        Rows::Some(rows) => {
+            for (out, &row) in out.iter_mut().zip(rows) {
+                *out = convert(values[row as usize]);
+            }
+        }
     }
 }
 
@@ -207,7 +234,7 @@ pub(super) fn place_parts(place: u64) -> (i32, i32) {
     (place as u32 as i32, (place >> 32) as u32 as i32)
 }
 
-fn fill_values(out: &mut Vec<u64>, array: &ArrayRef, name: &str, rows: Rows<'_>) -> Result<()> {
+fn fill_values(out: &mut [u64], array: &ArrayRef, name: &str, rows: Rows<'_>) -> Result<()> {
     macro_rules! each {
         ($kind:ty, $convert:expr) => {
             fill(out, array.as_primitive::<$kind>(), rows, $convert)
@@ -249,7 +276,7 @@ fn fill_values(out: &mut Vec<u64>, array: &ArrayRef, name: &str, rows: Rows<'_>)
 }
 
 fn fill<T: ArrowPrimitiveType>(
-    out: &mut Vec<u64>,
+    out: &mut [u64],
     values: &arrow::array::PrimitiveArray<T>,
     rows: Rows<'_>,
     mut convert: impl FnMut(T::Native) -> u64,
@@ -258,11 +285,10 @@ fn fill<T: ArrowPrimitiveType>(
     match values.nulls().filter(|nulls| nulls.null_count() > 0) {
         None => gather(values.values(), rows, out, convert),
         Some(nulls) => {
-            out.clear();
-            out.extend((0..rows.len()).map(|i| {
+            for (i, out) in out.iter_mut().enumerate() {
                 let row = rows.get(i);
-                if nulls.is_null(row) { 0 } else { convert(values.value(row)) }
-            }));
+                *out = if nulls.is_null(row) { 0 } else { convert(values.value(row)) };
+            }
         }
     }
 }

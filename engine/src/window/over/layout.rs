@@ -123,6 +123,10 @@ pub(super) struct HorizonLayout {
     pub has_floats: bool,
     /// Whether rows are counted in and out one by one, because the horizon keeps accumulators.
     pub is_tracked: bool,
+    /// Where the only accumulator counts true values: its bit and its word of the block.
+    pub only_trues: Option<(usize, usize)>,
+    /// Words of the block and the columns that they are written to.
+    pub copies: Vec<(usize, usize)>,
 }
 
 /// Distinct values, or rows with the row's own value, of a code column in one horizon.
@@ -254,6 +258,8 @@ impl Layout {
             }),
             has_floats: false,
             is_tracked: false,
+            only_trues: None,
+            copies: Vec::new(),
         };
         for measure in 0..plan.measures.len() {
             let (needs_sum, needs_squares) = plan.needs(h, measure);
@@ -286,6 +292,15 @@ impl Layout {
             horizon.null_counts.push(nulls);
         }
         horizon.is_tracked = !horizon.accumulators.is_empty();
+        horizon.only_trues = match horizon.accumulators.as_slice() {
+            [only] if only.kind == AccumulatorKind::Trues => Some((only.word, only.at)),
+            _ => None,
+        };
+        for accumulator in &horizon.accumulators {
+            let words = 0..accumulator.kind.words();
+            let copies = words.map(|word| (accumulator.at + word, accumulator.column + word));
+            horizon.copies.extend(copies);
+        }
         self.horizons.push(horizon);
     }
 
@@ -323,6 +338,13 @@ impl Layout {
                 _ => {}
             }
         }
+    }
+
+    /// Word of the entry with a measure's sum or value; a boolean has none.
+    pub(super) fn word_of(&self, measure: usize) -> Option<usize> {
+        let sum = self.sums.iter().find(|sum| sum.measure == measure).map(|sum| sum.word);
+        let float = || self.floats.iter().find(|(m, _)| *m == measure).map(|(_, word)| *word);
+        sum.or_else(float)
     }
 
     /// Word and shift of a code in an entry.

@@ -29,6 +29,7 @@ mod operator;
 mod raw;
 mod ring;
 mod row;
+mod slide;
 mod spec;
 mod state;
 #[cfg(test)]

@@ -65,7 +65,6 @@ impl Over {
     fn run(&mut self, batch: &Batch, rows: Rows<'_>) -> Result<()> {
         let times = batch.times.as_ref().ok_or_else(|| Error::usage("no event times"))?;
         let slack = self.plan.memory_slack();
-        self.state.widen_if_needed(&self.plan, self.entries.magnitude, rows.len());
         self.raw.has_nulls |= self.entries.has_nulls;
         self.raw.resize(&self.state.layout, rows.len());
         for (i, &key) in self.ids.iter().enumerate() {
@@ -76,7 +75,7 @@ impl Over {
                 self.state.prefetch_log(key);
             }
             let largest = times.largest_before.as_ref().and_then(|largest| {
-                let (largest, time) = (largest[rows.get(i)], self.entries.times[i]);
+                let (largest, time) = (largest[rows.get(i)], self.entries.get(i, 0) as i64);
                 let behind = largest.saturating_sub(time);
                 (largest > time && behind > slack).then_some(largest)
             });
@@ -114,10 +113,13 @@ impl KeyedEnrich for Over {
         self.ids.clear();
         self.keys.ids(&columns, rows, &mut self.ids)?;
         self.entries.fill(&self.plan, &self.state.layout, &mut self.codes, batch, rows)?;
+        if self.state.widen_if_needed(&self.plan, self.entries.magnitude, rows.len()) {
+            self.entries.fill(&self.plan, &self.state.layout, &mut self.codes, batch, rows)?;
+        }
         self.state.ensure_keys(self.keys.len());
         self.run(batch, rows)?;
         let Self { plan, entries, raw, .. } = self;
-        Derive { plan, layout: &self.state.layout, entries, raw }.columns()
+        Derive::new(plan, &self.state.layout, entries, raw).columns()
     }
 
     fn state(&self) -> StateSize {

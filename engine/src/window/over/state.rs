@@ -20,6 +20,7 @@ use super::multiset::Multiset;
 use super::raw::RawRow;
 use super::ring::Ring;
 use super::row::RowContext;
+use super::slide::{Counter, Tracks, last, push, slide, write_codes, write_previous};
 use super::spec::OverPlan;
 use crate::state::lines::{LINE_WORDS, Lines};
 
@@ -125,8 +126,10 @@ impl OverState {
         let words = self.layout.block_words;
         let segment = &self.segments[key as usize / SEGMENT_KEYS];
         let at = (key as usize % SEGMENT_KEYS) * words;
-        for line in (0..words).step_by(LINE_WORDS) {
-            pelton_kernels::prefetch::prefetch_read(segment, at + line);
+        let mut line = at;
+        while line < at + words {
+            pelton_kernels::prefetch::prefetch_read(segment, line);
+            line += LINE_WORDS;
         }
         pelton_kernels::prefetch::prefetch_read(&self.rings, key as usize);
     }
@@ -162,29 +165,55 @@ impl OverState {
         row: usize,
         largest: Option<i64>,
         has_nulls: bool,
-        out: RawRow<'_>,
+        mut out: RawRow<'_>,
     ) -> Result<(), Overflow> {
         let words = self.layout.block_words;
         let at = (key as usize % SEGMENT_KEYS) * words;
-        let mut row = RowContext {
-            layout: &self.layout,
-            ring: &mut self.rings[key as usize],
-            block: &mut self.segments[key as usize / SEGMENT_KEYS][at..at + words],
-            multisets: &mut self.multisets,
-            longest: &mut self.longest,
-            entries,
-            row,
-            has_nulls,
-            out,
-            memory: self.memory,
-            time: entries.times[row],
-            own: 0,
-            largest,
-            overflow: None,
-            counts_codes: false,
-        };
-        row.run();
-        match row.overflow {
+        let block = &mut self.segments[key as usize / SEGMENT_KEYS][at..at + words];
+        let ring = &mut self.rings[key as usize];
+        let time = entries.get(row, 0) as i64;
+        let is_common = ring.len() > 0
+            && !ring.is_full()
+            && time >= block[LAST_TIME] as i64
+            && block[FLAGS] & DISPLACED == 0
+            && largest.is_none();
+        let codes = if is_common { known_codes(&self.layout, block, entries, row) } else { None };
+        let mut overflow = None;
+        if let Some(counts_codes) = codes {
+            let layout = &self.layout;
+            let previous = last(layout, ring);
+            push(layout, ring, block, entries, row);
+            block[LAST_TIME] = time as u64;
+            let log = ring.view(layout.entry_words);
+            let tracks = Tracks { all: has_nulls || layout.wide, codes: counts_codes };
+            let multisets = &mut self.multisets;
+            let mut counter =
+                Counter { layout, log, block, multisets, counts_codes, overflow: &mut overflow };
+            slide(&mut counter, tracks, has_nulls, out.again(), time);
+            write_previous(layout, time, previous, out.again());
+            write_codes(layout, block, &self.multisets, entries, row, out);
+        } else {
+            let mut row = RowContext {
+                layout: &self.layout,
+                ring,
+                block,
+                multisets: &mut self.multisets,
+                longest: &mut self.longest,
+                entries,
+                row,
+                has_nulls,
+                out,
+                memory: self.memory,
+                time,
+                own: 0,
+                largest,
+                overflow: None,
+                counts_codes: false,
+            };
+            row.run();
+            overflow = row.overflow;
+        }
+        match overflow {
             None => Ok(()),
             Some(measure) => Err(Overflow { measure }),
         }
@@ -192,13 +221,15 @@ impl OverState {
 
     /// Widens the sums to 128 bits where some window of the next `rows` rows might not fit into
     /// 64, `magnitude` being the bits of the largest value so far.
-    pub(super) fn widen_if_needed(&mut self, plan: &OverPlan, magnitude: u64, rows: usize) {
+    pub(super) fn widen_if_needed(&mut self, plan: &OverPlan, magnitude: u64, rows: usize) -> bool {
         let value_bits = u64::BITS - magnitude.leading_zeros();
         let rows = u64::from(self.longest) + rows as u64;
         let row_bits = u64::BITS - rows.leading_zeros();
-        if !self.layout.wide && !self.layout.sums.is_empty() && value_bits + row_bits > 62 {
+        let widen = !self.layout.wide && !self.layout.sums.is_empty() && value_bits + row_bits > 62;
+        if widen {
             self.widen(plan);
         }
+        widen
     }
 
     /// Ends a batch whose largest time is `largest`: frees what some idle keys still hold.
@@ -240,6 +271,22 @@ impl OverState {
             }
         }
     }
+}
+
+/// Whether values are counted, where the row's values bring nothing new: each code column has
+/// one value and the row has it, or its values are counted already.
+#[inline]
+fn known_codes(layout: &Layout, block: &[u64], entries: &Entries, row: usize) -> Option<bool> {
+    let mut counts = false;
+    for (code, codes) in entries.codes.iter().enumerate() {
+        let state = block[layout.code_states + code];
+        if state >> 32 >= FIRST_MULTISET {
+            counts = true;
+        } else if state != (SINGLE << 32 | u64::from(codes[row])) {
+            return None;
+        }
+    }
+    Some(counts)
 }
 
 /// Pops rows that are `memory` or more before `now` and behind all cursors.
