@@ -121,12 +121,32 @@ pub(super) struct HorizonLayout {
     pub counts_codes: bool,
     /// Whether one of them sums floats.
     pub has_floats: bool,
-    /// Whether rows are counted in and out one by one, because the horizon keeps accumulators.
-    pub is_tracked: bool,
     /// Where the only accumulator counts true values: its bit and its word of the block.
     pub only_trues: Option<(usize, usize)>,
     /// Words of the block and the columns that they are written to.
     pub copies: Vec<(usize, usize)>,
+}
+
+/// A horizon that the short cut of the common row can do: cursors, at most one sum of 64 bits,
+/// and at most one count of true values.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Hot {
+    /// Index of the horizon.
+    pub index: usize,
+    pub delay: i64,
+    /// Length + delay.
+    pub span: i64,
+    pub rows_column: u32,
+    /// The sum: its word of the entry, its total in the block, its column.
+    pub sum: Option<(u32, u32, u32)>,
+    /// Word of the block with the count of true values, and its column.
+    pub trues: Option<(u32, u32)>,
+    /// How far the bit stands from the right in the entry's word with the flags.
+    pub shift: u32,
+    /// Whether values of code columns are counted in this window.
+    pub counts_codes: bool,
+    /// Whether it is to be passed over, because it keeps more than that.
+    pub is_tracked: bool,
 }
 
 /// Distinct values, or rows with the row's own value, of a code column in one horizon.
@@ -154,8 +174,15 @@ pub(super) struct Layout {
     pub codes_word: usize,
     pub codes: usize,
     pub horizons: Vec<HorizonLayout>,
+    /// The same, for the short cut of the common row: those that end at the row, those that ended
+    /// before, each without and then with a count of true values; last what is passed over.
+    pub hot: Vec<Hot>,
+    /// Where in `hot` the four kinds stand.
+    pub kinds: [std::ops::Range<usize>; 4],
     /// Whether one of them is tracked.
     pub has_tracked: bool,
+    /// Longest span; the short cut is for times that it can be subtracted from.
+    pub reach: u64,
     /// First word of the block with the codes' states, one word each.
     pub code_states: usize,
     pub block_words: usize,
@@ -179,7 +206,10 @@ impl Layout {
             codes_word: 0,
             codes: plan.codes.len(),
             horizons: Vec::new(),
+            hot: Vec::new(),
+            kinds: [0..0, 0..0, 0..0, 0..0],
             has_tracked: false,
+            reach: plan.reach() as u64,
             code_states: 0,
             block_words: CURSORS + plan.horizons.len(),
             code_reads: Vec::new(),
@@ -191,7 +221,17 @@ impl Layout {
         for horizon in 0..plan.horizons.len() {
             layout.lay_out_horizon(plan, horizon);
         }
-        layout.has_tracked = layout.horizons.iter().any(|horizon| horizon.is_tracked);
+        let horizons = layout.horizons.iter().enumerate();
+        let mut hot: Vec<Hot> = horizons.map(|(h, horizon)| layout.hot(h, horizon)).collect();
+        layout.has_tracked = hot.iter().any(|hot| hot.is_tracked);
+        hot.sort_by_key(|hot| (hot.is_tracked, hot.delay > 0, hot.trues.is_some()));
+        layout.kinds = [(false, false), (false, true), (true, false), (true, true)].map(|kind| {
+            let is_kind =
+                |hot: &Hot| !hot.is_tracked && (hot.delay > 0, hot.trues.is_some()) == kind;
+            let first = hot.iter().position(is_kind).unwrap_or(0);
+            first..first + hot.iter().filter(|hot| is_kind(hot)).count()
+        });
+        layout.hot = hot;
         layout.code_states = layout.block_words;
         layout.block_words += plan.codes.len();
         // Touched for nulls only: behind everything else.
@@ -257,7 +297,6 @@ impl Layout {
                     if *of == h)
             }),
             has_floats: false,
-            is_tracked: false,
             only_trues: None,
             copies: Vec::new(),
         };
@@ -291,7 +330,6 @@ impl Layout {
             let nulls = Accumulator { kind, measure, word: 0, total: 0, at: 0, column };
             horizon.null_counts.push(nulls);
         }
-        horizon.is_tracked = !horizon.accumulators.is_empty();
         horizon.only_trues = match horizon.accumulators.as_slice() {
             [only] if only.kind == AccumulatorKind::Trues => Some((only.word, only.at)),
             _ => None,
@@ -302,6 +340,36 @@ impl Layout {
             horizon.copies.extend(copies);
         }
         self.horizons.push(horizon);
+    }
+
+    fn hot(&self, index: usize, horizon: &HorizonLayout) -> Hot {
+        let sum =
+            |read: &SumRead| (read.sum.word as u32, read.sum.total as u32, read.column as u32);
+        let trues = horizon.accumulators.first().filter(|_| horizon.only_trues.is_some());
+        let keeps_more = !horizon.accumulators.is_empty() && trues.is_none();
+        Hot {
+            index,
+            delay: horizon.delay as i64,
+            span: i64::try_from(horizon.span).unwrap_or(i64::MAX),
+            rows_column: horizon.rows_column as u32,
+            sum: horizon.sums.first().map(sum),
+            trues: trues.map(|trues| (trues.at as u32, trues.column as u32)),
+            shift: trues.map_or(0, |trues| self.flags_shift() + trues.word as u32),
+            counts_codes: horizon.counts_codes,
+            is_tracked: self.wide
+                || keeps_more
+                || horizon.sums.len() > 1
+                || i64::try_from(horizon.span).is_err(),
+        }
+    }
+
+    /// Word of the entry with the flags.
+    pub(super) fn flags_word(&self) -> usize {
+        self.codes_word + self.codes / 2
+    }
+
+    fn flags_shift(&self) -> u32 {
+        32 * (self.codes as u32 % 2)
     }
 
     /// An accumulator with its place in the block and its columns.

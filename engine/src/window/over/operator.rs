@@ -9,7 +9,7 @@ use super::derive::Derive;
 use super::entries::{Entries, column};
 use super::raw::Raw;
 use super::spec::{Measure, MeasureKind, Output, OverPlan};
-use super::state::OverState;
+use super::state::{Common, OverState};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::operator::{KeyedEnrich, Rows, StateSize};
@@ -67,6 +67,13 @@ impl Over {
         let slack = self.plan.memory_slack();
         self.raw.has_nulls |= self.entries.has_nulls;
         self.raw.resize(&self.state.layout, rows.len());
+        let has_nulls = self.raw.has_nulls;
+        let earliest = self.entries.word(0).iter().map(|&time| time as i64).min();
+        let is_extreme = earliest.is_some_and(|earliest| {
+            earliest.checked_sub_unsigned(self.state.layout.reach).is_none()
+        });
+        let general = has_nulls || self.state.layout.wide || is_extreme;
+        let common = Common { has_nulls, general };
         for (i, &key) in self.ids.iter().enumerate() {
             if let Some(&key) = self.ids.get(i + BLOCK_AHEAD) {
                 self.state.prefetch_block(key);
@@ -80,9 +87,8 @@ impl Over {
                 (largest > time && behind > slack).then_some(largest)
             });
             self.state.rows_beyond_memory += u64::from(largest.is_some());
-            let has_nulls = self.raw.has_nulls;
             let out = self.raw.row(i);
-            self.state.advance(key, &self.entries, i, largest, has_nulls, out).map_err(
+            self.state.advance(key, &self.entries, i, largest, common, out).map_err(
                 |overflow| {
                     let column = &self.plan.measures[overflow.measure as usize].column;
                     Error::run(format!("the sum of squares of {column} does not fit into 128 bits"))

@@ -227,20 +227,32 @@ impl View<'_> {
         self.first.wrapping_add(self.len)
     }
 
-    /// Where the entry with this sequence number begins.
+    /// The slot of the entry with this sequence number.
     #[inline]
-    pub(super) fn place(&self, sequence: u32) -> usize {
+    pub(super) fn slot(&self, sequence: u32) -> usize {
         let slot = u64::from(self.head) + u64::from(sequence.wrapping_sub(self.first));
         let wrapped = slot.wrapping_sub(u64::from(self.capacity));
         // Below the capacity the difference wraps to a huge number: a conditional move.
-        slot.min(wrapped) as usize * self.stride
+        slot.min(wrapped) as usize
     }
 
-    /// The place behind a place.
+    /// The slot behind a slot.
     #[inline]
-    pub(super) fn next(&self, place: usize) -> usize {
-        let next = place + self.stride;
-        if next == self.capacity as usize * self.stride { 0 } else { next }
+    pub(super) fn next_slot(&self, slot: usize) -> usize {
+        if slot + 1 == self.capacity as usize { 0 } else { slot + 1 }
+    }
+
+    /// The slots, for entries of `N` words.
+    #[inline]
+    pub(super) fn entries<const N: usize>(&self) -> &[[u64; N]] {
+        debug_assert_eq!(N, self.stride);
+        self.words.as_chunks().0
+    }
+
+    /// Where the entry with this sequence number begins.
+    #[inline]
+    pub(super) fn place(&self, sequence: u32) -> usize {
+        self.slot(sequence) * self.stride
     }
 
     /// A word of the entry that begins at a place.

@@ -11,7 +11,7 @@ use super::slide::{
     Counter, Previous, Tracks, add, last, previous_at, push, settle, slide, write_codes,
     write_horizon, write_previous,
 };
-use super::state::{FIRST_MULTISET, SINGLE, cursors, is_past, pop_forgotten, set_cursors};
+use super::state::{Common, FIRST_MULTISET, SINGLE, cursors, is_past, pop_forgotten, set_cursors};
 
 /// What counts entries of the row's key in and out.
 macro_rules! counter {
@@ -37,8 +37,7 @@ pub(super) struct RowContext<'a> {
     pub longest: &'a mut u32,
     pub entries: &'a Entries,
     pub row: usize,
-    /// Whether a null has ever come.
-    pub has_nulls: bool,
+    pub common: Common,
     pub out: RawRow<'a>,
     pub memory: u64,
     pub time: i64,
@@ -62,11 +61,10 @@ impl RowContext<'_> {
                     self.make_room();
                 }
                 push(self.layout, self.ring, self.block, self.entries, self.row);
-                let tracks =
-                    Tracks { all: self.has_nulls || self.layout.wide, codes: self.counts_codes };
+                let tracks = Tracks { all: self.common.general, codes: self.counts_codes };
                 let time = self.time;
                 let mut counter = counter!(self);
-                slide(&mut counter, tracks, self.has_nulls, self.out.again(), time);
+                slide(&mut counter, tracks, self.common.has_nulls, self.out.again(), time);
             } else {
                 self.push_and_seek();
             }
@@ -220,7 +218,14 @@ impl RowContext<'_> {
             if horizon.has_floats {
                 settle(layout, horizon, &log, self.block, &mut self.overflow);
             }
-            write_horizon(layout, horizon, &log, self.block, self.has_nulls, self.out.again());
+            write_horizon(
+                layout,
+                horizon,
+                &log,
+                self.block,
+                self.common.has_nulls,
+                self.out.again(),
+            );
         }
     }
 

@@ -7,7 +7,7 @@
 
 use super::accumulate::accumulate;
 use super::entries::{Entries, NO_PLACE};
-use super::layout::{Accumulator, AccumulatorKind, HorizonLayout, Layout, Sum};
+use super::layout::{Accumulator, AccumulatorKind, CURSORS, HorizonLayout, Hot, Layout, Sum};
 use super::multiset::Multiset;
 use super::numbers::{load_i128, store_i128};
 use super::raw::RawRow;
@@ -64,17 +64,25 @@ pub(super) fn slide(
     mut out: RawRow<'_>,
     time: i64,
 ) {
+    let layout = counter.layout;
     if !tracks.all {
-        slide_plain(counter.layout, tracks, counter.log, counter.block, out.again(), time);
+        let short_cut = match layout.entry_words {
+            2 => slide_hot::<2>,
+            4 => slide_hot::<4>,
+            8 => slide_hot::<8>,
+            _ => slide_hot::<16>,
+        };
+        short_cut(layout, tracks, counter.log, counter.block, out.again(), time);
     }
-    if tracks.all || tracks.codes || counter.layout.has_tracked {
+    if tracks.all || tracks.codes || layout.has_tracked {
         counter.slide(tracks, has_nulls, out, time);
     }
 }
 
-/// Which horizons count rows in and out for this row.
+/// Which horizons count rows in and out one by one for this row.
 #[derive(Clone, Copy)]
 pub(super) struct Tracks {
+    /// All, because nulls have come, sums are wide, or times are extreme.
     pub all: bool,
     /// Those that count values, because the key has more than one.
     pub codes: bool,
@@ -82,16 +90,15 @@ pub(super) struct Tracks {
 
 impl Tracks {
     #[inline]
-    fn tracks(self, horizon: &HorizonLayout) -> bool {
-        self.all || horizon.is_tracked || self.codes && horizon.counts_codes
+    fn tracks(self, hot: &Hot) -> bool {
+        self.all || hot.is_tracked || self.codes && hot.counts_codes
     }
 }
 
-/// Moves the horizons that keep nothing but their cursors to the row at the log's end, and
-/// writes what they hold: rows leave by their times alone, and no cursor can run past the row
-/// itself. A function of its arguments, so that the log's place stays in registers.
+/// Moves the horizons that are [`Hot`] to the row at the log's end, and writes what they hold:
+/// rows leave by their times alone, and no cursor can run past the row itself.
 #[inline(never)]
-fn slide_plain(
+fn slide_hot<const N: usize>(
     layout: &Layout,
     tracks: Tracks,
     log: View<'_>,
@@ -99,40 +106,82 @@ fn slide_plain(
     mut out: RawRow<'_>,
     time: i64,
 ) {
-    let end = log.end();
-    for horizon in &layout.horizons {
-        if tracks.tracks(horizon) {
-            continue;
-        }
-        let (mut lo, mut hi) = cursors(block, horizon);
-        let mut left = log.place(lo);
-        if let Some(bound) = time.checked_sub_unsigned(horizon.span) {
-            while log.word(left, 0) as i64 <= bound {
+    let [plain, trues, delayed, delayed_trues] = &layout.kinds;
+    let at = At { tracks, log, time, flags: layout.flags_word() };
+    at.slide::<N, false, false>(&layout.hot[plain.clone()], block, out.again());
+    at.slide::<N, false, true>(&layout.hot[trues.clone()], block, out.again());
+    at.slide::<N, true, false>(&layout.hot[delayed.clone()], block, out.again());
+    at.slide::<N, true, true>(&layout.hot[delayed_trues.clone()], block, out.again());
+}
+
+/// The row that horizons slide to.
+#[derive(Clone, Copy)]
+struct At<'a> {
+    tracks: Tracks,
+    log: View<'a>,
+    time: i64,
+    /// Word of the entry with the flags.
+    flags: usize,
+}
+
+impl At<'_> {
+    /// Slides horizons of one kind: whether they ended before the row, and whether they count
+    /// true values.
+    #[inline(always)]
+    fn slide<const N: usize, const DELAYED: bool, const TRUES: bool>(
+        self,
+        hots: &[Hot],
+        block: &mut [u64],
+        mut out: RawRow<'_>,
+    ) {
+        let Self { tracks, log, time, flags } = self;
+        let entries = log.entries::<N>();
+        let is_true = |slot: usize, hot: &Hot| (entries[slot][flags] >> hot.shift & 1) as i64;
+        for hot in hots {
+            if tracks.codes && hot.counts_codes {
+                continue;
+            }
+            let cursor = &mut block[CURSORS + hot.index];
+            let (mut lo, mut hi) = (*cursor as u32, (*cursor >> 32) as u32);
+            let mut trues = 0;
+            let mut left = log.slot(lo);
+            let bound = time - hot.span;
+            while entries[left][0] as i64 <= bound {
+                if TRUES {
+                    trues -= is_true(left, hot);
+                }
                 lo = lo.wrapping_add(1);
-                left = log.next(left);
+                left = log.next_slot(left);
             }
-        }
-        if horizon.delay == 0 {
-            set_cursors(block, horizon, lo, end);
-            out.set(horizon.rows_column, end.wrapping_sub(lo).into());
-            for read in &horizon.sums {
-                let sum = block[read.sum.total].wrapping_sub(log.word(left, read.sum.word));
-                out.set(read.column, sum);
+            let mut right = 0;
+            if DELAYED {
+                right = log.slot(hi);
+                let bound = time - hot.delay;
+                while entries[right][0] as i64 <= bound {
+                    if TRUES {
+                        trues += is_true(right, hot);
+                    }
+                    hi = hi.wrapping_add(1);
+                    right = log.next_slot(right);
+                }
+            } else {
+                if TRUES {
+                    trues += is_true(log.slot(hi), hot);
+                }
+                hi = log.end();
             }
-            continue;
-        }
-        let mut right = log.place(hi);
-        if let Some(bound) = time.checked_sub_unsigned(horizon.delay) {
-            while log.word(right, 0) as i64 <= bound {
-                hi = hi.wrapping_add(1);
-                right = log.next(right);
+            *cursor = u64::from(lo) | u64::from(hi) << 32;
+            out.set(hot.rows_column as usize, hi.wrapping_sub(lo).into());
+            if let Some((word, total, column)) = hot.sum {
+                let word = word as usize;
+                let upper = if DELAYED { entries[right][word] } else { block[total as usize] };
+                out.set(column as usize, upper.wrapping_sub(entries[left][word]));
             }
-        }
-        set_cursors(block, horizon, lo, hi);
-        out.set(horizon.rows_column, hi.wrapping_sub(lo).into());
-        for read in &horizon.sums {
-            let (right, left) = (log.word(right, read.sum.word), log.word(left, read.sum.word));
-            out.set(read.column, right.wrapping_sub(left));
+            if let Some((at, column)) = hot.trues.filter(|_| TRUES) {
+                let count = &mut block[at as usize];
+                *count = count.wrapping_add_signed(trues);
+                out.set(column as usize, *count);
+            }
         }
     }
 }
@@ -148,13 +197,14 @@ pub(super) struct Counter<'a> {
 }
 
 impl Counter<'_> {
-    /// As [`slide_plain`], for the horizons that count rows in and out.
+    /// As [`slide_hot`], for the horizons that count rows in and out.
     fn slide(&mut self, tracks: Tracks, has_nulls: bool, mut out: RawRow<'_>, time: i64) {
         let Self { layout, log, .. } = *self;
-        for (window, horizon) in layout.horizons.iter().enumerate() {
-            if !tracks.tracks(horizon) {
+        for hot in &layout.hot {
+            if !tracks.tracks(hot) {
                 continue;
             }
+            let (window, horizon) = (hot.index, &layout.horizons[hot.index]);
             let (mut lo, mut hi) = cursors(self.block, horizon);
             if horizon.delay > 0 {
                 while is_past(log.time(hi), time, horizon.delay) {

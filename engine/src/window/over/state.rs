@@ -35,6 +35,15 @@ pub(super) const SEGMENT_KEYS: usize = 1024;
 pub(super) const SINGLE: u64 = 1;
 pub(super) const FIRST_MULTISET: u64 = 2;
 
+/// What holds for all rows of a batch.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Common {
+    /// Whether a null has ever come.
+    pub has_nulls: bool,
+    /// Whether no horizon can take the short cut.
+    pub general: bool,
+}
+
 /// An aggregate whose exact value does not fit its accumulator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Overflow {
@@ -145,11 +154,12 @@ impl OverState {
         for cursors in &block[CURSORS..CURSORS + self.layout.horizons.len()] {
             // The entries that are likely to leave and to enter; what lies beside the tail comes
             // with it.
-            for cursor in [*cursors as u32, (cursors >> 32) as u32] {
-                if end.wrapping_sub(cursor) > NEAR {
-                    log.prefetch(cursor);
-                    log.prefetch(cursor.wrapping_add(1));
-                }
+            let (lo, hi) = (*cursors as u32, (cursors >> 32) as u32);
+            if end.wrapping_sub(lo) > NEAR {
+                log.prefetch(lo);
+            }
+            if end.wrapping_sub(hi) > NEAR {
+                log.prefetch(hi);
             }
         }
     }
@@ -164,7 +174,7 @@ impl OverState {
         entries: &Entries,
         row: usize,
         largest: Option<i64>,
-        has_nulls: bool,
+        common: Common,
         mut out: RawRow<'_>,
     ) -> Result<(), Overflow> {
         let words = self.layout.block_words;
@@ -185,11 +195,11 @@ impl OverState {
             push(layout, ring, block, entries, row);
             block[LAST_TIME] = time as u64;
             let log = ring.view(layout.entry_words);
-            let tracks = Tracks { all: has_nulls || layout.wide, codes: counts_codes };
+            let tracks = Tracks { all: common.general, codes: counts_codes };
             let multisets = &mut self.multisets;
             let mut counter =
                 Counter { layout, log, block, multisets, counts_codes, overflow: &mut overflow };
-            slide(&mut counter, tracks, has_nulls, out.again(), time);
+            slide(&mut counter, tracks, common.has_nulls, out.again(), time);
             write_previous(layout, time, previous, out.again());
             write_codes(layout, block, &self.multisets, entries, row, out);
         } else {
@@ -201,7 +211,7 @@ impl OverState {
                 longest: &mut self.longest,
                 entries,
                 row,
-                has_nulls,
+                common,
                 out,
                 memory: self.memory,
                 time,
