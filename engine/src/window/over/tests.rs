@@ -10,7 +10,7 @@ use arrow::array::{
     StringArray, TimestampMicrosecondArray,
 };
 use arrow::buffer::{BooleanBuffer, ScalarBuffer};
-use arrow::datatypes::{DataType, Float64Type, Int64Type};
+use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type};
 use proptest::prelude::*;
 
 use super::*;
@@ -76,6 +76,26 @@ fn plan(delay: i64) -> OverPlan {
     }
 }
 
+/// Horizons that keep little: what the short cut of the common row is for, of each kind.
+fn lean(delay: i64) -> OverPlan {
+    let outputs = [
+        ("count_0", Output::Count { h: 0 }),
+        ("sum_1", Output::Sum { h: 1, m: 0 }),
+        ("mean_1", Output::Mean { h: 1, m: 0 }),
+        ("distinct_1", Output::Distinct { h: 1, c: 0 }),
+        ("sum_2", Output::Sum { h: 2, m: 0 }),
+        ("own_mean_2", Output::OwnMean { h: 2, m: 0 }),
+        ("share_2", Output::Mean { h: 2, m: 2 }),
+        ("sum_3", Output::Sum { h: 3, m: 0 }),
+        ("count_3", Output::Count { h: 3 }),
+        ("share_4", Output::Mean { h: 4, m: 2 }),
+        ("sum_4", Output::Sum { h: 4, m: 0 }),
+        ("same_0", Output::CountSame { h: 0, c: 0 }),
+    ];
+    let outputs = outputs.map(|(name, output)| (name.to_owned(), output)).to_vec();
+    OverPlan { outputs, ..plan(delay) }
+}
+
 fn record_batch(rows: &[Row]) -> RecordBatch {
     let cents = Decimal128Array::from_iter(rows.iter().map(|r| r.cents.map(i128::from)))
         .with_precision_and_scale(12, 2)
@@ -132,11 +152,10 @@ fn batches(rows: &[Row], sizes: &[usize], delay: i64) -> Vec<Batch> {
     out
 }
 
-fn run(rows: &[Row], sizes: &[usize], delay: i64) -> Vec<ArrayRef> {
-    let plan = plan(delay);
+fn run(rows: &[Row], sizes: &[usize], plan: &OverPlan) -> Vec<ArrayRef> {
     let mut over = Over::new(plan.clone(), &record_batch(&[]).schema()).unwrap();
     let mut columns: Vec<Vec<ArrayRef>> = vec![Vec::new(); plan.outputs.len()];
-    for batch in batches(rows, sizes, delay) {
+    for batch in batches(rows, sizes, plan.delay) {
         let parts = over.on_batch(&batch, Rows::All(batch.len())).unwrap();
         for (column, part) in columns.iter_mut().zip(parts) {
             column.push(part);
@@ -183,9 +202,7 @@ fn close(found: f64, wanted: f64) -> bool {
 fn optional(array: &ArrayRef, row: usize) -> Option<f64> {
     array.is_valid(row).then(|| match array.data_type() {
         DataType::Int64 => array.as_primitive::<Int64Type>().value(row) as f64,
-        DataType::Decimal128(..) => {
-            array.as_primitive::<arrow::datatypes::Decimal128Type>().value(row) as f64
-        }
+        DataType::Decimal128(..) => array.as_primitive::<Decimal128Type>().value(row) as f64,
         _ => array.as_primitive::<Float64Type>().value(row),
     })
 }
@@ -239,24 +256,39 @@ fn expected(rows: &[Row], i: usize, horizon: Horizon, plan: &OverPlan) -> [Optio
     ]
 }
 
-fn check(rows: &[Row], sizes: &[usize], delay: i64) {
-    let plan = plan(delay);
-    let columns = run(rows, sizes, delay);
+/// Where an output stands in what [`expected`] gives for its horizon; none for those of the row
+/// before.
+fn place(output: Output) -> Option<(usize, usize)> {
+    Some(match output {
+        Output::Count { h } => (h, 0),
+        Output::CountValid { h, m: 0 } => (h, 1),
+        Output::Sum { h, m: 0 } => (h, 2),
+        Output::Mean { h, m: 0 } => (h, 3),
+        Output::StdDev { h, m: 0 } => (h, 4),
+        Output::OwnMean { h, m: 0 } => (h, 5),
+        Output::OwnStdDev { h, m: 0 } => (h, 6),
+        Output::Sum { h, m: 1 } => (h, 7),
+        Output::StdDev { h, m: 1 } => (h, 8),
+        Output::OwnMean { h, m: 1 } => (h, 9),
+        Output::Mean { h, m: 2 } => (h, 10),
+        Output::Distinct { h, .. } => (h, 11),
+        Output::CountSame { h, .. } => (h, 12),
+        _ => return None,
+    })
+}
+
+fn check(rows: &[Row], sizes: &[usize], plan: &OverPlan) {
+    let columns = run(rows, sizes, plan);
     for i in 0..rows.len() {
-        for (h, &horizon) in HORIZONS.iter().enumerate() {
-            for (c, wanted) in expected(rows, i, horizon, &plan).into_iter().enumerate() {
-                let at = h * 13 + c;
-                let found = optional(&columns[at], i);
-                let same = match (found, wanted) {
-                    (Some(found), Some(wanted)) => close(found, wanted),
-                    (found, wanted) => found == wanted,
-                };
-                assert!(
-                    same,
-                    "{} of row {i} {:?}: {found:?}, not {wanted:?}",
-                    plan.outputs[at].0, rows[i]
-                );
-            }
+        let wanted = HORIZONS.map(|horizon| expected(rows, i, horizon, plan));
+        for ((name, output), column) in plan.outputs.iter().zip(&columns) {
+            let Some((h, at)) = place(*output) else { continue };
+            let (found, wanted) = (optional(column, i), wanted[h][at]);
+            let same = match (found, wanted) {
+                (Some(found), Some(wanted)) => close(found, wanted),
+                (found, wanted) => found == wanted,
+            };
+            assert!(same, "{name} of row {i} {:?}: {found:?}, not {wanted:?}", rows[i]);
         }
     }
 }
@@ -315,7 +347,48 @@ proptest! {
         sizes in prop::collection::vec(1usize..40, 1..6),
         delay in 0i64..20,
     ) {
-        check(&rows(steps), &sizes, delay);
+        check(&rows(steps), &sizes, &plan(delay));
+    }
+
+    #[test]
+    fn lean_horizons_equal_their_definition(
+        steps in prop::collection::vec(row(), 0..120),
+        sizes in prop::collection::vec(1usize..40, 1..6),
+        delay in 0i64..20,
+        nulls_from in prop::sample::select(vec![0usize, 60, 1000]),
+    ) {
+        let mut rows = rows(steps);
+        for row in rows.iter_mut().take(nulls_from) {
+            row.cents = row.cents.or(Some(7));
+            row.fraud = row.fraud.or(Some(true));
+        }
+        check(&rows, &sizes, &lean(delay));
+    }
+
+    #[test]
+    fn sums_widen_before_they_overflow(
+        steps in prop::collection::vec((row(), any::<i64>()), 1..120),
+        sizes in prop::collection::vec(1usize..40, 1..6),
+        small in 0usize..80,
+    ) {
+        let (steps, huge): (Vec<_>, Vec<_>) = steps.into_iter().unzip();
+        let mut rows = rows(steps);
+        for (row, huge) in rows.iter_mut().zip(huge).skip(small) {
+            row.cents = row.cents.map(|_| huge);
+        }
+        let plan = lean(3);
+        let columns = run(&rows, &sizes, &plan);
+        for (i, row) in rows.iter().enumerate() {
+            for (h, at) in [(1, 1), (2, 4), (3, 7), (4, 10)] {
+                let window = window(&rows, i, HORIZONS[h], &plan);
+                let values: Vec<i128> =
+                    window.iter().filter_map(|r| r.cents).map(i128::from).collect();
+                let wanted = (!values.is_empty()).then(|| values.iter().sum::<i128>());
+                let column = columns[at].as_primitive::<Decimal128Type>();
+                let found = column.is_valid(i).then(|| column.value(i));
+                prop_assert_eq!(found, wanted, "horizon {} of row {} {:?}", h, i, row);
+            }
+        }
     }
 
     #[test]
@@ -324,9 +397,9 @@ proptest! {
         sizes in prop::collection::vec(1usize..40, 1..6),
     ) {
         let rows = rows(steps);
-        let one = run(&rows, &[1], 2);
-        let many = run(&rows, &sizes, 2);
-        let whole = run(&rows, &[rows.len()], 2);
+        let one = run(&rows, &[1], &plan(2));
+        let many = run(&rows, &sizes, &plan(2));
+        let whole = run(&rows, &[rows.len()], &plan(2));
         for ((one, many), whole) in one.iter().zip(&many).zip(&whole) {
             // Compared as bits: NaN equals itself.
             prop_assert_eq!(format!("{:?}", one), format!("{:?}", many));
@@ -351,16 +424,18 @@ fn plain(time: i64) -> Row {
 fn extreme_times_and_borders() {
     let times =
         [i64::MIN, i64::MIN, i64::MIN + 9, i64::MIN + 10, 0, 10, 10, i64::MAX - 1, i64::MAX];
-    check(&times.map(plain), &[3], 0);
-    check(&[plain(0), plain(10), plain(9), plain(0), plain(10)], &[2], 5);
+    for plan in [plan(0), lean(0)] {
+        check(&times.map(plain), &[3], &plan);
+    }
+    check(&[plain(0), plain(10), plain(9), plain(0), plain(10)], &[2], &plan(5));
 }
 
 #[test]
 fn the_left_end_is_open_and_the_right_end_closed() {
-    let columns = run(&[plain(0), plain(10), plain(20)], &[3], 0);
+    let columns = run(&[plain(0), plain(10), plain(20)], &[3], &plan(0));
     // 10 units: the row exactly 10 before is out. 1 unit that ended 1 before: time t − 1 only.
     assert_eq!(columns[0].as_primitive::<Int64Type>().values(), &[1, 1, 1]);
-    let columns = run(&[plain(0), plain(1), plain(2)], &[3], 0);
+    let columns = run(&[plain(0), plain(1), plain(2)], &[3], &plan(0));
     assert_eq!(columns[4 * 13].as_primitive::<Int64Type>().values(), &[0, 1, 1]);
 }
 
@@ -369,7 +444,7 @@ fn previous_place_and_speed() {
     let mut rows = [plain(0), plain(3600), plain(3600), plain(3600)];
     rows[1].lat = 11.0;
     rows[3].lat = f64::NAN;
-    let columns = run(&rows, &[2], 0);
+    let columns = run(&rows, &[2], &plan(0));
     let [since, km, speed] = &columns[columns.len() - 3..] else { panic!("three columns") };
     assert_eq!(optional(since, 0), None);
     assert_eq!(optional(since, 1), Some(3600.0));
@@ -386,7 +461,7 @@ fn huge_floats_leave_no_trace() {
     let mut rows: Vec<Row> = (0..6).map(|i| plain(i * 4)).collect();
     rows[0].level = Some(f64::MAX);
     rows[1].level = Some(f64::MAX);
-    let columns = run(&rows, &[1], 0);
+    let columns = run(&rows, &[1], &plan(0));
     let sums = columns[7].as_primitive::<Float64Type>();
     assert_eq!(sums.value(1), f64::INFINITY);
     assert_eq!(sums.value(5), 4.5);
