@@ -127,8 +127,8 @@ pub(super) struct HorizonLayout {
     pub copies: Vec<(usize, usize)>,
 }
 
-/// A horizon that the short cut of the common row can do: cursors, at most one sum of 64 bits,
-/// and at most one count of true values.
+/// A horizon as the short cut of the common row sees it: cursors, at most one sum of 64 bits, and
+/// at most one running value.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Hot {
     /// Index of the horizon.
@@ -139,14 +139,31 @@ pub(super) struct Hot {
     pub rows_column: u32,
     /// The sum: its word of the entry, its total in the block, its column.
     pub sum: Option<(u32, u32, u32)>,
-    /// Word of the block with the count of true values, and its column.
-    pub trues: Option<(u32, u32)>,
+    /// Word of the block with the count of true values, or the sum of squares of the summed
+    /// measure, and its column.
+    pub extra: Option<(u32, u32)>,
+    pub kind: Kind,
     /// How far the bit stands from the right in the entry's word with the flags.
     pub shift: u32,
     /// Whether values of code columns are counted in this window.
     pub counts_codes: bool,
-    /// Whether it is to be passed over, because it keeps more than that.
-    pub is_tracked: bool,
+}
+
+/// What a [`Hot`] horizon keeps beside its cursors; how the kinds are sorted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Kind {
+    /// It ends at the row, and keeps nothing.
+    Plain,
+    /// It ends at the row and counts true values.
+    Trues,
+    /// It ends at the row and sums squares, in 64 bits while they fit.
+    Squares,
+    /// It ended before the row, and keeps nothing.
+    Delayed,
+    /// It ended before the row and counts true values.
+    DelayedTrues,
+    /// It keeps more: the short cut passes it over.
+    Tracked,
 }
 
 /// Distinct values, or rows with the row's own value, of a code column in one horizon.
@@ -174,11 +191,10 @@ pub(super) struct Layout {
     pub codes_word: usize,
     pub codes: usize,
     pub horizons: Vec<HorizonLayout>,
-    /// The same, for the short cut of the common row: those that end at the row, those that ended
-    /// before, each without and then with a count of true values; last what is passed over.
+    /// The same, for the short cut of the common row, sorted by kind.
     pub hot: Vec<Hot>,
-    /// Where in `hot` the four kinds stand.
-    pub kinds: [std::ops::Range<usize>; 4],
+    /// Where in `hot` the kinds stand, up to [`Kind::DelayedTrues`].
+    pub kinds: [std::ops::Range<usize>; 5],
     /// Whether one of them is tracked.
     pub has_tracked: bool,
     /// Longest span; the short cut is for times that it can be subtracted from.
@@ -207,7 +223,7 @@ impl Layout {
             codes: plan.codes.len(),
             horizons: Vec::new(),
             hot: Vec::new(),
-            kinds: [0..0, 0..0, 0..0, 0..0],
+            kinds: std::array::from_fn(|_| 0..0),
             has_tracked: false,
             reach: plan.reach() as u64,
             code_states: 0,
@@ -223,14 +239,13 @@ impl Layout {
         }
         let horizons = layout.horizons.iter().enumerate();
         let mut hot: Vec<Hot> = horizons.map(|(h, horizon)| layout.hot(h, horizon)).collect();
-        layout.has_tracked = hot.iter().any(|hot| hot.is_tracked);
-        hot.sort_by_key(|hot| (hot.is_tracked, hot.delay > 0, hot.trues.is_some()));
-        layout.kinds = [(false, false), (false, true), (true, false), (true, true)].map(|kind| {
-            let is_kind =
-                |hot: &Hot| !hot.is_tracked && (hot.delay > 0, hot.trues.is_some()) == kind;
-            let first = hot.iter().position(is_kind).unwrap_or(0);
-            first..first + hot.iter().filter(|hot| is_kind(hot)).count()
+        hot.sort_by_key(|hot| hot.kind);
+        let kinds = [Kind::Plain, Kind::Trues, Kind::Squares, Kind::Delayed, Kind::DelayedTrues];
+        layout.kinds = kinds.map(|kind| {
+            let first = hot.partition_point(|hot| hot.kind < kind);
+            first..hot.partition_point(|hot| hot.kind <= kind)
         });
+        layout.has_tracked = hot.iter().any(|hot| hot.kind == Kind::Tracked);
         layout.hot = hot;
         layout.code_states = layout.block_words;
         layout.block_words += plan.codes.len();
@@ -345,21 +360,29 @@ impl Layout {
     fn hot(&self, index: usize, horizon: &HorizonLayout) -> Hot {
         let sum =
             |read: &SumRead| (read.sum.word as u32, read.sum.total as u32, read.column as u32);
-        let trues = horizon.accumulators.first().filter(|_| horizon.only_trues.is_some());
-        let keeps_more = !horizon.accumulators.is_empty() && trues.is_none();
+        let extra = horizon.accumulators.first();
+        let delayed = horizon.delay > 0;
+        let kind = match horizon.accumulators.as_slice() {
+            _ if self.wide || horizon.sums.len() > 1 => Kind::Tracked,
+            _ if i64::try_from(horizon.span).is_err() => Kind::Tracked,
+            [] if delayed => Kind::Delayed,
+            [] => Kind::Plain,
+            [only] if only.kind == AccumulatorKind::Trues && delayed => Kind::DelayedTrues,
+            [only] if only.kind == AccumulatorKind::Trues => Kind::Trues,
+            [only] if only.kind == AccumulatorKind::SumOfSquares && !delayed => Kind::Squares,
+            _ => Kind::Tracked,
+        };
+        let bit = extra.filter(|_| matches!(kind, Kind::Trues | Kind::DelayedTrues));
         Hot {
             index,
             delay: horizon.delay as i64,
             span: i64::try_from(horizon.span).unwrap_or(i64::MAX),
             rows_column: horizon.rows_column as u32,
             sum: horizon.sums.first().map(sum),
-            trues: trues.map(|trues| (trues.at as u32, trues.column as u32)),
-            shift: trues.map_or(0, |trues| self.flags_shift() + trues.word as u32),
+            extra: extra.map(|extra| (extra.at as u32, extra.column as u32)),
+            kind,
+            shift: bit.map_or(0, |extra| self.flags_shift() + extra.word as u32),
             counts_codes: horizon.counts_codes,
-            is_tracked: self.wide
-                || keeps_more
-                || horizon.sums.len() > 1
-                || i64::try_from(horizon.span).is_err(),
         }
     }
 

@@ -73,7 +73,8 @@ impl Over {
             earliest.checked_sub_unsigned(self.state.layout.reach).is_none()
         });
         let general = has_nulls || self.state.layout.wide || is_extreme;
-        let common = Common { has_nulls, general };
+        let wide_squares = !self.state.squares_fit(self.entries.magnitude, rows.len());
+        let common = Common { has_nulls, general, wide_squares };
         for (i, &key) in self.ids.iter().enumerate() {
             if let Some(&key) = self.ids.get(i + BLOCK_AHEAD) {
                 self.state.prefetch_block(key);

@@ -8,8 +8,8 @@ use super::multiset::Multiset;
 use super::raw::RawRow;
 use super::ring::Ring;
 use super::slide::{
-    Counter, Previous, Tracks, add, last, previous_at, push, settle, slide, write_codes,
-    write_horizon, write_previous,
+    Counter, Previous, add, last, previous_at, push, settle, slide, write_codes, write_horizon,
+    write_previous,
 };
 use super::state::{Common, FIRST_MULTISET, SINGLE, cursors, is_past, pop_forgotten, set_cursors};
 
@@ -61,7 +61,7 @@ impl RowContext<'_> {
                     self.make_room();
                 }
                 push(self.layout, self.ring, self.block, self.entries, self.row);
-                let tracks = Tracks { all: self.common.general, codes: self.counts_codes };
+                let tracks = self.common.tracks(self.counts_codes);
                 let time = self.time;
                 let mut counter = counter!(self);
                 slide(&mut counter, tracks, self.common.has_nulls, self.out.again(), time);

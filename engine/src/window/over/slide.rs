@@ -7,7 +7,7 @@
 
 use super::accumulate::accumulate;
 use super::entries::{Entries, NO_PLACE};
-use super::layout::{Accumulator, AccumulatorKind, CURSORS, HorizonLayout, Hot, Layout, Sum};
+use super::layout::{Accumulator, AccumulatorKind, CURSORS, HorizonLayout, Hot, Kind, Layout, Sum};
 use super::multiset::Multiset;
 use super::numbers::{load_i128, store_i128};
 use super::raw::RawRow;
@@ -74,7 +74,7 @@ pub(super) fn slide(
         };
         short_cut(layout, tracks, counter.log, counter.block, out.again(), time);
     }
-    if tracks.all || tracks.codes || layout.has_tracked {
+    if tracks.all || tracks.codes || tracks.squares || layout.has_tracked {
         counter.slide(tracks, has_nulls, out, time);
     }
 }
@@ -86,12 +86,17 @@ pub(super) struct Tracks {
     pub all: bool,
     /// Those that count values, because the key has more than one.
     pub codes: bool,
+    /// Those that sum squares, because these may not fit into 64 bits.
+    pub squares: bool,
 }
 
 impl Tracks {
     #[inline]
     fn tracks(self, hot: &Hot) -> bool {
-        self.all || hot.is_tracked || self.codes && hot.counts_codes
+        self.all
+            || hot.kind == Kind::Tracked
+            || self.codes && hot.counts_codes
+            || self.squares && hot.kind == Kind::Squares
     }
 }
 
@@ -106,13 +111,23 @@ fn slide_hot<const N: usize>(
     mut out: RawRow<'_>,
     time: i64,
 ) {
-    let [plain, trues, delayed, delayed_trues] = &layout.kinds;
+    let [plain, trues, squares, delayed, delayed_trues] = &layout.kinds;
     let at = At { tracks, log, time, flags: layout.flags_word() };
-    at.slide::<N, false, false>(&layout.hot[plain.clone()], block, out.again());
-    at.slide::<N, false, true>(&layout.hot[trues.clone()], block, out.again());
-    at.slide::<N, true, false>(&layout.hot[delayed.clone()], block, out.again());
-    at.slide::<N, true, true>(&layout.hot[delayed_trues.clone()], block, out.again());
+    at.slide::<N, PLAIN>(&layout.hot[plain.clone()], block, out.again());
+    at.slide::<N, TRUES>(&layout.hot[trues.clone()], block, out.again());
+    if !tracks.squares {
+        at.slide::<N, SQUARES>(&layout.hot[squares.clone()], block, out.again());
+    }
+    at.slide::<N, DELAYED>(&layout.hot[delayed.clone()], block, out.again());
+    at.slide::<N, DELAYED_TRUES>(&layout.hot[delayed_trues.clone()], block, out.again());
 }
+
+/// The [`Kind`]s as constants that functions are compiled for.
+const PLAIN: u8 = Kind::Plain as u8;
+const TRUES: u8 = Kind::Trues as u8;
+const SQUARES: u8 = Kind::Squares as u8;
+const DELAYED: u8 = Kind::Delayed as u8;
+const DELAYED_TRUES: u8 = Kind::DelayedTrues as u8;
 
 /// The row that horizons slide to.
 #[derive(Clone, Copy)]
@@ -125,10 +140,9 @@ struct At<'a> {
 }
 
 impl At<'_> {
-    /// Slides horizons of one kind: whether they ended before the row, and whether they count
-    /// true values.
+    /// Slides horizons of one kind.
     #[inline(always)]
-    fn slide<const N: usize, const DELAYED: bool, const TRUES: bool>(
+    fn slide<const N: usize, const KIND: u8>(
         self,
         hots: &[Hot],
         block: &mut [u64],
@@ -136,51 +150,62 @@ impl At<'_> {
     ) {
         let Self { tracks, log, time, flags } = self;
         let entries = log.entries::<N>();
-        let is_true = |slot: usize, hot: &Hot| (entries[slot][flags] >> hot.shift & 1) as i64;
+        let delayed = KIND == DELAYED || KIND == DELAYED_TRUES;
         for hot in hots {
             if tracks.codes && hot.counts_codes {
                 continue;
             }
+            let (word, total, sum_column) = hot.sum.unwrap_or_default();
+            let (word, total) = (word as usize, total as usize);
+            // What a row adds to the running value; the row behind it is `next`.
+            let share = |slot: usize, next: u64| match KIND {
+                TRUES | DELAYED_TRUES => entries[slot][flags] >> hot.shift & 1,
+                SQUARES => {
+                    let value = next.wrapping_sub(entries[slot][word]);
+                    value.wrapping_mul(value)
+                }
+                _ => 0,
+            };
             let cursor = &mut block[CURSORS + hot.index];
             let (mut lo, mut hi) = (*cursor as u32, (*cursor >> 32) as u32);
-            let mut trues = 0;
+            let mut extra = 0u64;
             let mut left = log.slot(lo);
             let bound = time - hot.span;
             while entries[left][0] as i64 <= bound {
-                if TRUES {
-                    trues -= is_true(left, hot);
-                }
+                let next = log.next_slot(left);
+                extra = extra.wrapping_sub(share(left, entries[next][word]));
                 lo = lo.wrapping_add(1);
-                left = log.next_slot(left);
+                left = next;
             }
-            let mut right = 0;
-            if DELAYED {
-                right = log.slot(hi);
+            let upper;
+            if delayed {
+                let mut right = log.slot(hi);
                 let bound = time - hot.delay;
                 while entries[right][0] as i64 <= bound {
-                    if TRUES {
-                        trues += is_true(right, hot);
-                    }
+                    extra = extra.wrapping_add(share(right, 0));
                     hi = hi.wrapping_add(1);
                     right = log.next_slot(right);
                 }
+                *cursor = u64::from(lo) | u64::from(hi) << 32;
+                upper = entries[right][word];
             } else {
-                if TRUES {
-                    trues += is_true(log.slot(hi), hot);
-                }
+                let own = log.slot(hi);
                 hi = log.end();
+                *cursor = u64::from(lo) | u64::from(hi) << 32;
+                upper = block[total];
+                extra = extra.wrapping_add(share(own, upper));
             }
-            *cursor = u64::from(lo) | u64::from(hi) << 32;
             out.set(hot.rows_column as usize, hi.wrapping_sub(lo).into());
-            if let Some((word, total, column)) = hot.sum {
-                let word = word as usize;
-                let upper = if DELAYED { entries[right][word] } else { block[total as usize] };
-                out.set(column as usize, upper.wrapping_sub(entries[left][word]));
+            if hot.sum.is_some() {
+                out.set(sum_column as usize, upper.wrapping_sub(entries[left][word]));
             }
-            if let Some((at, column)) = hot.trues.filter(|_| TRUES) {
-                let count = &mut block[at as usize];
-                *count = count.wrapping_add_signed(trues);
-                out.set(column as usize, *count);
+            if let Some((at, column)) = hot.extra.filter(|_| KIND != PLAIN && KIND != DELAYED) {
+                let running = &mut block[at as usize];
+                *running = running.wrapping_add(extra);
+                out.set(column as usize, *running);
+                if KIND == SQUARES {
+                    out.set(column as usize + 1, 0);
+                }
             }
         }
     }

@@ -42,6 +42,16 @@ pub(super) struct Common {
     pub has_nulls: bool,
     /// Whether no horizon can take the short cut.
     pub general: bool,
+    /// Whether a sum of squares may not fit into 64 bits.
+    pub wide_squares: bool,
+}
+
+impl Common {
+    /// Which horizons do not take the short cut for a row of a key.
+    #[inline]
+    pub(super) fn tracks(self, counts_codes: bool) -> Tracks {
+        Tracks { all: self.general, codes: counts_codes, squares: self.wide_squares }
+    }
 }
 
 /// An aggregate whose exact value does not fit its accumulator.
@@ -195,7 +205,7 @@ impl OverState {
             push(layout, ring, block, entries, row);
             block[LAST_TIME] = time as u64;
             let log = ring.view(layout.entry_words);
-            let tracks = Tracks { all: common.general, codes: counts_codes };
+            let tracks = common.tracks(counts_codes);
             let multisets = &mut self.multisets;
             let mut counter =
                 Counter { layout, log, block, multisets, counts_codes, overflow: &mut overflow };
@@ -232,14 +242,22 @@ impl OverState {
     /// Widens the sums to 128 bits where some window of the next `rows` rows might not fit into
     /// 64, `magnitude` being the bits of the largest value so far.
     pub(super) fn widen_if_needed(&mut self, plan: &OverPlan, magnitude: u64, rows: usize) -> bool {
-        let value_bits = u64::BITS - magnitude.leading_zeros();
-        let rows = u64::from(self.longest) + rows as u64;
-        let row_bits = u64::BITS - rows.leading_zeros();
-        let widen = !self.layout.wide && !self.layout.sums.is_empty() && value_bits + row_bits > 62;
+        let widen =
+            !self.layout.wide && !self.layout.sums.is_empty() && !self.fits(bits(magnitude), rows);
         if widen {
             self.widen(plan);
         }
         widen
+    }
+
+    /// Whether sums of squares of the next `rows` rows fit into 64 bits.
+    pub(super) fn squares_fit(&self, magnitude: u64, rows: usize) -> bool {
+        self.fits(2 * bits(magnitude), rows)
+    }
+
+    /// Whether sums of values of so many bits fit, however long a log gets.
+    fn fits(&self, value_bits: u32, rows: usize) -> bool {
+        value_bits + bits(u64::from(self.longest) + rows as u64) <= 62
     }
 
     /// Ends a batch whose largest time is `largest`: frees what some idle keys still hold.
@@ -281,6 +299,10 @@ impl OverState {
             }
         }
     }
+}
+
+fn bits(value: u64) -> u32 {
+    u64::BITS - value.leading_zeros()
 }
 
 /// Whether values are counted, where the row's values bring nothing new: each code column has
