@@ -5,8 +5,8 @@
 //! cargo run --release -p pelton-pipelines --example fit_fraud -- --rows 1000000 --seed 77
 //! ```
 //! prints the JSON file. The recording is generated under a seed of its own (not the one that
-//! `pelton replay fraud` uses), the first 30 days are left out (windows fill), the days up to
-//! 48 train, the rest choose the threshold: the smallest one at which at least 75 % of the rows
+//! `pelton replay fraud` uses), the first week is left out (windows fill), the days up to 48
+//! train (among them rows of cards that have no baseline yet, as every card once is), the rest choose the threshold: the smallest one at which at least 75 % of the rows
 //! above it are frauds.
 //!
 //! Newton's method on the penalised likelihood (Hastie, Tibshirani, Friedman: The Elements of
@@ -32,14 +32,13 @@ const DAY_US: i64 = 86_400_000_000;
 const RIDGE: f64 = 10.0;
 const PRECISION: f64 = 0.75;
 
-/// Features, how they are transformed, and within which bounds.
-const FEATURES: [(&str, FeatureTransform, f64, f64); 25] = [
+/// Features, how they are transformed, and within which bounds. Chosen from all of the
+/// pipeline's: what is left out had a standardised weight below 0.1 beside these.
+const FEATURES: [(&str, FeatureTransform, f64, f64); 17] = [
     ("amount_f64", Log1p, 0.0, 1e6),
-    ("amount_over_own_mean", Log1p, 0.0, 1e3),
+    ("amount_over_usual", Log1p, 0.0, 1e3),
     ("amount_deviations", Clip, -5.0, 15.0),
-    ("amount_over_baseline", Log1p, 0.0, 1e3),
     ("day_over_baseline", Log1p, 0.0, 1e3),
-    ("week_over_baseline", Log1p, 0.0, 1e3),
     ("country_share_30d", Identity, 0.0, 1.0),
     ("card_count_10m", Log1p, 0.0, 1e3),
     ("card_count_1h", Log1p, 0.0, 1e3),
@@ -48,16 +47,10 @@ const FEATURES: [(&str, FeatureTransform, f64, f64); 25] = [
     ("card_mean_amount_10m", Log1p, 0.0, 1e6),
     ("card_mean_amount_1h", Log1p, 0.0, 1e6),
     ("card_distinct_country_1h", Clip, 0.0, 4.0),
-    ("card_distinct_country_1d", Clip, 0.0, 4.0),
     ("card_since_previous_s", Log1p, 0.0, 1e8),
     ("card_distance_km", Log1p, 0.0, 2e4),
-    ("card_speed_kmh", Clip, 0.0, 3e3),
-    ("card_mean_is_fraud_28d_after_7d", Identity, 0.0, 1.0),
     ("terminal_mean_is_fraud_28d_after_7d", Identity, 0.0, 1.0),
     ("terminal_mean_is_fraud_3d_after_7d", Identity, 0.0, 1.0),
-    ("terminal_count_1h", Log1p, 0.0, 1e5),
-    ("terminal_count_1d", Log1p, 0.0, 1e5),
-    ("terminal_mean_amount_1h", Log1p, 0.0, 1e6),
     ("terminal_mean_amount_1d", Log1p, 0.0, 1e6),
 ];
 
@@ -80,7 +73,7 @@ fn run() -> Result<()> {
     let payments = payments(rows, seed)?;
     let first = payments.iter().map(|p| p.day).min().unwrap_or(0);
     let age = |p: &&Payment| p.day - first;
-    let train: Vec<&Payment> = payments.iter().filter(|p| (30..48).contains(&age(p))).collect();
+    let train: Vec<&Payment> = payments.iter().filter(|p| (7..48).contains(&age(p))).collect();
     let test: Vec<&Payment> = payments.iter().filter(|p| age(p) >= 48).collect();
     let mut features = standardised(&train);
     let weights = fit(&design(&train, &features), &train);

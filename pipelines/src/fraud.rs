@@ -157,6 +157,11 @@ fn ratios(p: Pipeline, signals: Signals) -> Pipeline {
                 / col("card_own_stddev_amount_30d").coalesce(own() * 0.5).max(own() * 0.1),
         )
         .column("amount_over_baseline", amount() / col("card_mean_amount_28d_after_7d"))
+        // What the card paid before, or, as long as there is no such time, its own mean.
+        .column(
+            "amount_over_usual",
+            amount() / col("card_mean_amount_28d_after_7d").coalesce(own()),
+        )
         .column("day_over_baseline", over_baseline("1d"))
         .column("week_over_baseline", over_baseline("7d"));
     if !signals.countries {
