@@ -124,12 +124,16 @@ pub(super) fn convert(array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
 fn decimal_to_f64(array: &ArrayRef) -> Float64Array {
     let decimals = array.as_primitive::<Decimal128Type>();
     let divisor = power_of_ten(decimals.scale());
-    let to_f64 = |unscaled: i128| match i64::try_from(unscaled) {
-        Ok(small) => small as f64 / divisor,
-        Err(_) => unscaled as f64 / divisor,
-    };
-    let values = decimals.values().iter().map(|unscaled| to_f64(*unscaled)).collect();
+    let values = decimals.values().iter().map(|value| decimal_as_f64(*value, divisor)).collect();
     PrimitiveArray::<Float64Type>::new(values, decimals.nulls().cloned())
+}
+
+/// One such quotient; nearly all decimals fit 64 bits, which convert many times faster.
+#[inline]
+pub(crate) fn decimal_as_f64(unscaled: i128, divisor: f64) -> f64 {
+    let small = unscaled as i64;
+    let value = if i128::from(small) == unscaled { small as f64 } else { unscaled as f64 };
+    value / divisor
 }
 
 /// 10^exponent as the nearest f64.

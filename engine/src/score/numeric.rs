@@ -7,7 +7,7 @@ use arrow::datatypes::{
 };
 
 use crate::error::{Error, Result};
-use crate::expr::{column_index, power_of_ten};
+use crate::expr::{column_index, decimal_as_f64, power_of_ten};
 
 /// Index of the column, if a model can read it.
 pub(super) fn check_numeric(schema: &Schema, name: &str) -> Result<usize> {
@@ -51,7 +51,7 @@ pub(super) fn floats<'a>(array: &'a ArrayRef, start: usize, scratch: &'a mut [f6
                 DataType::Decimal128(_, scale) => {
                     let divisor = power_of_ten(*scale);
                     let decimals = array.as_primitive::<Decimal128Type>();
-                    fill(decimals, start, scratch, |value| decimal(value, divisor));
+                    fill(decimals, start, scratch, |value| decimal_as_f64(value, divisor));
                 }
                 DataType::Boolean => fill_bools(array.as_boolean(), start, scratch),
                 _ => scratch.fill(f64::NAN),
@@ -61,14 +61,6 @@ pub(super) fn floats<'a>(array: &'a ArrayRef, start: usize, scratch: &'a mut [f6
     cast!(Int8Type Int16Type Int32Type Int64Type UInt8Type UInt16Type UInt32Type UInt64Type
           Float32Type);
     scratch
-}
-
-/// The nearest float of a decimal; nearly all fit 64 bits, which convert many times faster.
-#[inline]
-fn decimal(unscaled: i128, divisor: f64) -> f64 {
-    let small = unscaled as i64;
-    let value = if i128::from(small) == unscaled { small as f64 } else { unscaled as f64 };
-    value / divisor
 }
 
 fn fill<T: ArrowPrimitiveType>(
