@@ -1,10 +1,11 @@
-//! Adding, choosing and leaving out columns.
+//! Adding, choosing and leaving out columns, one step each.
 
 use std::sync::{Arc, RwLock};
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
 
+use super::compute::{Compute, Computed};
 use super::{BoundExpr, Expr, col, column_index};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
@@ -121,43 +122,35 @@ impl Projection {
 /// Adds a column at the end, or replaces the one of this name where it stands.
 #[derive(Debug)]
 pub struct WithColumn {
-    column: Named,
-    bound: BindCache<Projection>,
+    compute: Compute,
 }
 
 impl WithColumn {
     /// The column `name` with the value of `expr`.
     pub fn new(name: impl Into<String>, expr: impl Into<Expr>) -> Self {
-        let column = Named { name: name.into(), expr: expr.into() };
-        Self { column, bound: BindCache::default() }
+        Self { compute: Compute::new([Computed::expr(name, expr.into())]) }
     }
 
-    fn bind(&self, input: &Schema) -> Result<Projection> {
-        let mut names: Vec<Named> =
-            input.fields().iter().map(|field| Named::from(field.name().as_str())).collect();
-        match names.iter_mut().find(|named| named.name == self.column.name) {
-            Some(named) => *named = self.column.clone(),
-            None => names.push(self.column.clone()),
-        }
-        Projection::bind(input, &names)
+    pub(crate) fn computed(&self) -> &[Computed] {
+        self.compute.columns()
     }
 }
 
 impl MapOperator for WithColumn {
     fn output_schema(&self, input: &SchemaRef) -> Result<SchemaRef> {
-        Ok(self.bind(input)?.schema)
+        self.compute.output_schema(input)
     }
 
     fn map(&self, batch: Batch) -> Result<Batch> {
-        self.bound.get(batch.rows.schema_ref(), |schema| self.bind(schema))?.map(&batch)
+        self.compute.map(batch)
     }
 
     fn reads(&self) -> Option<Vec<String>> {
-        Some(self.column.expr.columns())
+        self.compute.reads()
     }
 
     fn describe(&self) -> String {
-        format!("with {} = {}", self.column.name, self.column.expr)
+        self.compute.describe()
     }
 }
 

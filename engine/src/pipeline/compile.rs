@@ -11,6 +11,7 @@ use super::aggregate::{Aggregate, Function, History, Last, Window};
 use super::builder::{Inspector, Pipeline, Step, Watermark};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
+use crate::expr::{Compute, Computed};
 use crate::operator::{KeyedEnrich, KeyedWindow, MapOperator};
 use crate::runtime::{Keyed, Stage};
 use crate::window::over::{Horizon, Measure, Output, Over, OverPlan};
@@ -49,6 +50,7 @@ impl Plan {
                 .map_or(DataType::Null, |(index, ..)| input.field(index).data_type().clone()),
             stages: Vec::new(),
             pending: Vec::new(),
+            computed: Vec::new(),
         };
         for step in &pipeline.steps {
             compiler.step(step)?;
@@ -178,6 +180,8 @@ struct Compiler {
     stages: Vec<StagePlan>,
     /// Over windows of the stage that is being put together.
     pending: Vec<OverPlan>,
+    /// Computed columns that stand beside each other: one step. Empty where `pending` is not.
+    computed: Vec<Computed>,
 }
 
 impl Compiler {
@@ -186,6 +190,8 @@ impl Compiler {
             Step::Over { keys, horizons, aggregates } => self.over(keys, horizons, aggregates),
             Step::History { keys, history } => self.history(keys, history),
             Step::Window { keys, window, aggregates } => self.window(keys, *window, aggregates),
+            Step::Column(column) => self.compute(column.as_ref(), column.computed()),
+            Step::Rules(rules) => self.compute(rules.as_ref(), rules.computed()),
             Step::Map(map) => self.map(map.clone()),
             Step::Inspect(inspector, columns) => {
                 self.map(Arc::new(Inspect(inspector.clone(), columns.clone())))
@@ -229,8 +235,28 @@ impl Compiler {
         Ok(())
     }
 
-    /// Ends the stage of over windows.
+    /// Adds the columns that an operator computes to the step of computed columns.
+    fn compute(&mut self, operator: &dyn MapOperator, columns: &[Computed]) -> Result<()> {
+        self.flush_windows();
+        self.schema = operator.output_schema(&self.schema)?;
+        self.computed.extend_from_slice(columns);
+        Ok(())
+    }
+
+    /// Ends the stage that is being put together.
     fn flush(&mut self) {
+        self.flush_windows();
+        self.flush_computed();
+    }
+
+    fn flush_computed(&mut self) {
+        if !self.computed.is_empty() {
+            let columns = std::mem::take(&mut self.computed);
+            self.stages.push(StagePlan::Map(Arc::new(Compute::new(columns))));
+        }
+    }
+
+    fn flush_windows(&mut self) {
         if self.pending.is_empty() {
             return;
         }
@@ -250,6 +276,7 @@ impl Compiler {
     /// The pending plan of these keys; columns computed by pending plans end the stage first.
     fn plan(&mut self, keys: &[String], reads: &[&str]) -> Result<&mut OverPlan> {
         let (_, unit, watermark) = self.times()?;
+        self.flush_computed();
         let is_pending = |name: &&str| {
             self.schema.index_of(name).is_err()
                 && self.pending.iter().any(|p| p.outputs.iter().any(|(n, _)| n == name))

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, SchemaRef};
 
 use super::Scorer;
 use crate::batch::Batch;
-use crate::error::{Error, Result};
-use crate::expr::BindCache;
+use crate::error::Result;
+use crate::expr::{BindCache, schema_with};
 use crate::operator::MapOperator;
 
 /// Adds a scorer's number of each row as a Float64 column.
@@ -29,17 +29,6 @@ impl std::fmt::Debug for ScoreColumn {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ScoreColumn").field("name", &self.name).finish_non_exhaustive()
     }
-}
-
-/// The schema with one more column at its end.
-pub(super) fn schema_with(input: &Schema, field: Field) -> Result<SchemaRef> {
-    if input.column_with_name(field.name()).is_some() {
-        return Err(Error::usage(format!("there is a column `{}` already", field.name()))
-            .advise("choose another name, or drop the old column first"));
-    }
-    let mut fields: Vec<_> = input.fields().iter().cloned().collect();
-    fields.push(Arc::new(field));
-    Ok(Arc::new(Schema::new_with_metadata(fields, input.metadata().clone())))
 }
 
 /// The batch with one more column at its end.

@@ -15,13 +15,13 @@ use std::sync::Arc;
 use arrow::array::{BooleanArray, RecordBatch, StringBuilder};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
-use super::column::{schema_with, with_column};
+use super::column::with_column;
 use super::rule::{BoundRule, check_rules};
 use super::template::{Cell, write_json_float, write_json_text};
 use super::{Contribution, Rule, Scorer};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
-use crate::expr::BindCache;
+use crate::expr::{BindCache, schema_with};
 use crate::operator::MapOperator;
 
 /// How many features an alert shows unless told otherwise.

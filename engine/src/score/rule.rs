@@ -1,15 +1,14 @@
 //! Rules: conditions with a name and a sentence that says why.
 
-use std::sync::Arc;
+use arrow::array::{BooleanArray, RecordBatch};
+use arrow::datatypes::{Schema, SchemaRef};
 
-use arrow::array::{BooleanArray, RecordBatch, UInt64Array};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-
-use super::column::{schema_with, with_column};
 use super::template::{BoundTemplate, Template, is_renderable};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
-use crate::expr::{BindCache, BoundExpr, Expr, bind_condition, column_index, without_nulls};
+use crate::expr::{
+    BoundExpr, Compute, Computed, Expr, bind_condition, column_index, without_nulls,
+};
 use crate::operator::MapOperator;
 
 /// How many rules a set may hold: one bit each.
@@ -138,15 +137,8 @@ pub(super) fn check_rules(rules: &[Rule]) -> Result<()> {
 /// Adds a UInt64 column of bits: bit `i` is set where the `i`-th rule holds.
 #[derive(Debug)]
 pub struct RuleSet {
-    column: String,
     rules: Vec<Rule>,
-    bound: BindCache<BoundSet>,
-}
-
-#[derive(Debug)]
-struct BoundSet {
-    rules: Vec<BoundRule>,
-    schema: SchemaRef,
+    compute: Compute,
 }
 
 impl RuleSet {
@@ -157,14 +149,17 @@ impl RuleSet {
     pub fn new(rules: impl IntoIterator<Item = Rule>) -> Result<Self> {
         let rules: Vec<Rule> = rules.into_iter().collect();
         check_rules(&rules)?;
-        Ok(Self { column: "rules".to_owned(), rules, bound: BindCache::default() })
+        Ok(Self { rules, compute: Compute::default() }.column("rules"))
     }
 
     /// Another name for the column.
     #[must_use]
-    pub fn column(mut self, name: impl Into<String>) -> Self {
-        self.column = name.into();
-        self
+    pub fn column(self, name: impl Into<String>) -> Self {
+        let name = name.into();
+        let conditions = self.rules.iter().map(|rule| rule.condition.clone()).collect();
+        let lines: Vec<String> = self.rules.iter().map(ToString::to_string).collect();
+        let text = format!("rules {name}: {}", lines.join("; "));
+        Self { compute: Compute::new([Computed::bits(name, conditions, text)]), ..self }
     }
 
     /// The rules, in the order of their bits.
@@ -172,36 +167,27 @@ impl RuleSet {
         &self.rules
     }
 
-    fn bind(&self, input: &Schema) -> Result<BoundSet> {
-        let rules = self.rules.iter().map(|rule| rule.bind(input)).collect::<Result<_>>()?;
-        let schema = schema_with(input, Field::new(&self.column, DataType::UInt64, false))?;
-        Ok(BoundSet { rules, schema })
+    pub(crate) fn computed(&self) -> &[Computed] {
+        self.compute.columns()
     }
 }
 
 impl MapOperator for RuleSet {
     fn output_schema(&self, input: &SchemaRef) -> Result<SchemaRef> {
-        Ok(self.bind(input)?.schema)
+        // A sentence that names a column which is not there is a mistake as well.
+        self.rules.iter().try_for_each(|rule| rule.bind(input).map(drop))?;
+        self.compute.output_schema(input)
     }
 
     fn map(&self, batch: Batch) -> Result<Batch> {
-        let bound = self.bound.get(batch.rows.schema_ref(), |schema| self.bind(schema))?;
-        let mut bits = vec![0_u64; batch.len()];
-        for (i, rule) in bound.rules.iter().enumerate() {
-            // Rules hold rarely: the set bits are found a word at a time.
-            for row in rule.holds(&batch.rows)?.values().set_indices() {
-                bits[row] |= 1 << i;
-            }
-        }
-        with_column(&batch, &bound.schema, Arc::new(UInt64Array::from(bits)))
+        self.compute.map(batch)
     }
 
     fn reads(&self) -> Option<Vec<String>> {
-        Some(self.rules.iter().flat_map(|rule| rule.condition().columns()).collect())
+        self.compute.reads()
     }
 
     fn describe(&self) -> String {
-        let rules: Vec<String> = self.rules.iter().map(ToString::to_string).collect();
-        format!("rules {}: {}", self.column, rules.join("; "))
+        self.compute.describe()
     }
 }

@@ -86,10 +86,6 @@ impl Compiler {
         }
     }
 
-    pub(in crate::expr) fn is_empty(&self) -> bool {
-        self.outputs.is_empty()
-    }
-
     pub(in crate::expr) fn finish(self) -> Program {
         let Self { inputs, instructions, kinds, outputs, .. } = self;
         Program { inputs, instructions, kinds, outputs, free: ArrayQueue::new(KEPT_MAX) }

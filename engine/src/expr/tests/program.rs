@@ -6,7 +6,9 @@ use proptest::prelude::*;
 
 use super::strategies::{any_row, arithmetic_expr, condition};
 use super::{Row, batch_of};
-use crate::expr::Expr;
+use crate::batch::Batch;
+use crate::expr::{Compute, Computed, Expr, col};
+use crate::operator::MapOperator;
 
 /// Equal columns; all NaNs are one, and what lies under a null is nothing.
 fn same(a: &ArrayRef, b: &ArrayRef) -> bool {
@@ -51,5 +53,47 @@ proptest! {
     #[test]
     fn conditions(expr in condition(), rows in many_rows(), cut in 0_usize..2) {
         check(&expr, &rows, cut);
+    }
+}
+
+/// Columns under new names and in the place of others, which later ones read.
+fn computed() -> impl Strategy<Value = Vec<Computed>> {
+    let value = prop_oneof![
+        4 => arithmetic_expr(),
+        3 => condition(),
+        1 => Just(col("s").coalesce("none")),
+        1 => Just(col("s").eq("de")),
+        1 => Just(col("x")),
+    ];
+    let name = prop_oneof![Just("a"), Just("b"), Just("i"), Just("x"), Just("p"), Just("s")];
+    let column = prop_oneof![
+        4 => (name, value).prop_map(|(name, expr)| Computed::expr(name, expr)),
+        1 => Just(Computed::expr("c", col("a").cast_f64())),
+        1 => proptest::collection::vec(condition(), 0..4)
+            .prop_map(|conditions| Computed::bits("bits", conditions, String::new())),
+        1 => Just(Computed::expr("any", col("bits").ne(0))),
+    ];
+    proptest::collection::vec(column, 1..7)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1500))]
+
+    #[test]
+    fn columns_in_one_step(columns in computed(), rows in many_rows(), cut in 0_usize..2) {
+        let compute = Compute::new(columns);
+        let rows = batch_of(&rows).slice(cut, rows.len() - cut);
+        let schema = rows.schema();
+        match (compute.map(Batch::new(rows.clone(), 0)), compute.map_plain(&Batch::new(rows, 0))) {
+            (Ok(quick), Ok(plain)) => {
+                assert_eq!(quick.rows.schema(), compute.output_schema(&schema).unwrap());
+                assert_eq!(quick.rows.schema(), plain.rows.schema());
+                for (quick, plain) in quick.rows.columns().iter().zip(plain.rows.columns()) {
+                    assert!(same(quick, plain), "{}\n{quick:?}\n{plain:?}", compute.describe());
+                }
+            }
+            (Err(quick), Err(plain)) => assert_eq!(quick.to_string(), plain.to_string()),
+            (quick, plain) => panic!("{}: {quick:?}, {plain:?}", compute.describe()),
+        }
     }
 }
