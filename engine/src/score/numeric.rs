@@ -5,6 +5,7 @@ use arrow::datatypes::{
     DataType, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
     Schema, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
+use arrow::util::bit_chunk_iterator::BitChunks;
 
 use crate::error::{Error, Result};
 use crate::expr::{column_index, decimal_as_f64, power_of_ten};
@@ -63,6 +64,12 @@ pub(super) fn floats<'a>(array: &'a ArrayRef, start: usize, scratch: &'a mut [f6
     scratch
 }
 
+/// Rows `start..start + length` of a column of integers, if none of it is null.
+pub(super) fn counts(array: &ArrayRef, start: usize, length: usize) -> Option<&[i64]> {
+    let integers = array.as_primitive_opt::<Int64Type>()?;
+    (integers.null_count() == 0).then(|| &integers.values()[start..start + length])
+}
+
 fn fill<T: ArrowPrimitiveType>(
     array: &PrimitiveArray<T>,
     start: usize,
@@ -83,22 +90,19 @@ fn fill_bools(array: &BooleanArray, start: usize, out: &mut [f64]) {
     mark_missing(array, start, out);
 }
 
-/// Nulls become NaN, 64 rows a step: full words cost nothing, others a write for each null.
+/// Nulls become NaN, 64 rows a step; where none is null that costs nothing.
 fn mark_missing(array: &dyn Array, start: usize, out: &mut [f64]) {
     let Some(nulls) = array.nulls().filter(|nulls| nulls.null_count() > 0) else {
         return;
     };
-    let valid = nulls.inner().slice(start, out.len());
-    let words = valid.bit_chunks();
-    for (out, valid) in out.chunks_mut(64).zip(words.iter_padded()) {
-        let mut missing = !valid;
-        while missing != 0 {
-            let row = missing.trailing_zeros() as usize;
-            let Some(out) = out.get_mut(row) else {
-                break; // the padding behind the last row
-            };
-            *out = f64::NAN;
-            missing &= missing - 1;
+    let valid = BitChunks::new(nulls.validity(), nulls.offset() + start, out.len());
+    for (out, valid) in out.chunks_mut(64).zip(valid.iter_padded()) {
+        if valid == u64::MAX {
+            continue;
+        }
+        for (row, out) in out.iter_mut().enumerate() {
+            // A select, no branch: columns of means have nulls all over.
+            *out = if valid >> row & 1 == 1 { *out } else { f64::NAN };
         }
     }
 }

@@ -46,16 +46,17 @@ impl Compiler {
     /// Adds an expression's value as an output; `None`: it reads an output that no register
     /// holds, so that it must be computed after this program.
     pub(in crate::expr) fn add(&mut self, root: &Node) -> Option<()> {
+        let reads_batch = self.reads_batch(root);
         let register = self.attempt(|compiler| {
             // A column that stays as it is needs no copy.
-            let register = compiler.direct(root)?;
-            let is_column = matches!(compiler.instructions[register], Instruction::Input(_));
+            let is_column = matches!(root.step, Step::Column { .. });
+            let register = compiler.direct(root).filter(|_| !is_column || !reads_batch)?;
             let data_type = compiler.kinds[register].data_type();
-            (!is_column && data_type.as_ref() == Some(&root.data_type)).then_some(register)
+            (data_type.as_ref() == Some(&root.data_type)).then_some(register)
         });
         self.outputs.push(match register {
             Some(register) => Output::Register(register),
-            None if self.reads_batch(root) => Output::Evaluated(root.clone()),
+            None if reads_batch => Output::Evaluated(root.clone()),
             None => return None,
         });
         Some(())

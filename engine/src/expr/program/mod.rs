@@ -151,21 +151,6 @@ impl Program {
         };
         building.into_iter().zip(&self.outputs).map(finish).collect()
     }
-
-    /// Whether it computes anything that [`evaluate`](super::evaluate) would not do alike.
-    pub(super) fn is_worthwhile(&self) -> bool {
-        let computes = |instruction: &Instruction| {
-            !matches!(
-                instruction,
-                Instruction::Input(_)
-                    | Instruction::Float(_)
-                    | Instruction::Int(_)
-                    | Instruction::Bool(_)
-                    | Instruction::Null(_)
-            )
-        };
-        self.instructions.iter().any(computes)
-    }
 }
 
 /// A program of one expression, where it has one.
@@ -173,5 +158,6 @@ pub(super) fn of_one(root: &Node, columns: usize) -> Option<Arc<Program>> {
     let mut compiler = Compiler::new(columns);
     compiler.add(root)?;
     let program = compiler.finish();
-    program.is_worthwhile().then(|| Arc::new(program))
+    // What is handed through needs no program.
+    matches!(program.outputs[..], [Output::Register(_)]).then(|| Arc::new(program))
 }
