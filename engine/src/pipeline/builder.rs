@@ -211,7 +211,7 @@ impl Pipeline {
     /// UInt64) and `late` (Boolean: it came later than the watermark's delay).
     #[must_use]
     pub fn mark_rows(self) -> Self {
-        self.map(RowMarks)
+        self.map(RowMarks::default())
     }
 
     /// Adds a step of one's own.

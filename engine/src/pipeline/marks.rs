@@ -8,10 +8,14 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use crate::batch::Batch;
 use crate::error::Result;
+use crate::expr::BindCache;
 use crate::operator::MapOperator;
 
 /// Adds `partition`, `offset` and `late`.
-pub(crate) struct RowMarks;
+#[derive(Default)]
+pub(crate) struct RowMarks {
+    schema: BindCache<SchemaRef>,
+}
 
 impl MapOperator for RowMarks {
     fn output_schema(&self, input: &SchemaRef) -> Result<SchemaRef> {
@@ -35,8 +39,9 @@ impl MapOperator for RowMarks {
         ];
         let mut columns = batch.rows.columns().to_vec();
         columns.extend(marks);
-        let schema = self.output_schema(&batch.rows.schema())?;
-        let rows = RecordBatch::try_new(schema, columns)?;
+        let schema =
+            self.schema.get(batch.rows.schema_ref(), |schema| self.output_schema(schema))?;
+        let rows = RecordBatch::try_new(Arc::clone(&schema), columns)?;
         Ok(batch.with_rows(rows))
     }
 

@@ -9,7 +9,6 @@
 //! Only what is asked for is in it. Keys stand in this order and numbers in their shortest exact
 //! form, so that the same row gives the same bytes.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use arrow::array::{BooleanArray, RecordBatch, StringBuilder};
@@ -113,24 +112,18 @@ impl Explain {
         Ok(Bound { rules, schema: schema_with(input, field)? })
     }
 
-    fn write_row(
-        &self,
-        json: &mut String,
-        batch: &Batch,
-        row: usize,
-        rules: &[(&BoundRule, BooleanArray)],
-    ) -> Result<()> {
+    fn write_row(&self, json: &mut String, of: &Explained<'_>, row: usize) -> Result<()> {
         json.push('{');
         if !self.rules.is_empty() {
             json.push_str("\"rules\":[");
-            for (rule, _) in rules.iter().filter(|(_, holds)| holds.value(row)) {
-                write_rule(json, rule, &batch.rows, row)?;
+            for (rule, _) in of.rules.iter().filter(|(_, holds)| holds.value(row)) {
+                write_rule(json, rule, &of.batch.rows, row)?;
             }
             close(json, "],");
         }
         if let Some(scorer) = &self.scorer {
             json.push_str("\"features\":[");
-            let contributions = scorer.contributions(&batch.rows, row)?;
+            let contributions = scorer.contributions(&of.batch.rows, row)?;
             for contribution in largest(contributions, self.features_shown) {
                 write_contribution(json, &contribution);
             }
@@ -138,7 +131,7 @@ impl Explain {
         }
         if !self.windows.is_empty() {
             json.push_str("\"windows\":[");
-            let times = batch.times.as_ref().ok_or_else(|| {
+            let times = of.batch.times.as_ref().ok_or_else(|| {
                 Error::usage("reasons with windows need rows with an event time")
                     .advise("name the time column of the pipeline, or leave the windows out")
             })?;
@@ -150,6 +143,12 @@ impl Explain {
         close(json, "}");
         Ok(())
     }
+}
+
+/// A batch and which rules hold for its rows.
+struct Explained<'a> {
+    batch: &'a Batch,
+    rules: Vec<(&'a BoundRule, BooleanArray)>,
 }
 
 /// Ends a list: the comma behind its last element, if there is one, gives way to `end`.
@@ -164,7 +163,9 @@ fn write_rule(json: &mut String, rule: &BoundRule, rows: &RecordBatch, row: usiz
     json.push_str("{\"rule\":");
     write_json_text(json, &rule.name);
     json.push_str(",\"because\":");
-    write_json_text(json, &rule.because.render(rows, row)?);
+    let mut because = String::with_capacity(160);
+    rule.because.render(rows, row, &mut because)?;
+    write_json_text(json, &because);
     json.push_str(",\"values\":{");
     for (index, name) in &rule.columns {
         write_json_text(json, name);
@@ -178,12 +179,16 @@ fn write_rule(json: &mut String, rule: &BoundRule, rows: &RecordBatch, row: usiz
 
 /// The contributions that are largest in size, ties by name.
 fn largest(mut contributions: Vec<Contribution>, count: usize) -> Vec<Contribution> {
-    contributions.retain(|c| c.contribution != 0.0);
-    contributions.sort_by(|a, b| {
+    let order = |a: &Contribution, b: &Contribution| {
         let by_size = b.contribution.abs().total_cmp(&a.contribution.abs());
         by_size.then_with(|| a.feature.cmp(&b.feature))
-    });
-    contributions.truncate(count);
+    };
+    contributions.retain(|c| c.contribution != 0.0);
+    if count < contributions.len() {
+        contributions.select_nth_unstable_by(count, order);
+        contributions.truncate(count);
+    }
+    contributions.sort_unstable_by(order);
     contributions
 }
 
@@ -202,8 +207,11 @@ fn write_window(json: &mut String, window: &WindowBounds, time: i64) {
     let start = end.saturating_sub(window.length);
     json.push_str("{\"window\":");
     write_json_text(json, &window.name);
-    // Writing to a string cannot fail.
-    let _ = write!(json, ",\"start\":{start},\"end\":{end}}},");
+    json.push_str(",\"start\":");
+    json.push_str(itoa::Buffer::new().format(start));
+    json.push_str(",\"end\":");
+    json.push_str(itoa::Buffer::new().format(end));
+    json.push_str("},");
 }
 
 impl MapOperator for Explain {
@@ -217,11 +225,11 @@ impl MapOperator for Explain {
         if !batch.is_empty() {
             let rules: Result<Vec<_>> =
                 bound.rules.iter().map(|rule| Ok((rule, rule.holds(&batch.rows)?))).collect();
-            let rules = rules?;
+            let explained = Explained { batch: &batch, rules: rules? };
             let mut json = String::new();
             for row in 0..batch.len() {
                 json.clear();
-                self.write_row(&mut json, &batch, row, &rules)?;
+                self.write_row(&mut json, &explained, row)?;
                 reasons.append_value(&json);
             }
         }

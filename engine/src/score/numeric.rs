@@ -7,6 +7,8 @@ use arrow::datatypes::{
 };
 use arrow::util::bit_chunk_iterator::BitChunks;
 
+use pelton_kernels::columns::select_f64;
+
 use crate::error::{Error, Result};
 use crate::expr::{column_index, decimal_as_f64, power_of_ten};
 
@@ -90,6 +92,8 @@ fn fill_bools(array: &BooleanArray, start: usize, out: &mut [f64]) {
     mark_missing(array, start, out);
 }
 
+const MISSING: [f64; 64] = [f64::NAN; 64];
+
 /// Nulls become NaN, 64 rows a step; where none is null that costs nothing.
 fn mark_missing(array: &dyn Array, start: usize, out: &mut [f64]) {
     let Some(nulls) = array.nulls().filter(|nulls| nulls.null_count() > 0) else {
@@ -100,9 +104,9 @@ fn mark_missing(array: &dyn Array, start: usize, out: &mut [f64]) {
         if valid == u64::MAX {
             continue;
         }
-        for (row, out) in out.iter_mut().enumerate() {
-            // A select, no branch: columns of means have nulls all over.
-            *out = if valid >> row & 1 == 1 { *out } else { f64::NAN };
-        }
+        let mut known = [0.0; 64];
+        let known = &mut known[..out.len()];
+        known.copy_from_slice(out);
+        select_f64(&[valid], known, &MISSING[..out.len()], out);
     }
 }
