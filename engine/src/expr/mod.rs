@@ -44,7 +44,7 @@ mod tests;
 
 pub use bind::BoundExpr;
 pub use build::{BinaryOp, Expr, Literal, Then, UnaryOp, When, col, decimal, lit, null, when};
-pub(crate) use cast::{decimal_as_f64, power_of_ten};
+pub(crate) use cast::power_of_ten;
 pub(crate) use compare::without_nulls;
 pub(crate) use compute::{Compute, Computed};
 pub(crate) use display::write_decimal;

@@ -11,37 +11,42 @@ use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::operator::MapOperator;
 
-/// What an operator has bound to the schema that it saw last. The batches of a stream share one
-/// schema, so that a look is a comparison of two addresses.
+/// What an operator has bound to the schemas that it saw last. The batches of a stream share one
+/// schema, so that a look is a comparison of addresses; a model is asked for scores and for
+/// reasons, behind which stand other columns.
 #[derive(Debug)]
 pub(crate) struct BindCache<T> {
-    last: RwLock<Option<(SchemaRef, Arc<T>)>>,
+    known: RwLock<Vec<(SchemaRef, Arc<T>)>>,
 }
+
+/// Schemas remembered: one operator stands in one or two places of a plan.
+const SCHEMAS_MAX: usize = 2;
 
 impl<T> Default for BindCache<T> {
     fn default() -> Self {
-        Self { last: RwLock::new(None) }
+        Self { known: RwLock::new(Vec::new()) }
     }
 }
 
 impl<T> BindCache<T> {
-    /// What `bind` makes of the schema, made anew only when the schema is another one.
+    /// What `bind` makes of the schema, made anew only when the schema is not known.
     pub(crate) fn get(
         &self,
         schema: &SchemaRef,
         bind: impl FnOnce(&SchemaRef) -> Result<T>,
     ) -> Result<Arc<T>> {
-        // A poisoned lock holds a whole value: it is only ever replaced at once.
-        let last = self.last.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some((known, bound)) = &*last
-            && (Arc::ptr_eq(known, schema) || known == schema)
+        // A poisoned lock holds whole values: they are only ever added or replaced at once.
+        let known = self.known.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let found = known.iter().find(|(known, _)| Arc::ptr_eq(known, schema));
+        if let Some((_, bound)) = found.or_else(|| known.iter().find(|(known, _)| known == schema))
         {
             return Ok(Arc::clone(bound));
         }
-        drop(last);
+        drop(known);
         let bound = Arc::new(bind(schema)?);
-        let mut last = self.last.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        *last = Some((Arc::clone(schema), Arc::clone(&bound)));
+        let mut known = self.known.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        known.truncate(SCHEMAS_MAX - 1);
+        known.insert(0, (Arc::clone(schema), Arc::clone(&bound)));
         Ok(bound)
     }
 }

@@ -49,6 +49,8 @@ pub struct Explain {
 
 struct Bound {
     rules: Vec<BoundRule>,
+    /// Each window's name as JSON, up to its start.
+    windows: Vec<String>,
     schema: SchemaRef,
 }
 
@@ -109,7 +111,13 @@ impl Explain {
         let rules = self.rules.iter().map(|rule| rule.bind(input)).collect::<Result<_>>()?;
         let json = [("ARROW:extension:name".to_owned(), "arrow.json".to_owned())];
         let field = Field::new(&self.column, DataType::Utf8, false).with_metadata(json.into());
-        Ok(Bound { rules, schema: schema_with(input, field)? })
+        let windows = self.windows.iter().map(|window| {
+            let mut json = String::from("{\"window\":");
+            write_json_text(&mut json, &window.name);
+            json + ",\"start\":"
+        });
+        let windows = windows.collect();
+        Ok(Bound { rules, windows, schema: schema_with(input, field)? })
     }
 
     fn write_row(&self, json: &mut String, of: &Explained<'_>, row: usize) -> Result<()> {
@@ -135,7 +143,8 @@ impl Explain {
                 Error::usage("reasons with windows need rows with an event time")
                     .advise("name the time column of the pipeline, or leave the windows out")
             })?;
-            for window in &self.windows {
+            for (window, head) in self.windows.iter().zip(of.windows) {
+                json.push_str(head);
                 write_window(json, window, times.time[row]);
             }
             close(json, "],");
@@ -149,6 +158,7 @@ impl Explain {
 struct Explained<'a> {
     batch: &'a Batch,
     rules: Vec<(&'a BoundRule, BooleanArray)>,
+    windows: &'a [String],
 }
 
 /// Ends a list: the comma behind its last element, if there is one, gives way to `end`.
@@ -160,15 +170,13 @@ fn close(json: &mut String, end: &str) {
 }
 
 fn write_rule(json: &mut String, rule: &BoundRule, rows: &RecordBatch, row: usize) -> Result<()> {
-    json.push_str("{\"rule\":");
-    write_json_text(json, &rule.name);
-    json.push_str(",\"because\":");
+    json.push_str(&rule.json_head);
     let mut because = String::with_capacity(160);
     rule.because.render(rows, row, &mut because)?;
     write_json_text(json, &because);
     json.push_str(",\"values\":{");
-    for (index, name) in &rule.columns {
-        write_json_text(json, name);
+    for (index, name) in &rule.json_columns {
+        json.push_str(name);
         json.push(':');
         Cell::of(rows.column(*index), row)?.write_json(json);
         json.push(',');
@@ -202,12 +210,10 @@ fn write_contribution(json: &mut String, contribution: &Contribution) {
     json.push_str("},");
 }
 
+/// The bounds of a window whose name has been written.
 fn write_window(json: &mut String, window: &WindowBounds, time: i64) {
     let end = time.saturating_sub(window.delay);
     let start = end.saturating_sub(window.length);
-    json.push_str("{\"window\":");
-    write_json_text(json, &window.name);
-    json.push_str(",\"start\":");
     json.push_str(itoa::Buffer::new().format(start));
     json.push_str(",\"end\":");
     json.push_str(itoa::Buffer::new().format(end));
@@ -225,7 +231,7 @@ impl MapOperator for Explain {
         if !batch.is_empty() {
             let rules: Result<Vec<_>> =
                 bound.rules.iter().map(|rule| Ok((rule, rule.holds(&batch.rows)?))).collect();
-            let explained = Explained { batch: &batch, rules: rules? };
+            let explained = Explained { batch: &batch, rules: rules?, windows: &bound.windows };
             let mut json = String::new();
             for row in 0..batch.len() {
                 json.clear();

@@ -6,14 +6,14 @@
 //! Contributions of small integers are computed once: a count is looked up.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow::array::{Float64Array, RecordBatch};
 use arrow::datatypes::{DataType, Schema};
 use pelton_kernels::math::{LinearTerm, Table, add_from_table, add_term, sigmoid_in_place};
 
 use super::model::{KIND, ModelFile, ModelHead, VERSION};
-use super::numeric::{check_numeric, counts, floats};
+use super::numeric::{check_numeric, counts, float, floats};
 use super::{Contribution, Feature, Scorer};
 use crate::error::{Error, Result};
 use crate::expr::BindCache;
@@ -30,6 +30,8 @@ pub struct Logistic {
     threshold: f64,
     /// The features as the kernel takes them.
     terms: Vec<LinearTerm>,
+    /// Of features that count: the contributions of small numbers.
+    tables: Vec<OnceLock<Box<Table>>>,
     /// The features' names, to be shared by what explains a score.
     names: Vec<Arc<str>>,
     /// Where the features stand in the schema seen last.
@@ -40,8 +42,8 @@ pub struct Logistic {
 #[derive(Debug)]
 struct FeatureColumn {
     index: usize,
-    /// Of a feature that counts: the contributions of small numbers.
-    table: Option<Box<Table>>,
+    /// Whether it counts, so that its contributions are looked up.
+    is_count: bool,
 }
 
 impl Logistic {
@@ -75,7 +77,8 @@ impl Logistic {
         let terms = features.iter().map(Feature::term).collect();
         let names = features.iter().map(|feature| Arc::from(feature.name.as_str())).collect();
         let (made_by, columns) = (made_by.into(), BindCache::default());
-        Ok(Self { made_by, features, intercept, threshold, terms, names, columns })
+        let tables = features.iter().map(|_| OnceLock::new()).collect();
+        Ok(Self { made_by, features, intercept, threshold, terms, tables, names, columns })
     }
 
     /// Reads a model from a JSON file.
@@ -158,10 +161,10 @@ impl Logistic {
         let mut scratch = vec![0.0; BLOCK_ROWS.min(batch.num_rows())];
         for (block, sums) in sums.chunks_mut(BLOCK_ROWS).enumerate() {
             let scratch = &mut scratch[..sums.len()];
-            for (column, term) in columns.iter().zip(&self.terms) {
+            for (i, (column, term)) in columns.iter().zip(&self.terms).enumerate() {
                 let (array, start) = (batch.column(column.index), block * BLOCK_ROWS);
-                let counts = column.table.as_ref().zip(counts(array, start, sums.len()));
-                if !counts.is_some_and(|(table, counts)| add_from_table(counts, table, sums)) {
+                let counts = column.is_count.then(|| counts(array, start, sums.len())).flatten();
+                if !counts.is_some_and(|counts| add_from_table(counts, self.table(i), sums)) {
                     add_term(floats(array, start, scratch), term, sums);
                 }
             }
@@ -174,13 +177,18 @@ impl Logistic {
     }
 
     fn find_columns(&self, schema: &Schema) -> Result<Vec<FeatureColumn>> {
-        let find = |(feature, term): (&Feature, &LinearTerm)| {
+        let find = |feature: &Feature| {
             let index = check_numeric(schema, &feature.name)?;
             let is_count = *schema.field(index).data_type() == DataType::Int64;
-            let table = || Box::new(std::array::from_fn(|i| term.contribution(i as f64)));
-            Ok(FeatureColumn { index, table: is_count.then(table) })
+            Ok(FeatureColumn { index, is_count })
         };
-        self.features.iter().zip(&self.terms).map(find).collect()
+        self.features.iter().map(find).collect()
+    }
+
+    /// The contributions of small numbers, computed when first asked for.
+    fn table(&self, feature: usize) -> &Table {
+        let contribution = |i: usize| self.terms[feature].contribution(i as f64);
+        self.tables[feature].get_or_init(|| Box::new(std::array::from_fn(contribution)))
     }
 }
 
@@ -206,8 +214,7 @@ impl Scorer for Logistic {
         }
         let columns = self.bind(batch)?;
         let contribution = |(i, name): (usize, &Arc<str>)| {
-            let mut scratch = [0.0];
-            let value = floats(batch.column(columns[i].index), row, &mut scratch)[0];
+            let value = float(batch.column(columns[i].index), row);
             Contribution {
                 feature: Arc::clone(name),
                 value: (!value.is_nan()).then_some(value),

@@ -7,10 +7,10 @@ use arrow::datatypes::{
 };
 use arrow::util::bit_chunk_iterator::BitChunks;
 
-use pelton_kernels::columns::select_f64;
+use pelton_kernels::columns::{decimals_to_f64, select_f64};
 
 use crate::error::{Error, Result};
-use crate::expr::{column_index, decimal_as_f64, power_of_ten};
+use crate::expr::{column_index, power_of_ten};
 
 /// Index of the column, if a model can read it.
 pub(super) fn check_numeric(schema: &Schema, name: &str) -> Result<usize> {
@@ -46,7 +46,7 @@ pub(super) fn floats<'a>(array: &'a ArrayRef, start: usize, scratch: &'a mut [f6
                     if floats.null_count() == 0 {
                         return &floats.values()[start..start + length];
                     }
-                    fill(floats, start, scratch, |value| value);
+                    present_or_missing(floats, start, scratch);
                 }
                 $(data_type if *data_type == $type::DATA_TYPE => {
                     fill(array.as_primitive::<$type>(), start, scratch, |value| value as f64);
@@ -54,7 +54,8 @@ pub(super) fn floats<'a>(array: &'a ArrayRef, start: usize, scratch: &'a mut [f6
                 DataType::Decimal128(_, scale) => {
                     let divisor = power_of_ten(*scale);
                     let decimals = array.as_primitive::<Decimal128Type>();
-                    fill(decimals, start, scratch, |value| decimal_as_f64(value, divisor));
+                    decimals_to_f64(&decimals.values()[start..start + length], divisor, scratch);
+                    mark_missing(decimals, start, scratch);
                 }
                 DataType::Boolean => fill_bools(array.as_boolean(), start, scratch),
                 _ => scratch.fill(f64::NAN),
@@ -64,6 +65,18 @@ pub(super) fn floats<'a>(array: &'a ArrayRef, start: usize, scratch: &'a mut [f6
     cast!(Int8Type Int16Type Int32Type Int64Type UInt8Type UInt16Type UInt32Type UInt64Type
           Float32Type);
     scratch
+}
+
+/// The value of one row, as [`floats`] gives it.
+pub(super) fn float(array: &ArrayRef, row: usize) -> f64 {
+    match array.data_type() {
+        DataType::Float64 if array.is_valid(row) => array.as_primitive::<Float64Type>().value(row),
+        DataType::Int64 if array.is_valid(row) => {
+            array.as_primitive::<Int64Type>().value(row) as f64
+        }
+        DataType::Float64 | DataType::Int64 => f64::NAN,
+        _ => floats(array, row, &mut [0.0])[0],
+    }
 }
 
 /// Rows `start..start + length` of a column of integers, if none of it is null.
@@ -92,6 +105,20 @@ fn fill_bools(array: &BooleanArray, start: usize, out: &mut [f64]) {
     mark_missing(array, start, out);
 }
 
+/// Floats with nulls among them.
+fn present_or_missing(array: &PrimitiveArray<Float64Type>, start: usize, out: &mut [f64]) {
+    let values = &array.values()[start..start + out.len()];
+    let Some(nulls) = array.nulls() else { return out.copy_from_slice(values) };
+    let valid = BitChunks::new(nulls.validity(), nulls.offset() + start, out.len());
+    for ((out, values), valid) in out.chunks_mut(64).zip(values.chunks(64)).zip(valid.iter_padded())
+    {
+        match valid {
+            u64::MAX => out.copy_from_slice(values),
+            _ => select_f64(&[valid], values, &MISSING[..out.len()], out),
+        }
+    }
+}
+
 const MISSING: [f64; 64] = [f64::NAN; 64];
 
 /// Nulls become NaN, 64 rows a step; where none is null that costs nothing.
@@ -104,9 +131,10 @@ fn mark_missing(array: &dyn Array, start: usize, out: &mut [f64]) {
         if valid == u64::MAX {
             continue;
         }
-        let mut known = [0.0; 64];
-        let known = &mut known[..out.len()];
-        known.copy_from_slice(out);
-        select_f64(&[valid], known, &MISSING[..out.len()], out);
+        for (row, out) in out.iter_mut().enumerate() {
+            if valid >> row & 1 == 0 {
+                *out = f64::NAN;
+            }
+        }
     }
 }

@@ -3,7 +3,7 @@
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::datatypes::{Schema, SchemaRef};
 
-use super::template::{BoundTemplate, Template, is_renderable};
+use super::template::{BoundTemplate, Template, is_renderable, write_json_text};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::expr::{
@@ -78,18 +78,23 @@ impl Rule {
 
     pub(super) fn bind(&self, schema: &Schema) -> Result<BoundRule> {
         let bind = || -> Result<BoundRule> {
-            let mut columns = Vec::new();
+            let mut json_columns = Vec::new();
             for name in self.columns()? {
                 let index = column_index(schema, &name)?;
                 if is_renderable(schema.field(index).data_type()) {
-                    columns.push((index, name));
+                    let mut json = String::new();
+                    write_json_text(&mut json, &name);
+                    json_columns.push((index, json));
                 }
             }
+            let mut json_head = String::from("{\"rule\":");
+            write_json_text(&mut json_head, &self.name);
+            json_head.push_str(",\"because\":");
             Ok(BoundRule {
-                name: self.name.clone(),
+                json_head,
                 condition: bind_condition(&self.condition, schema)?,
                 because: self.template()?.bind(schema)?,
-                columns,
+                json_columns,
             })
         };
         bind().map_err(|error| error.at(format!("rule `{}`", self.name)))
@@ -105,11 +110,12 @@ impl std::fmt::Display for Rule {
 /// A rule that knows where its columns stand.
 #[derive(Debug)]
 pub(super) struct BoundRule {
-    pub(super) name: String,
+    /// The beginning of its reasons: `{"rule":"name","because":`.
+    pub(super) json_head: String,
     condition: BoundExpr,
     pub(super) because: BoundTemplate,
-    /// What condition and sentence read and a text can show: index and name.
-    pub(super) columns: Vec<(usize, String)>,
+    /// What condition and sentence read and a text can show: index, and name as JSON.
+    pub(super) json_columns: Vec<(usize, String)>,
 }
 
 impl BoundRule {

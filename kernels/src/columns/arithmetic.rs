@@ -114,3 +114,28 @@ maps! {
     /// The nearest float of each integer.
     i64_to_f64: i64, |a| *a as f64;
 }
+
+/// The nearest float of each integer, divided by `divisor`: decimals by 10 to their scale.
+///
+/// What is longer than the other slice is left as it is.
+pub fn decimals_to_f64(unscaled: &[i128], divisor: f64, out: &mut [f64]) {
+    for (out, values) in out.chunks_mut(64).zip(unscaled.chunks(64)) {
+        // Nearly all decimals fit 64 bits, which convert many times faster to the same float.
+        let lost = |value: i128| (value >> 64) as i64 ^ ((value as i64) >> 63);
+        if values.iter().fold(0, |all, value| all | lost(*value)) == 0 {
+            small_decimals_to_f64(values, divisor, out);
+        } else {
+            for (out, value) in out.iter_mut().zip(values) {
+                *out = *value as f64 / divisor;
+            }
+        }
+    }
+}
+
+multiversion! {
+    fn small_decimals_to_f64(unscaled: &[i128], divisor: f64, out: &mut [f64]) {
+        for (out, value) in out.iter_mut().zip(unscaled) {
+            *out = *value as i64 as f64 / divisor;
+        }
+    }
+}

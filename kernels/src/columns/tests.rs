@@ -133,4 +133,20 @@ proptest! {
         i64_to_f64(&a, &mut floats);
         same(&floats, |row| a[row] as f64);
     }
+    #[test]
+    fn decimals(
+        values in proptest::sample::select(LENGTHS.to_vec()).prop_flat_map(|rows| {
+            let value = prop_oneof![
+                20 => (-100_000_i128..100_000).boxed(),
+                1 => any::<i64>().prop_map(i128::from).boxed(),
+                1 => any::<i128>().boxed(),
+            ];
+            proptest::collection::vec(value, rows)
+        }),
+        divisor in proptest::sample::select(vec![1.0, 100.0, 1e22]),
+    ) {
+        let mut out = vec![0.0; values.len()];
+        decimals_to_f64(&values, divisor, &mut out);
+        same(&out, |row| values[row] as f64 / divisor);
+    }
 }

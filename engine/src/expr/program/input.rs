@@ -8,10 +8,11 @@ use arrow::datatypes::{
     TimestampSecondType, UInt32Type, UInt64Type,
 };
 use arrow::util::bit_chunk_iterator::BitChunks;
+use pelton_kernels::columns::decimals_to_f64;
 
 use super::{Kind, Words};
 use crate::expr::bind::Node;
-use crate::expr::cast::{decimal_as_f64, power_of_ten};
+use crate::expr::cast::power_of_ten;
 
 /// What a program reads.
 #[derive(Debug)]
@@ -199,7 +200,7 @@ impl Column<'_> {
             Values::Float32(values) => fill(&values[rows], out, f64::from),
             Values::UInt64(values) => fill(&values[rows], out, |value| value as f64),
             Values::Decimals(values, divisor) => {
-                fill(&values[rows], out, |value| decimal_as_f64(value, *divisor));
+                decimals_to_f64(&values[rows], *divisor, out);
             }
             _ => {}
         }
