@@ -179,7 +179,8 @@ impl Group {
 #[derive(Debug)]
 struct Bound {
     groups: Vec<Group>,
-    schema: SchemaRef,
+    /// The schema, and what becomes of a batch without rows.
+    none: RecordBatch,
 }
 
 /// Adds columns, in the order given.
@@ -222,7 +223,7 @@ impl Compute {
             group.push(column);
         }
         close(&mut groups, &mut group, compiler);
-        Ok(Bound { groups, schema })
+        Ok(Bound { groups, none: RecordBatch::new_empty(schema) })
     }
 
     /// As [`map`](MapOperator::map), without programs: their specification.
@@ -245,11 +246,14 @@ fn close(groups: &mut Vec<Group>, columns: &mut Vec<BoundColumn>, compiler: Comp
 
 impl MapOperator for Compute {
     fn output_schema(&self, input: &SchemaRef) -> Result<SchemaRef> {
-        Ok(self.bind(input)?.schema)
+        Ok(self.bind(input)?.none.schema())
     }
 
     fn map(&self, mut batch: Batch) -> Result<Batch> {
         let bound = self.bound.get(batch.rows.schema_ref(), |schema| self.bind(schema))?;
+        if batch.is_empty() {
+            return Ok(Batch { rows: bound.none.clone(), ..batch });
+        }
         for group in &bound.groups {
             batch.rows = group.map(&batch.rows)?;
         }

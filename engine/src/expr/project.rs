@@ -91,7 +91,8 @@ impl std::fmt::Display for Named {
 #[derive(Debug)]
 struct Projection {
     columns: Vec<BoundExpr>,
-    schema: SchemaRef,
+    /// Its schema, and what it makes of a batch without rows.
+    none: RecordBatch,
 }
 
 impl Projection {
@@ -109,18 +110,20 @@ impl Projection {
             });
             columns.push(bound);
         }
-        let schema = Arc::new(Schema::new_with_metadata(fields, input.metadata().clone()));
-        Ok(Self { columns, schema })
+        let schema = Schema::new_with_metadata(fields, input.metadata().clone());
+        Ok(Self { columns, none: RecordBatch::new_empty(Arc::new(schema)) })
     }
 
-    fn map(&self, batch: &Batch) -> Result<Batch> {
+    fn map(&self, batch: Batch) -> Result<Batch> {
+        if batch.is_empty() {
+            return Ok(Batch { rows: self.none.clone(), ..batch });
+        }
         let columns: Result<Vec<ArrayRef>> =
             self.columns.iter().map(|column| column.evaluate(&batch.rows)).collect();
         // A projection to no column at all still has rows.
         let options = RecordBatchOptions::new().with_row_count(Some(batch.len()));
-        let schema = Arc::clone(&self.schema);
-        let rows = RecordBatch::try_new_with_options(schema, columns?, &options)?;
-        Ok(batch.with_rows(rows))
+        let rows = RecordBatch::try_new_with_options(self.none.schema(), columns?, &options)?;
+        Ok(Batch { rows, ..batch })
     }
 }
 
@@ -176,12 +179,12 @@ impl Select {
 
 impl MapOperator for Select {
     fn output_schema(&self, input: &SchemaRef) -> Result<SchemaRef> {
-        Ok(Projection::bind(input, &self.names)?.schema)
+        Ok(Projection::bind(input, &self.names)?.none.schema())
     }
 
     fn map(&self, batch: Batch) -> Result<Batch> {
         let bind = |schema: &SchemaRef| Projection::bind(schema, &self.names);
-        self.bound.get(batch.rows.schema_ref(), bind)?.map(&batch)
+        self.bound.get(batch.rows.schema_ref(), bind)?.map(batch)
     }
 
     fn reads(&self) -> Option<Vec<String>> {
@@ -228,11 +231,11 @@ impl DropColumns {
 
 impl MapOperator for DropColumns {
     fn output_schema(&self, input: &SchemaRef) -> Result<SchemaRef> {
-        Ok(self.bind(input)?.schema)
+        Ok(self.bind(input)?.none.schema())
     }
 
     fn map(&self, batch: Batch) -> Result<Batch> {
-        self.bound.get(batch.rows.schema_ref(), |schema| self.bind(schema))?.map(&batch)
+        self.bound.get(batch.rows.schema_ref(), |schema| self.bind(schema))?.map(batch)
     }
 
     fn describe(&self) -> String {

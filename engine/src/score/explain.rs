@@ -51,7 +51,8 @@ struct Bound {
     rules: Vec<BoundRule>,
     /// Each window's name as JSON, up to its start.
     windows: Vec<String>,
-    schema: SchemaRef,
+    /// Its schema, and what becomes of a batch without rows.
+    none: RecordBatch,
 }
 
 impl Default for Explain {
@@ -117,7 +118,8 @@ impl Explain {
             json + ",\"start\":"
         });
         let windows = windows.collect();
-        Ok(Bound { rules, windows, schema: schema_with(input, field)? })
+        let none = RecordBatch::new_empty(schema_with(input, field)?);
+        Ok(Bound { rules, windows, none })
     }
 
     fn write_row(&self, json: &mut String, of: &Explained<'_>, row: usize) -> Result<()> {
@@ -222,24 +224,24 @@ fn write_window(json: &mut String, window: &WindowBounds, time: i64) {
 
 impl MapOperator for Explain {
     fn output_schema(&self, input: &SchemaRef) -> Result<SchemaRef> {
-        Ok(self.bind(input)?.schema)
+        Ok(self.bind(input)?.none.schema())
     }
 
     fn map(&self, batch: Batch) -> Result<Batch> {
         let bound = self.bound.get(batch.rows.schema_ref(), |schema| self.bind(schema))?;
-        let mut reasons = StringBuilder::new();
-        if !batch.is_empty() {
+        with_column(batch, &bound.none, |batch| {
+            let mut reasons = StringBuilder::new();
             let rules: Result<Vec<_>> =
                 bound.rules.iter().map(|rule| Ok((rule, rule.holds(&batch.rows)?))).collect();
-            let explained = Explained { batch: &batch, rules: rules?, windows: &bound.windows };
+            let explained = Explained { batch, rules: rules?, windows: &bound.windows };
             let mut json = String::new();
             for row in 0..batch.len() {
                 json.clear();
                 self.write_row(&mut json, &explained, row)?;
                 reasons.append_value(&json);
             }
-        }
-        with_column(&batch, &bound.schema, Arc::new(reasons.finish()))
+            Ok(Arc::new(reasons.finish()))
+        })
     }
 
     fn reads(&self) -> Option<Vec<String>> {

@@ -126,7 +126,6 @@ impl Registers {
         len: usize,
     ) {
         use Instruction as I;
-        let takes_left = self.takes_left(instruction);
         let (before, out) = self.valid.split_at_mut(at);
         let out = &mut out[0];
         match instruction {
@@ -155,6 +154,7 @@ impl Registers {
             }
             I::Coalesce(a, b) => *out = each(|word| before[a][word] | before[b][word]),
             I::When(_, a, b) => {
+                let takes_left = takes_left(instruction, &self.bools, before);
                 let (then, otherwise) = (&before[a], &before[b]);
                 *out = each(|w| (then[w] & takes_left[w]) | (otherwise[w] & !takes_left[w]));
             }
@@ -170,7 +170,6 @@ impl Registers {
         len: usize,
     ) {
         use Instruction as I;
-        let takes_left = self.takes_left(instruction);
         let rows = Rows { columns, in_place: &self.in_place, start, len };
         let (before, out) = self.floats.split_at_mut(at);
         let of = |register| rows.floats(before, register);
@@ -195,7 +194,10 @@ impl Registers {
             I::Floats(op, a, b) => arithmetic_f64(op, of(a), of(b), out),
             I::Smaller(a, b) => smaller_f64(of(a), of(b), out),
             I::Larger(a, b) => larger_f64(of(a), of(b), out),
-            I::Coalesce(a, b) | I::When(_, a, b) => select_f64(&takes_left, of(a), of(b), out),
+            I::Coalesce(a, b) | I::When(_, a, b) => {
+                let takes_left = takes_left(instruction, &self.bools, &self.valid);
+                select_f64(&takes_left, of(a), of(b), out);
+            }
             _ => {}
         }
     }
@@ -209,7 +211,6 @@ impl Registers {
         len: usize,
     ) -> Option<()> {
         use Instruction as I;
-        let takes_left = self.takes_left(instruction);
         let rows = Rows { columns, in_place: &self.in_place, start, len };
         let (before, out) = self.ints.split_at_mut(at);
         let of = |register| rows.ints(before, register);
@@ -226,7 +227,10 @@ impl Registers {
             }
             I::Smaller(a, b) => smaller_i64(of(a), of(b), out),
             I::Larger(a, b) => larger_i64(of(a), of(b), out),
-            I::Coalesce(a, b) | I::When(_, a, b) => select_i64(&takes_left, of(a), of(b), out),
+            I::Coalesce(a, b) | I::When(_, a, b) => {
+                let takes_left = takes_left(instruction, &self.bools, &self.valid);
+                select_i64(&takes_left, of(a), of(b), out);
+            }
             _ => {}
         }
         Some(())
@@ -241,7 +245,6 @@ impl Registers {
         len: usize,
     ) {
         use Instruction as I;
-        let takes_left = self.takes_left(instruction);
         let rows = Rows { columns, in_place: &self.in_place, start, len };
         let (before, out) = self.bools.split_at_mut(at);
         let out = &mut out[0];
@@ -267,22 +270,23 @@ impl Registers {
                 *out = each(|w| (before[a][w] & p[w]) | (before[b][w] & q[w]));
             }
             I::Coalesce(a, b) | I::When(_, a, b) => {
+                let takes_left = takes_left(instruction, before, &self.valid);
                 let (a, b) = (&before[a], &before[b]);
                 *out = each(|w| (a[w] & takes_left[w]) | (b[w] & !takes_left[w]));
             }
             _ => {}
         }
     }
+}
 
-    /// Of an instruction that chooses: the rows for which it takes the first value.
-    fn takes_left(&self, instruction: Instruction) -> Words {
-        match instruction {
-            Instruction::Coalesce(left, _) => self.valid[left],
-            Instruction::When(condition, ..) => {
-                each(|word| self.bools[condition][word] & self.valid[condition][word])
-            }
-            _ => [0; WORDS],
+/// Of an instruction that chooses: the rows for which it takes the first value.
+fn takes_left(instruction: Instruction, bools: &[Words], valid: &[Words]) -> Words {
+    match instruction {
+        Instruction::Coalesce(left, _) => valid[left],
+        Instruction::When(condition, ..) => {
+            each(|word| bools[condition][word] & valid[condition][word])
         }
+        _ => [0; WORDS],
     }
 }
 
