@@ -59,7 +59,9 @@ fn order(a: f64, b: f64) -> std::cmp::Ordering {
     a.partial_cmp(&b).unwrap_or_else(|| a.is_nan().cmp(&b.is_nan()))
 }
 
-const COMPARISONS: [(Comparison, fn(std::cmp::Ordering) -> bool); 6] = [
+type Holds = fn(std::cmp::Ordering) -> bool;
+
+const COMPARISONS: [(Comparison, Holds); 6] = [
     (Comparison::Eq, std::cmp::Ordering::is_eq),
     (Comparison::Ne, std::cmp::Ordering::is_ne),
     (Comparison::Lt, std::cmp::Ordering::is_lt),
