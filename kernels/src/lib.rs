@@ -13,6 +13,7 @@
 //!
 //! `unsafe` appears only in leaf functions around a `std::arch` load, store or call.
 
+pub mod columns;
 pub mod csv_scan;
 pub mod geo_haversine;
 pub mod math;

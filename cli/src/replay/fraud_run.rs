@@ -5,8 +5,10 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{Array, ArrayRef, AsArray, DictionaryArray, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Float64Type, Int32Type, SchemaRef, TimestampMicrosecondType};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, RecordBatch, StringArray,
+};
+use arrow::datatypes::{Float64Type, Int32Type, SchemaRef, TimestampMicrosecondType, UInt64Type};
 use pelton::pipeline::{File, NdJson, Options, Pace, Pipeline, Progress as Standing, Summary};
 use pelton::score::Logistic;
 use pelton::source::{Io, SourceOptions};
@@ -302,46 +304,53 @@ impl Collector {
         let (Some(ts), Some(rules), Some(scores), Some(alerts)) = (
             rows.column_by_name("ts")
                 .and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>()),
-            rows.column_by_name("rules").and_then(rule_bits),
+            rows.column_by_name("rules").and_then(|c| c.as_primitive_opt::<UInt64Type>()),
             rows.column_by_name("score").and_then(|c| c.as_primitive_opt::<Float64Type>()),
             rows.column_by_name("alert").and_then(|c| c.as_boolean_opt()),
         ) else {
             return;
         };
         let labels = rows.column_by_name("is_fraud").and_then(|c| c.as_boolean_opt());
+        let labels = labels.map(|labels| (known(labels), holds(labels)));
         let kinds = KindColumn::of(rows.column_by_name("fraud_kind"));
-        for (row, &rules) in rules.iter().enumerate() {
-            let label = match labels {
-                Some(labels) if labels.is_valid(row) && labels.value(row) => {
-                    Label::Fraud(kinds.kind(row))
-                }
-                Some(labels) if labels.is_valid(row) => Label::Honest,
-                _ => Label::Unknown,
+        let alerts = holds(alerts);
+        let columns = ts.values().iter().zip(scores.values()).zip(rules.values());
+        for (row, ((&time_us, &score), &rules)) in columns.enumerate() {
+            let label = match &labels {
+                Some((known, _)) if !bit(known, row) => Label::Unknown,
+                Some((_, fraud)) if bit(fraud, row) => Label::Fraud(kinds.kind(row)),
+                Some(_) => Label::Honest,
+                None => Label::Unknown,
             };
-            let alert = (alerts.is_valid(row) && alerts.value(row)).then(|| {
+            let alert = bit(&alerts, row).then(|| {
                 let first = rules.trailing_zeros() as usize;
                 AlertMark { rules, aimed_at: self.aims.get(first).copied().flatten() }
             });
-            let (time_us, score) = (ts.value(row), scores.value(row));
             self.rows.row(ScoredRow { time_us, score, label, alert });
         }
     }
 }
 
-fn kind_index(name: &str) -> Option<u8> {
-    KINDS.iter().position(|kind| *kind == name).map(|index| index as u8)
+/// A bit for each row that is not null.
+fn known(column: &BooleanArray) -> Vec<u64> {
+    match column.nulls() {
+        Some(nulls) => nulls.inner().bit_chunks().iter_padded().collect(),
+        None => vec![u64::MAX; column.len().div_ceil(64)],
+    }
 }
 
-/// The column `rules`, whichever width it has.
-fn rule_bits(column: &ArrayRef) -> Option<Vec<u64>> {
-    use arrow::datatypes::{UInt32Type, UInt64Type};
-    match column.data_type() {
-        DataType::UInt32 => {
-            Some(column.as_primitive::<UInt32Type>().values().iter().map(|&b| b.into()).collect())
-        }
-        DataType::UInt64 => Some(column.as_primitive::<UInt64Type>().values().to_vec()),
-        _ => None,
-    }
+/// A bit for each row that is true.
+fn holds(column: &BooleanArray) -> Vec<u64> {
+    let values = column.values().bit_chunks();
+    values.iter_padded().zip(known(column)).map(|(value, known)| value & known).collect()
+}
+
+fn bit(words: &[u64], row: usize) -> bool {
+    words[row / 64] >> (row % 64) & 1 == 1
+}
+
+fn kind_index(name: &str) -> Option<u8> {
+    KINDS.iter().position(|kind| *kind == name).map(|index| index as u8)
 }
 
 /// The column `fraud_kind`, as text or as a dictionary whose values were looked up once.

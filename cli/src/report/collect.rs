@@ -71,7 +71,8 @@ pub struct RowCollector {
     rows: u64,
     labelled_rows: u64,
     alerts: u64,
-    time_us: Option<(i64, i64)>,
+    /// The earliest and the latest time, where there is a row.
+    time_us: (i64, i64),
     by_kind: Vec<KindCount>,
     by_rule: Vec<RuleCount>,
     honest_scores: Vec<u64>,
@@ -99,7 +100,7 @@ impl RowCollector {
             rows: 0,
             labelled_rows: 0,
             alerts: 0,
-            time_us: None,
+            time_us: (i64::MAX, i64::MIN),
             by_kind: vec![KindCount::default(); kinds.len()],
             by_rule: vec![RuleCount::default(); rules.len()],
             honest_scores: vec![0; SCORE_BINS + 1],
@@ -116,10 +117,10 @@ impl RowCollector {
     #[inline]
     pub fn row(&mut self, row: ScoredRow) {
         self.rows += 1;
-        let (first, last) = self.time_us.unwrap_or((row.time_us, row.time_us));
-        self.time_us = Some((first.min(row.time_us), last.max(row.time_us)));
-        // NaN becomes 0 in the cast.
-        let bin = (row.score.clamp(0.0, 1.0) * SCORE_BINS as f64) as usize;
+        let (first, last) = self.time_us;
+        self.time_us = (first.min(row.time_us), last.max(row.time_us));
+        // NaN and what is below 0 become 0 in the cast.
+        let bin = ((row.score * SCORE_BINS as f64) as u32 as usize).min(SCORE_BINS);
         match row.label {
             Label::Unknown => {}
             Label::Honest => {
@@ -172,10 +173,8 @@ impl RowCollector {
         self.rows += other.rows;
         self.labelled_rows += other.labelled_rows;
         self.alerts += other.alerts;
-        self.time_us = match (self.time_us, other.time_us) {
-            (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),
-            (a, b) => a.or(b),
-        };
+        let ((first, last), (others_first, others_last)) = (self.time_us, other.time_us);
+        self.time_us = (first.min(others_first), last.max(others_last));
         for (a, b) in self.by_kind.iter_mut().zip(&other.by_kind) {
             a.labelled += b.labelled;
             a.found += b.found;
@@ -198,8 +197,8 @@ impl RowCollector {
     pub fn finish(&self, report: &mut FraudReport) {
         report.rows_scored = self.rows;
         report.alerts = self.alerts;
-        report.first_time_us = self.time_us.map(|(first, _)| first);
-        report.last_time_us = self.time_us.map(|(_, last)| last);
+        report.first_time_us = (self.rows > 0).then_some(self.time_us.0);
+        report.last_time_us = (self.rows > 0).then_some(self.time_us.1);
         report.rules = self.rules.iter().cloned().zip(self.by_rule.iter().copied()).collect();
         report.quality = self.quality();
         report.precision_recall = self.precision_recall();

@@ -11,6 +11,7 @@ use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType, Schema};
 use super::alike::comparison_sides;
 use super::cast::{Class, common_type, convert, decimal_of_scale};
 use super::names::column_index;
+use super::program::{self, Program};
 use super::{BinaryOp, Expr, Literal, UnaryOp};
 use crate::error::{Error, Result};
 
@@ -22,6 +23,8 @@ const DEPTH_MAX: usize = 256;
 pub struct BoundExpr {
     pub(super) root: Node,
     pub(super) text: String,
+    /// Computes the same faster, where there is anything to compute.
+    pub(super) program: Option<Arc<Program>>,
 }
 
 /// A step of evaluation and what it gives.
@@ -63,7 +66,8 @@ impl Expr {
     /// on the types that it gets (with both types), or when a constant part cannot be computed.
     pub fn bind(&self, schema: &Schema) -> Result<BoundExpr> {
         let root = Binder { schema }.bind(self, DEPTH_MAX)?;
-        Ok(BoundExpr { root, text: self.to_string() })
+        let program = program::of_one(&root, schema.fields().len());
+        Ok(BoundExpr { root, text: self.to_string(), program })
     }
 }
 

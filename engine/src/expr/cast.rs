@@ -9,6 +9,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, PrimitiveArray};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::{DECIMAL128_MAX_PRECISION, DataType, Decimal128Type, Float64Type};
+use pelton_kernels::columns::decimals_to_f64;
 
 use crate::error::{Error, Result};
 
@@ -124,12 +125,9 @@ pub(super) fn convert(array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
 fn decimal_to_f64(array: &ArrayRef) -> Float64Array {
     let decimals = array.as_primitive::<Decimal128Type>();
     let divisor = power_of_ten(decimals.scale());
-    let to_f64 = |unscaled: i128| match i64::try_from(unscaled) {
-        Ok(small) => small as f64 / divisor,
-        Err(_) => unscaled as f64 / divisor,
-    };
-    let values = decimals.values().iter().map(|unscaled| to_f64(*unscaled)).collect();
-    PrimitiveArray::<Float64Type>::new(values, decimals.nulls().cloned())
+    let mut values = vec![0.0; decimals.len()];
+    decimals_to_f64(decimals.values(), divisor, &mut values);
+    PrimitiveArray::<Float64Type>::new(values.into(), decimals.nulls().cloned())
 }
 
 /// 10^exponent as the nearest f64.

@@ -23,9 +23,14 @@ impl BoundExpr {
     /// When integers or decimals overflow or are divided by zero (the error names the part of
     /// the expression), or when the batch is not of the schema that the expression was bound to.
     pub fn evaluate(&self, batch: &RecordBatch) -> Result<ArrayRef> {
-        let value =
-            self.root.value(batch).map_err(|error| error.at(format!("expression `{self}`")))?;
-        expand(value, batch.num_rows())
+        let quick = self.program.as_ref().and_then(|program| program.run(batch)?.pop());
+        quick.map_or_else(|| self.evaluate_plain(batch), Ok)
+    }
+
+    /// As [`evaluate`](Self::evaluate), a node at a time: the specification of programs, and the
+    /// way to an error that names the part of the expression.
+    pub(super) fn evaluate_plain(&self, batch: &RecordBatch) -> Result<ArrayRef> {
+        self.root.column_of(batch).map_err(|error| error.at(format!("expression `{self}`")))
     }
 
     /// The condition's value for each row.
@@ -58,6 +63,11 @@ fn expand(value: Value, rows: usize) -> Result<ArrayRef> {
 }
 
 impl Node {
+    /// The value for each row.
+    pub(super) fn column_of(&self, batch: &RecordBatch) -> Result<ArrayRef> {
+        expand(self.value(batch)?, batch.num_rows())
+    }
+
     /// Runs the step and those that it reads.
     pub(super) fn value(&self, batch: &RecordBatch) -> Result<Value> {
         let column = |input: &Node| input.value(batch);

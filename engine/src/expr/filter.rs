@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::BooleanArray;
+use arrow::array::{BooleanArray, RecordBatch};
 use arrow::buffer::ScalarBuffer;
 use arrow::compute::FilterBuilder;
 use arrow::datatypes::{DataType, Schema, SchemaRef};
@@ -17,7 +17,14 @@ use crate::operator::MapOperator;
 #[derive(Debug)]
 pub struct Filter {
     condition: Expr,
-    bound: BindCache<BoundExpr>,
+    bound: BindCache<Bound>,
+}
+
+#[derive(Debug)]
+struct Bound {
+    condition: BoundExpr,
+    /// What is left of a batch of which no row is kept.
+    none: RecordBatch,
 }
 
 impl Filter {
@@ -53,8 +60,16 @@ impl MapOperator for Filter {
     }
 
     fn map(&self, batch: Batch) -> Result<Batch> {
-        let bound = self.bound.get(batch.rows.schema_ref(), |schema| self.bind(schema))?;
-        let keep = bound.evaluate_bool(&batch.rows)?;
+        let bind = |schema: &SchemaRef| -> Result<Bound> {
+            let none = RecordBatch::new_empty(Arc::clone(schema));
+            Ok(Bound { condition: self.bind(schema)?, none })
+        };
+        let bound = self.bound.get(batch.rows.schema_ref(), bind)?;
+        let keep = bound.condition.evaluate_bool(&batch.rows)?;
+        // Most often no row of a small batch is an alert: that must cost next to nothing.
+        if keep.true_count() == 0 && !batch.is_empty() {
+            return Ok(without_rows(batch, bound.none.clone()));
+        }
         filter_batch(batch, &keep)
     }
 
@@ -82,16 +97,28 @@ pub fn filter_batch(batch: Batch, keep: &BooleanArray) -> Result<Batch> {
     if kept == batch.len() {
         return Ok(batch);
     }
-    let rows = if kept == 0 {
-        batch.rows.slice(0, 0)
-    } else {
-        FilterBuilder::new(&keep).optimize().build().filter_record_batch(&batch.rows)?
-    };
+    if kept == 0 {
+        let none = RecordBatch::new_empty(batch.rows.schema());
+        return Ok(without_rows(batch, none));
+    }
+    let rows = FilterBuilder::new(&keep).optimize().build().filter_record_batch(&batch.rows)?;
     let kept_rows: Vec<usize> = keep.values().set_indices().collect();
     let offsets: Arc<[u64]> = kept_rows.iter().map(|row| batch.offsets.get(*row)).collect();
     let times = batch.times.as_ref().map(|times| filter_times(times, &kept_rows));
     let offsets = Offsets::Explicit(offsets);
     Ok(Batch { rows, offsets, times, origin: None, ..batch })
+}
+
+/// The batch with none of its rows; `none` is of its schema.
+fn without_rows(batch: Batch, none: RecordBatch) -> Batch {
+    let times = batch.times.map(|times| RowTimes {
+        time: ScalarBuffer::from(Vec::new()),
+        late: None,
+        largest_before: None,
+        watermark: times.watermark,
+    });
+    let offsets = Offsets::Explicit(Arc::new([]));
+    Batch { rows: none, offsets, times, origin: None, ..batch }
 }
 
 fn filter_times(times: &RowTimes, kept_rows: &[usize]) -> RowTimes {

@@ -10,7 +10,9 @@
 //!
 //! An [`Expr`] is text that has been typed in: it knows no schema. [`Expr::bind`] looks its
 //! columns up, decides every type and inserts every conversion, so that mistakes show before
-//! the stream starts and [`BoundExpr::evaluate`] only runs columnar kernels, one a node.
+//! the stream starts and [`BoundExpr::evaluate`] only computes. What an expression means is
+//! written down in `evaluate.rs`, one columnar kernel a node; what runs is mostly a
+//! [`program`], which computes a few hundred rows of all nodes at a time.
 //!
 //! # What the operators mean
 //! - **Nulls** are SQL's: arithmetic and comparisons with null are null, `and`/`or`/`not` are
@@ -30,10 +32,12 @@ mod bind;
 mod build;
 mod cast;
 mod compare;
+mod compute;
 mod display;
 mod evaluate;
 mod filter;
 mod names;
+mod program;
 mod project;
 #[cfg(test)]
 mod tests;
@@ -42,9 +46,10 @@ pub use bind::BoundExpr;
 pub use build::{BinaryOp, Expr, Literal, Then, UnaryOp, When, col, decimal, lit, null, when};
 pub(crate) use cast::power_of_ten;
 pub(crate) use compare::without_nulls;
+pub(crate) use compute::{Compute, Computed};
 pub(crate) use display::write_decimal;
 pub(crate) use filter::bind_condition;
 pub use filter::{Filter, filter_batch};
-pub(crate) use names::column_index;
+pub(crate) use names::{column_index, schema_with};
 pub(crate) use project::BindCache;
 pub use project::{DropColumns, Named, Select, WithColumn};

@@ -1,6 +1,8 @@
 //! Looking columns up by name, and what to say when there is none.
 
-use arrow::datatypes::Schema;
+use std::sync::Arc;
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
 
 use crate::error::{Error, Result};
 
@@ -14,6 +16,20 @@ pub(crate) fn column_index(schema: &Schema, name: &str) -> Result<usize> {
         .iter()
         .position(|field| field.name() == name)
         .ok_or_else(|| unknown_column(schema, name))
+}
+
+/// The schema with one more column at its end.
+///
+/// # Errors
+/// When there is a column of this name.
+pub(crate) fn schema_with(input: &Schema, field: Field) -> Result<SchemaRef> {
+    if input.column_with_name(field.name()).is_some() {
+        return Err(Error::usage(format!("there is a column `{}` already", field.name()))
+            .advise("choose another name, or drop the old column first"));
+    }
+    let mut fields = input.fields().to_vec();
+    fields.push(Arc::new(field));
+    Ok(Arc::new(Schema::new_with_metadata(fields, input.metadata().clone())))
 }
 
 /// How many columns an error lists when none looks like the one asked for.

@@ -1,46 +1,52 @@
-//! Adding, choosing and leaving out columns.
+//! Adding, choosing and leaving out columns, one step each.
 
 use std::sync::{Arc, RwLock};
 
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Field, FieldRef, Schema, SchemaRef};
 
+use super::compute::{Compute, Computed};
 use super::{BoundExpr, Expr, col, column_index};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::operator::MapOperator;
 
-/// What an operator has bound to the schema that it saw last. The batches of a stream share one
-/// schema, so that a look is a comparison of two addresses.
+/// What an operator has bound to the schemas that it saw last. The batches of a stream share one
+/// schema, so that a look is a comparison of addresses; a model is asked for scores and for
+/// reasons, behind which stand other columns.
 #[derive(Debug)]
 pub(crate) struct BindCache<T> {
-    last: RwLock<Option<(SchemaRef, Arc<T>)>>,
+    known: RwLock<Vec<(SchemaRef, Arc<T>)>>,
 }
+
+/// Schemas remembered: one operator stands in one or two places of a plan.
+const SCHEMAS_MAX: usize = 2;
 
 impl<T> Default for BindCache<T> {
     fn default() -> Self {
-        Self { last: RwLock::new(None) }
+        Self { known: RwLock::new(Vec::new()) }
     }
 }
 
 impl<T> BindCache<T> {
-    /// What `bind` makes of the schema, made anew only when the schema is another one.
+    /// What `bind` makes of the schema, made anew only when the schema is not known.
     pub(crate) fn get(
         &self,
         schema: &SchemaRef,
         bind: impl FnOnce(&SchemaRef) -> Result<T>,
     ) -> Result<Arc<T>> {
-        // A poisoned lock holds a whole value: it is only ever replaced at once.
-        let last = self.last.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if let Some((known, bound)) = &*last
-            && (Arc::ptr_eq(known, schema) || known == schema)
+        // A poisoned lock holds whole values: they are only ever added or replaced at once.
+        let known = self.known.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let found = known.iter().find(|(known, _)| Arc::ptr_eq(known, schema));
+        if let Some((_, bound)) = found.or_else(|| known.iter().find(|(known, _)| known == schema))
         {
             return Ok(Arc::clone(bound));
         }
-        drop(last);
+        drop(known);
         let bound = Arc::new(bind(schema)?);
-        let mut last = self.last.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        *last = Some((Arc::clone(schema), Arc::clone(&bound)));
+        let mut known = self.known.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        known.truncate(SCHEMAS_MAX - 1);
+        known.insert(0, (Arc::clone(schema), Arc::clone(&bound)));
         Ok(bound)
     }
 }
@@ -85,7 +91,8 @@ impl std::fmt::Display for Named {
 #[derive(Debug)]
 struct Projection {
     columns: Vec<BoundExpr>,
-    schema: SchemaRef,
+    /// Its schema, and what it makes of a batch without rows.
+    none: RecordBatch,
 }
 
 impl Projection {
@@ -103,61 +110,55 @@ impl Projection {
             });
             columns.push(bound);
         }
-        let schema = Arc::new(Schema::new_with_metadata(fields, input.metadata().clone()));
-        Ok(Self { columns, schema })
+        let schema = Schema::new_with_metadata(fields, input.metadata().clone());
+        Ok(Self { columns, none: RecordBatch::new_empty(Arc::new(schema)) })
     }
 
-    fn map(&self, batch: &Batch) -> Result<Batch> {
+    fn map(&self, batch: Batch) -> Result<Batch> {
+        if batch.is_empty() {
+            return Ok(Batch { rows: self.none.clone(), ..batch });
+        }
         let columns: Result<Vec<ArrayRef>> =
             self.columns.iter().map(|column| column.evaluate(&batch.rows)).collect();
         // A projection to no column at all still has rows.
         let options = RecordBatchOptions::new().with_row_count(Some(batch.len()));
-        let schema = Arc::clone(&self.schema);
-        let rows = RecordBatch::try_new_with_options(schema, columns?, &options)?;
-        Ok(batch.with_rows(rows))
+        let rows = RecordBatch::try_new_with_options(self.none.schema(), columns?, &options)?;
+        Ok(Batch { rows, ..batch })
     }
 }
 
 /// Adds a column at the end, or replaces the one of this name where it stands.
 #[derive(Debug)]
 pub struct WithColumn {
-    column: Named,
-    bound: BindCache<Projection>,
+    compute: Compute,
 }
 
 impl WithColumn {
     /// The column `name` with the value of `expr`.
     pub fn new(name: impl Into<String>, expr: impl Into<Expr>) -> Self {
-        let column = Named { name: name.into(), expr: expr.into() };
-        Self { column, bound: BindCache::default() }
+        Self { compute: Compute::new([Computed::expr(name, expr.into())]) }
     }
 
-    fn bind(&self, input: &Schema) -> Result<Projection> {
-        let mut names: Vec<Named> =
-            input.fields().iter().map(|field| Named::from(field.name().as_str())).collect();
-        match names.iter_mut().find(|named| named.name == self.column.name) {
-            Some(named) => *named = self.column.clone(),
-            None => names.push(self.column.clone()),
-        }
-        Projection::bind(input, &names)
+    pub(crate) fn computed(&self) -> &[Computed] {
+        self.compute.columns()
     }
 }
 
 impl MapOperator for WithColumn {
     fn output_schema(&self, input: &SchemaRef) -> Result<SchemaRef> {
-        Ok(self.bind(input)?.schema)
+        self.compute.output_schema(input)
     }
 
     fn map(&self, batch: Batch) -> Result<Batch> {
-        self.bound.get(batch.rows.schema_ref(), |schema| self.bind(schema))?.map(&batch)
+        self.compute.map(batch)
     }
 
     fn reads(&self) -> Option<Vec<String>> {
-        Some(self.column.expr.columns())
+        self.compute.reads()
     }
 
     fn describe(&self) -> String {
-        format!("with {} = {}", self.column.name, self.column.expr)
+        self.compute.describe()
     }
 }
 
@@ -178,12 +179,12 @@ impl Select {
 
 impl MapOperator for Select {
     fn output_schema(&self, input: &SchemaRef) -> Result<SchemaRef> {
-        Ok(Projection::bind(input, &self.names)?.schema)
+        Ok(Projection::bind(input, &self.names)?.none.schema())
     }
 
     fn map(&self, batch: Batch) -> Result<Batch> {
         let bind = |schema: &SchemaRef| Projection::bind(schema, &self.names);
-        self.bound.get(batch.rows.schema_ref(), bind)?.map(&batch)
+        self.bound.get(batch.rows.schema_ref(), bind)?.map(batch)
     }
 
     fn reads(&self) -> Option<Vec<String>> {
@@ -230,11 +231,11 @@ impl DropColumns {
 
 impl MapOperator for DropColumns {
     fn output_schema(&self, input: &SchemaRef) -> Result<SchemaRef> {
-        Ok(self.bind(input)?.schema)
+        Ok(self.bind(input)?.none.schema())
     }
 
     fn map(&self, batch: Batch) -> Result<Batch> {
-        self.bound.get(batch.rows.schema_ref(), |schema| self.bind(schema))?.map(&batch)
+        self.bound.get(batch.rows.schema_ref(), |schema| self.bind(schema))?.map(batch)
     }
 
     fn describe(&self) -> String {

@@ -61,6 +61,8 @@ pub(crate) enum Step {
     Over { keys: Vec<String>, horizons: Vec<Last>, aggregates: Vec<Aggregate> },
     History { keys: Vec<String>, history: History },
     Window { keys: Vec<String>, window: Window, aggregates: Vec<Aggregate> },
+    Column(Arc<WithColumn>),
+    Rules(Arc<RuleSet>),
     Map(Arc<dyn MapOperator>),
     Inspect(Inspector, Option<Vec<String>>),
 }
@@ -169,8 +171,9 @@ impl Pipeline {
 
     /// Adds a computed column.
     #[must_use]
-    pub fn column(self, name: &str, expr: Expr) -> Self {
-        self.map(WithColumn::new(name, expr))
+    pub fn column(mut self, name: &str, expr: Expr) -> Self {
+        self.steps.push(Step::Column(Arc::new(WithColumn::new(name, expr))));
+        self
     }
 
     /// Keeps the rows for which the condition is true.
@@ -187,8 +190,9 @@ impl Pipeline {
 
     /// Adds the column `rules`: which rules hold, a bit each.
     #[must_use]
-    pub fn rules(self, rules: RuleSet) -> Self {
-        self.map(rules)
+    pub fn rules(mut self, rules: RuleSet) -> Self {
+        self.steps.push(Step::Rules(Arc::new(rules)));
+        self
     }
 
     /// Adds a model's score.
@@ -207,7 +211,7 @@ impl Pipeline {
     /// UInt64) and `late` (Boolean: it came later than the watermark's delay).
     #[must_use]
     pub fn mark_rows(self) -> Self {
-        self.map(RowMarks)
+        self.map(RowMarks::default())
     }
 
     /// Adds a step of one's own.

@@ -5,12 +5,14 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, Schema, SchemaRef, TimeUnit};
 
 use super::aggregate::{Aggregate, Function, History, Last, Window};
-use super::builder::{Inspector, Pipeline, Step, Watermark};
-use crate::batch::Batch;
+use super::builder::{Pipeline, Step, Watermark};
+use super::inspect::Inspect;
+use super::lookup::{find, indices, time_unit};
 use crate::error::{Error, Result};
+use crate::expr::{Compute, Computed};
 use crate::operator::{KeyedEnrich, KeyedWindow, MapOperator};
 use crate::runtime::{Keyed, Stage};
 use crate::window::over::{Horizon, Measure, Output, Over, OverPlan};
@@ -49,6 +51,7 @@ impl Plan {
                 .map_or(DataType::Null, |(index, ..)| input.field(index).data_type().clone()),
             stages: Vec::new(),
             pending: Vec::new(),
+            computed: Vec::new(),
         };
         for step in &pipeline.steps {
             compiler.step(step)?;
@@ -178,6 +181,8 @@ struct Compiler {
     stages: Vec<StagePlan>,
     /// Over windows of the stage that is being put together.
     pending: Vec<OverPlan>,
+    /// Computed columns that stand beside each other: one step. Empty where `pending` is not.
+    computed: Vec<Computed>,
 }
 
 impl Compiler {
@@ -186,9 +191,11 @@ impl Compiler {
             Step::Over { keys, horizons, aggregates } => self.over(keys, horizons, aggregates),
             Step::History { keys, history } => self.history(keys, history),
             Step::Window { keys, window, aggregates } => self.window(keys, *window, aggregates),
+            Step::Column(column) => self.compute(column.as_ref(), column.computed()),
+            Step::Rules(rules) => self.compute(rules.as_ref(), rules.computed()),
             Step::Map(map) => self.map(map.clone()),
             Step::Inspect(inspector, columns) => {
-                self.map(Arc::new(Inspect(inspector.clone(), columns.clone())))
+                self.map(Arc::new(Inspect::new(inspector.clone(), columns.clone())))
             }
         }
     }
@@ -229,8 +236,26 @@ impl Compiler {
         Ok(())
     }
 
-    /// Ends the stage of over windows.
+    /// Adds the columns that an operator computes to the step of computed columns.
+    fn compute(&mut self, operator: &dyn MapOperator, columns: &[Computed]) -> Result<()> {
+        if self.computed.is_empty() {
+            self.flush();
+        }
+        self.schema = operator.output_schema(&self.schema)?;
+        self.computed.extend_from_slice(columns);
+        Ok(())
+    }
+
+    fn flush_computed(&mut self) {
+        if !self.computed.is_empty() {
+            let columns = std::mem::take(&mut self.computed);
+            self.stages.push(StagePlan::Map(Arc::new(Compute::new(columns))));
+        }
+    }
+
+    /// Ends the stage that is being put together.
     fn flush(&mut self) {
+        self.flush_computed();
         if self.pending.is_empty() {
             return;
         }
@@ -250,6 +275,7 @@ impl Compiler {
     /// The pending plan of these keys; columns computed by pending plans end the stage first.
     fn plan(&mut self, keys: &[String], reads: &[&str]) -> Result<&mut OverPlan> {
         let (_, unit, watermark) = self.times()?;
+        self.flush_computed();
         let is_pending = |name: &&str| {
             self.schema.index_of(name).is_err()
                 && self.pending.iter().any(|p| p.outputs.iter().any(|(n, _)| n == name))
@@ -396,30 +422,6 @@ fn position_or_push<T: PartialEq>(items: &mut Vec<T>, item: T) -> usize {
     })
 }
 
-/// Index of a column, or an error that lists those that exist.
-pub(crate) fn find(schema: &SchemaRef, name: &str) -> Result<usize> {
-    schema.index_of(name).map_err(|_| {
-        let names: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
-        Error::usage(format!("there is no column {name}"))
-            .advise(format!("the columns here are: {}", names.join(", ")))
-    })
-}
-
-fn indices(schema: &SchemaRef, names: &[String]) -> Result<Vec<usize>> {
-    names.iter().map(|name| find(schema, name)).collect()
-}
-
-fn time_unit(field: &Field) -> Result<TimeUnit> {
-    match field.data_type() {
-        DataType::Timestamp(unit, _) => Ok(*unit),
-        other => Err(Error::usage(format!(
-            "the time column {} is {other}, not a timestamp",
-            field.name()
-        ))
-        .advise("say its type where the input is declared, such as Timestamp(Microsecond, UTC)")),
-    }
-}
-
 /// Units of a timestamp in a second.
 pub(crate) fn units_per_second(unit: TimeUnit) -> i64 {
     match unit {
@@ -427,27 +429,5 @@ pub(crate) fn units_per_second(unit: TimeUnit) -> i64 {
         TimeUnit::Millisecond => 1_000,
         TimeUnit::Microsecond => 1_000_000,
         TimeUnit::Nanosecond => 1_000_000_000,
-    }
-}
-
-/// Shows batches to a function.
-struct Inspect(Inspector, Option<Vec<String>>);
-
-impl MapOperator for Inspect {
-    fn output_schema(&self, input: &SchemaRef) -> Result<SchemaRef> {
-        Ok(input.clone())
-    }
-
-    fn map(&self, batch: Batch) -> Result<Batch> {
-        (self.0)(&batch);
-        Ok(batch)
-    }
-
-    fn reads(&self) -> Option<Vec<String>> {
-        self.1.clone()
-    }
-
-    fn describe(&self) -> String {
-        "inspect".to_owned()
     }
 }

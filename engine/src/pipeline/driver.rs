@@ -153,6 +153,7 @@ impl Driver {
         let mut rejected = 0;
         if let (Some(stage), Some((index, ..))) = (&mut self.time, &self.plan.time) {
             let staged = stage.on_batch(partition, rows.column(*index), now)?;
+            self.largest_time = stage.largest_time().unwrap_or(i64::MIN);
             if !staged.rejected.is_empty() {
                 rejected = staged.rejected.len();
                 let first = self.next_offset[partition as usize];
@@ -166,8 +167,6 @@ impl Driver {
             if let Some(accepted) = staged.accepted {
                 rows = take_record_batch(&rows, &UInt32Array::from(accepted))?;
             }
-            let largest = staged.times.time.iter().copied().max().unwrap_or(i64::MIN);
-            self.largest_time = self.largest_time.max(largest);
             times = Some(staged.times);
         }
         let next = &mut self.next_offset[partition as usize];

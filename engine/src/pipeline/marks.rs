@@ -8,10 +8,15 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use crate::batch::Batch;
 use crate::error::Result;
+use crate::expr::BindCache;
 use crate::operator::MapOperator;
 
 /// Adds `partition`, `offset` and `late`.
-pub(crate) struct RowMarks;
+#[derive(Default)]
+pub(crate) struct RowMarks {
+    /// A batch without rows.
+    none: BindCache<RecordBatch>,
+}
 
 impl MapOperator for RowMarks {
     fn output_schema(&self, input: &SchemaRef) -> Result<SchemaRef> {
@@ -23,6 +28,11 @@ impl MapOperator for RowMarks {
     }
 
     fn map(&self, batch: Batch) -> Result<Batch> {
+        let bind = |schema: &SchemaRef| Ok(RecordBatch::new_empty(self.output_schema(schema)?));
+        let none = self.none.get(batch.rows.schema_ref(), bind)?;
+        if batch.is_empty() {
+            return Ok(Batch { rows: RecordBatch::clone(&none), ..batch });
+        }
         let rows = batch.len();
         let late = batch.times.as_ref().and_then(|times| times.late.clone());
         let marks: [ArrayRef; 3] = [
@@ -35,9 +45,8 @@ impl MapOperator for RowMarks {
         ];
         let mut columns = batch.rows.columns().to_vec();
         columns.extend(marks);
-        let schema = self.output_schema(&batch.rows.schema())?;
-        let rows = RecordBatch::try_new(schema, columns)?;
-        Ok(batch.with_rows(rows))
+        let rows = RecordBatch::try_new(none.schema(), columns)?;
+        Ok(Batch { rows, ..batch })
     }
 
     fn reads(&self) -> Option<Vec<String>> {

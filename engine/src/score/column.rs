@@ -2,26 +2,27 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::{DataType, Field, SchemaRef};
 
 use super::Scorer;
 use crate::batch::Batch;
-use crate::error::{Error, Result};
-use crate::expr::BindCache;
+use crate::error::Result;
+use crate::expr::{BindCache, schema_with};
 use crate::operator::MapOperator;
 
 /// Adds a scorer's number of each row as a Float64 column.
 pub struct ScoreColumn {
     name: String,
     scorer: Arc<dyn Scorer>,
-    schema: BindCache<SchemaRef>,
+    /// A batch without rows.
+    none: BindCache<RecordBatch>,
 }
 
 impl ScoreColumn {
     /// The column `name`, filled by `scorer`.
     pub fn new(name: impl Into<String>, scorer: Arc<dyn Scorer>) -> Self {
-        Self { name: name.into(), scorer, schema: BindCache::default() }
+        Self { name: name.into(), scorer, none: BindCache::default() }
     }
 }
 
@@ -31,26 +32,20 @@ impl std::fmt::Debug for ScoreColumn {
     }
 }
 
-/// The schema with one more column at its end.
-pub(super) fn schema_with(input: &Schema, field: Field) -> Result<SchemaRef> {
-    if input.column_with_name(field.name()).is_some() {
-        return Err(Error::usage(format!("there is a column `{}` already", field.name()))
-            .advise("choose another name, or drop the old column first"));
-    }
-    let mut fields: Vec<_> = input.fields().iter().cloned().collect();
-    fields.push(Arc::new(field));
-    Ok(Arc::new(Schema::new_with_metadata(fields, input.metadata().clone())))
-}
-
-/// The batch with one more column at its end.
+/// The batch with one more column at its end. `none` is of the new schema, without rows.
 pub(super) fn with_column(
-    batch: &Batch,
-    schema: &SchemaRef,
-    column: arrow::array::ArrayRef,
+    batch: Batch,
+    none: &RecordBatch,
+    column: impl FnOnce(&Batch) -> Result<ArrayRef>,
 ) -> Result<Batch> {
-    let mut columns = batch.rows.columns().to_vec();
-    columns.push(column);
-    Ok(batch.with_rows(RecordBatch::try_new(Arc::clone(schema), columns)?))
+    if batch.is_empty() {
+        return Ok(Batch { rows: none.clone(), ..batch });
+    }
+    let mut columns = Vec::with_capacity(none.num_columns());
+    columns.extend_from_slice(batch.rows.columns());
+    columns.push(column(&batch)?);
+    let rows = RecordBatch::try_new(none.schema(), columns)?;
+    Ok(Batch { rows, ..batch })
 }
 
 impl MapOperator for ScoreColumn {
@@ -60,10 +55,9 @@ impl MapOperator for ScoreColumn {
     }
 
     fn map(&self, batch: Batch) -> Result<Batch> {
-        let bind = |input: &SchemaRef| self.output_schema(input);
-        let schema = self.schema.get(batch.rows.schema_ref(), bind)?;
-        let scores = self.scorer.score(&batch.rows)?;
-        with_column(&batch, &schema, Arc::new(scores))
+        let bind = |input: &SchemaRef| Ok(RecordBatch::new_empty(self.output_schema(input)?));
+        let none = self.none.get(batch.rows.schema_ref(), bind)?;
+        with_column(batch, &none, |batch| Ok(Arc::new(self.scorer.score(&batch.rows)?)))
     }
 
     fn reads(&self) -> Option<Vec<String>> {

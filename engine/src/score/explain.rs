@@ -9,19 +9,18 @@
 //! Only what is asked for is in it. Keys stand in this order and numbers in their shortest exact
 //! form, so that the same row gives the same bytes.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use arrow::array::{BooleanArray, RecordBatch, StringBuilder};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
-use super::column::{schema_with, with_column};
+use super::column::with_column;
 use super::rule::{BoundRule, check_rules};
 use super::template::{Cell, write_json_float, write_json_text};
 use super::{Contribution, Rule, Scorer};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
-use crate::expr::BindCache;
+use crate::expr::{BindCache, schema_with};
 use crate::operator::MapOperator;
 
 /// How many features an alert shows unless told otherwise.
@@ -50,7 +49,10 @@ pub struct Explain {
 
 struct Bound {
     rules: Vec<BoundRule>,
-    schema: SchemaRef,
+    /// Each window's name as JSON, up to its start.
+    windows: Vec<String>,
+    /// Its schema, and what becomes of a batch without rows.
+    none: RecordBatch,
 }
 
 impl Default for Explain {
@@ -110,27 +112,28 @@ impl Explain {
         let rules = self.rules.iter().map(|rule| rule.bind(input)).collect::<Result<_>>()?;
         let json = [("ARROW:extension:name".to_owned(), "arrow.json".to_owned())];
         let field = Field::new(&self.column, DataType::Utf8, false).with_metadata(json.into());
-        Ok(Bound { rules, schema: schema_with(input, field)? })
+        let windows = self.windows.iter().map(|window| {
+            let mut json = String::from("{\"window\":");
+            write_json_text(&mut json, &window.name);
+            json + ",\"start\":"
+        });
+        let windows = windows.collect();
+        let none = RecordBatch::new_empty(schema_with(input, field)?);
+        Ok(Bound { rules, windows, none })
     }
 
-    fn write_row(
-        &self,
-        json: &mut String,
-        batch: &Batch,
-        row: usize,
-        rules: &[(&BoundRule, BooleanArray)],
-    ) -> Result<()> {
+    fn write_row(&self, json: &mut String, of: &Explained<'_>, row: usize) -> Result<()> {
         json.push('{');
         if !self.rules.is_empty() {
             json.push_str("\"rules\":[");
-            for (rule, _) in rules.iter().filter(|(_, holds)| holds.value(row)) {
-                write_rule(json, rule, &batch.rows, row)?;
+            for (rule, _) in of.rules.iter().filter(|(_, holds)| holds.value(row)) {
+                write_rule(json, rule, &of.batch.rows, row)?;
             }
             close(json, "],");
         }
         if let Some(scorer) = &self.scorer {
             json.push_str("\"features\":[");
-            let contributions = scorer.contributions(&batch.rows, row)?;
+            let contributions = scorer.contributions(&of.batch.rows, row)?;
             for contribution in largest(contributions, self.features_shown) {
                 write_contribution(json, &contribution);
             }
@@ -138,11 +141,12 @@ impl Explain {
         }
         if !self.windows.is_empty() {
             json.push_str("\"windows\":[");
-            let times = batch.times.as_ref().ok_or_else(|| {
+            let times = of.batch.times.as_ref().ok_or_else(|| {
                 Error::usage("reasons with windows need rows with an event time")
                     .advise("name the time column of the pipeline, or leave the windows out")
             })?;
-            for window in &self.windows {
+            for (window, head) in self.windows.iter().zip(of.windows) {
+                json.push_str(head);
                 write_window(json, window, times.time[row]);
             }
             close(json, "],");
@@ -150,6 +154,13 @@ impl Explain {
         close(json, "}");
         Ok(())
     }
+}
+
+/// A batch and which rules hold for its rows.
+struct Explained<'a> {
+    batch: &'a Batch,
+    rules: Vec<(&'a BoundRule, BooleanArray)>,
+    windows: &'a [String],
 }
 
 /// Ends a list: the comma behind its last element, if there is one, gives way to `end`.
@@ -161,13 +172,13 @@ fn close(json: &mut String, end: &str) {
 }
 
 fn write_rule(json: &mut String, rule: &BoundRule, rows: &RecordBatch, row: usize) -> Result<()> {
-    json.push_str("{\"rule\":");
-    write_json_text(json, &rule.name);
-    json.push_str(",\"because\":");
-    write_json_text(json, &rule.because.render(rows, row)?);
+    json.push_str(&rule.json_head);
+    let mut because = String::with_capacity(160);
+    rule.because.render(rows, row, &mut because)?;
+    write_json_text(json, &because);
     json.push_str(",\"values\":{");
-    for (index, name) in &rule.columns {
-        write_json_text(json, name);
+    for (index, name) in &rule.json_columns {
+        json.push_str(name);
         json.push(':');
         Cell::of(rows.column(*index), row)?.write_json(json);
         json.push(',');
@@ -178,12 +189,16 @@ fn write_rule(json: &mut String, rule: &BoundRule, rows: &RecordBatch, row: usiz
 
 /// The contributions that are largest in size, ties by name.
 fn largest(mut contributions: Vec<Contribution>, count: usize) -> Vec<Contribution> {
-    contributions.retain(|c| c.contribution != 0.0);
-    contributions.sort_by(|a, b| {
+    let order = |a: &Contribution, b: &Contribution| {
         let by_size = b.contribution.abs().total_cmp(&a.contribution.abs());
         by_size.then_with(|| a.feature.cmp(&b.feature))
-    });
-    contributions.truncate(count);
+    };
+    contributions.retain(|c| c.contribution != 0.0);
+    if count < contributions.len() {
+        contributions.select_nth_unstable_by(count, order);
+        contributions.truncate(count);
+    }
+    contributions.sort_unstable_by(order);
     contributions
 }
 
@@ -197,35 +212,36 @@ fn write_contribution(json: &mut String, contribution: &Contribution) {
     json.push_str("},");
 }
 
+/// The bounds of a window whose name has been written.
 fn write_window(json: &mut String, window: &WindowBounds, time: i64) {
     let end = time.saturating_sub(window.delay);
     let start = end.saturating_sub(window.length);
-    json.push_str("{\"window\":");
-    write_json_text(json, &window.name);
-    // Writing to a string cannot fail.
-    let _ = write!(json, ",\"start\":{start},\"end\":{end}}},");
+    json.push_str(itoa::Buffer::new().format(start));
+    json.push_str(",\"end\":");
+    json.push_str(itoa::Buffer::new().format(end));
+    json.push_str("},");
 }
 
 impl MapOperator for Explain {
     fn output_schema(&self, input: &SchemaRef) -> Result<SchemaRef> {
-        Ok(self.bind(input)?.schema)
+        Ok(self.bind(input)?.none.schema())
     }
 
     fn map(&self, batch: Batch) -> Result<Batch> {
         let bound = self.bound.get(batch.rows.schema_ref(), |schema| self.bind(schema))?;
-        let mut reasons = StringBuilder::new();
-        if !batch.is_empty() {
+        with_column(batch, &bound.none, |batch| {
+            let mut reasons = StringBuilder::new();
             let rules: Result<Vec<_>> =
                 bound.rules.iter().map(|rule| Ok((rule, rule.holds(&batch.rows)?))).collect();
-            let rules = rules?;
+            let explained = Explained { batch, rules: rules?, windows: &bound.windows };
             let mut json = String::new();
             for row in 0..batch.len() {
                 json.clear();
-                self.write_row(&mut json, &batch, row, &rules)?;
+                self.write_row(&mut json, &explained, row)?;
                 reasons.append_value(&json);
             }
-        }
-        with_column(&batch, &bound.schema, Arc::new(reasons.finish()))
+            Ok(Arc::new(reasons.finish()))
+        })
     }
 
     fn reads(&self) -> Option<Vec<String>> {

@@ -3,15 +3,17 @@
 //! A batch is scored a column at a time: every feature's contributions are added to the rows'
 //! sums (in the order of the model, in f64), then all sums become probabilities. Rows go in
 //! blocks that stay in the first-level cache together with the column that is being added.
+//! Contributions of small integers are computed once: a count is looked up.
 
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
 use arrow::array::{Float64Array, RecordBatch};
-use arrow::datatypes::Schema;
-use pelton_kernels::math::{LinearTerm, add_term, sigmoid_in_place};
+use arrow::datatypes::{DataType, Schema};
+use pelton_kernels::math::{LinearTerm, Table, add_from_table, add_term, sigmoid_in_place};
 
 use super::model::{KIND, ModelFile, ModelHead, VERSION};
-use super::numeric::{check_numeric, floats};
+use super::numeric::{check_numeric, counts, float, floats};
 use super::{Contribution, Feature, Scorer};
 use crate::error::{Error, Result};
 use crate::expr::BindCache;
@@ -28,8 +30,20 @@ pub struct Logistic {
     threshold: f64,
     /// The features as the kernel takes them.
     terms: Vec<LinearTerm>,
+    /// Of features that count: the contributions of small numbers.
+    tables: Vec<OnceLock<Box<Table>>>,
+    /// The features' names, to be shared by what explains a score.
+    names: Vec<Arc<str>>,
     /// Where the features stand in the schema seen last.
-    columns: BindCache<Vec<usize>>,
+    columns: BindCache<Vec<FeatureColumn>>,
+}
+
+/// Where a feature stands.
+#[derive(Debug)]
+struct FeatureColumn {
+    index: usize,
+    /// Whether it counts, so that its contributions are looked up.
+    is_count: bool,
 }
 
 impl Logistic {
@@ -61,8 +75,10 @@ impl Logistic {
             return Err(Error::run(format!("the threshold {threshold} is no probability")));
         }
         let terms = features.iter().map(Feature::term).collect();
+        let names = features.iter().map(|feature| Arc::from(feature.name.as_str())).collect();
         let (made_by, columns) = (made_by.into(), BindCache::default());
-        Ok(Self { made_by, features, intercept, threshold, terms, columns })
+        let tables = features.iter().map(|_| OnceLock::new()).collect();
+        Ok(Self { made_by, features, intercept, threshold, terms, tables, names, columns })
     }
 
     /// Reads a model from a JSON file.
@@ -145,20 +161,34 @@ impl Logistic {
         let mut scratch = vec![0.0; BLOCK_ROWS.min(batch.num_rows())];
         for (block, sums) in sums.chunks_mut(BLOCK_ROWS).enumerate() {
             let scratch = &mut scratch[..sums.len()];
-            for (column, term) in columns.iter().zip(&self.terms) {
-                let values = floats(batch.column(*column), block * BLOCK_ROWS, scratch);
-                add_term(values, term, sums);
+            for (i, (column, term)) in columns.iter().zip(&self.terms).enumerate() {
+                let (array, start) = (batch.column(column.index), block * BLOCK_ROWS);
+                let counts = column.is_count.then(|| counts(array, start, sums.len())).flatten();
+                if !counts.is_some_and(|counts| add_from_table(counts, self.table(i), sums)) {
+                    add_term(floats(array, start, scratch), term, sums);
+                }
             }
         }
         Ok(sums)
     }
 
-    fn bind(&self, batch: &RecordBatch) -> Result<std::sync::Arc<Vec<usize>>> {
+    fn bind(&self, batch: &RecordBatch) -> Result<Arc<Vec<FeatureColumn>>> {
         self.columns.get(batch.schema_ref(), |schema| self.find_columns(schema))
     }
 
-    fn find_columns(&self, schema: &Schema) -> Result<Vec<usize>> {
-        self.features.iter().map(|feature| check_numeric(schema, &feature.name)).collect()
+    fn find_columns(&self, schema: &Schema) -> Result<Vec<FeatureColumn>> {
+        let find = |feature: &Feature| {
+            let index = check_numeric(schema, &feature.name)?;
+            let is_count = *schema.field(index).data_type() == DataType::Int64;
+            Ok(FeatureColumn { index, is_count })
+        };
+        self.features.iter().map(find).collect()
+    }
+
+    /// The contributions of small numbers, computed when first asked for.
+    fn table(&self, feature: usize) -> &Table {
+        let contribution = |i: usize| self.terms[feature].contribution(i as f64);
+        self.tables[feature].get_or_init(|| Box::new(std::array::from_fn(contribution)))
     }
 }
 
@@ -183,15 +213,14 @@ impl Scorer for Logistic {
             return Err(Error::usage(format!("there is no row {row} in a batch of {rows}")));
         }
         let columns = self.bind(batch)?;
-        let contribution = |(i, feature): (usize, &Feature)| {
-            let mut scratch = [0.0];
-            let value = floats(batch.column(columns[i]), row, &mut scratch)[0];
+        let contribution = |(i, name): (usize, &Arc<str>)| {
+            let value = float(batch.column(columns[i].index), row);
             Contribution {
-                feature: feature.name.clone(),
+                feature: Arc::clone(name),
                 value: (!value.is_nan()).then_some(value),
                 contribution: self.terms[i].contribution(value),
             }
         };
-        Ok(self.features.iter().enumerate().map(contribution).collect())
+        Ok(self.names.iter().enumerate().map(contribution).collect())
     }
 }

@@ -5,6 +5,9 @@ use arrow::datatypes::{
     DataType, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
     Schema, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
+use arrow::util::bit_chunk_iterator::BitChunks;
+
+use pelton_kernels::columns::{decimals_to_f64, select_f64};
 
 use crate::error::{Error, Result};
 use crate::expr::{column_index, power_of_ten};
@@ -43,7 +46,7 @@ pub(super) fn floats<'a>(array: &'a ArrayRef, start: usize, scratch: &'a mut [f6
                     if floats.null_count() == 0 {
                         return &floats.values()[start..start + length];
                     }
-                    fill(floats, start, scratch, |value| value);
+                    present_or_missing(floats, start, scratch);
                 }
                 $(data_type if *data_type == $type::DATA_TYPE => {
                     fill(array.as_primitive::<$type>(), start, scratch, |value| value as f64);
@@ -51,7 +54,8 @@ pub(super) fn floats<'a>(array: &'a ArrayRef, start: usize, scratch: &'a mut [f6
                 DataType::Decimal128(_, scale) => {
                     let divisor = power_of_ten(*scale);
                     let decimals = array.as_primitive::<Decimal128Type>();
-                    fill(decimals, start, scratch, |value| decimal(value, divisor));
+                    decimals_to_f64(&decimals.values()[start..start + length], divisor, scratch);
+                    mark_missing(decimals, start, scratch);
                 }
                 DataType::Boolean => fill_bools(array.as_boolean(), start, scratch),
                 _ => scratch.fill(f64::NAN),
@@ -63,12 +67,22 @@ pub(super) fn floats<'a>(array: &'a ArrayRef, start: usize, scratch: &'a mut [f6
     scratch
 }
 
-/// The nearest float of a decimal; nearly all fit 64 bits, which convert many times faster.
-#[inline]
-fn decimal(unscaled: i128, divisor: f64) -> f64 {
-    let small = unscaled as i64;
-    let value = if i128::from(small) == unscaled { small as f64 } else { unscaled as f64 };
-    value / divisor
+/// The value of one row, as [`floats`] gives it.
+pub(super) fn float(array: &ArrayRef, row: usize) -> f64 {
+    match array.data_type() {
+        DataType::Float64 if array.is_valid(row) => array.as_primitive::<Float64Type>().value(row),
+        DataType::Int64 if array.is_valid(row) => {
+            array.as_primitive::<Int64Type>().value(row) as f64
+        }
+        DataType::Float64 | DataType::Int64 => f64::NAN,
+        _ => floats(array, row, &mut [0.0])[0],
+    }
+}
+
+/// Rows `start..start + length` of a column of integers, if none of it is null.
+pub(super) fn counts(array: &ArrayRef, start: usize, length: usize) -> Option<&[i64]> {
+    let integers = array.as_primitive_opt::<Int64Type>()?;
+    (integers.null_count() == 0).then(|| &integers.values()[start..start + length])
 }
 
 fn fill<T: ArrowPrimitiveType>(
@@ -91,22 +105,36 @@ fn fill_bools(array: &BooleanArray, start: usize, out: &mut [f64]) {
     mark_missing(array, start, out);
 }
 
-/// Nulls become NaN, 64 rows a step: full words cost nothing, others a write for each null.
+/// Floats with nulls among them.
+fn present_or_missing(array: &PrimitiveArray<Float64Type>, start: usize, out: &mut [f64]) {
+    let values = &array.values()[start..start + out.len()];
+    let Some(nulls) = array.nulls() else { return out.copy_from_slice(values) };
+    let valid = BitChunks::new(nulls.validity(), nulls.offset() + start, out.len());
+    for ((out, values), valid) in out.chunks_mut(64).zip(values.chunks(64)).zip(valid.iter_padded())
+    {
+        match valid {
+            u64::MAX => out.copy_from_slice(values),
+            _ => select_f64(&[valid], values, &MISSING[..out.len()], out),
+        }
+    }
+}
+
+const MISSING: [f64; 64] = [f64::NAN; 64];
+
+/// Nulls become NaN, 64 rows a step; where none is null that costs nothing.
 fn mark_missing(array: &dyn Array, start: usize, out: &mut [f64]) {
     let Some(nulls) = array.nulls().filter(|nulls| nulls.null_count() > 0) else {
         return;
     };
-    let valid = nulls.inner().slice(start, out.len());
-    let words = valid.bit_chunks();
-    for (out, valid) in out.chunks_mut(64).zip(words.iter_padded()) {
-        let mut missing = !valid;
-        while missing != 0 {
-            let row = missing.trailing_zeros() as usize;
-            let Some(out) = out.get_mut(row) else {
-                break; // the padding behind the last row
-            };
-            *out = f64::NAN;
-            missing &= missing - 1;
+    let valid = BitChunks::new(nulls.validity(), nulls.offset() + start, out.len());
+    for (out, valid) in out.chunks_mut(64).zip(valid.iter_padded()) {
+        if valid == u64::MAX {
+            continue;
+        }
+        for (row, out) in out.iter_mut().enumerate() {
+            if valid >> row & 1 == 0 {
+                *out = f64::NAN;
+            }
         }
     }
 }

@@ -1,15 +1,14 @@
 //! Rules: conditions with a name and a sentence that says why.
 
-use std::sync::Arc;
+use arrow::array::{BooleanArray, RecordBatch};
+use arrow::datatypes::{Schema, SchemaRef};
 
-use arrow::array::{BooleanArray, RecordBatch, UInt64Array};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-
-use super::column::{schema_with, with_column};
-use super::template::{BoundTemplate, Template, is_renderable};
+use super::template::{BoundTemplate, Template, is_renderable, write_json_text};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
-use crate::expr::{BindCache, BoundExpr, Expr, bind_condition, column_index, without_nulls};
+use crate::expr::{
+    BoundExpr, Compute, Computed, Expr, bind_condition, column_index, without_nulls,
+};
 use crate::operator::MapOperator;
 
 /// How many rules a set may hold: one bit each.
@@ -79,18 +78,23 @@ impl Rule {
 
     pub(super) fn bind(&self, schema: &Schema) -> Result<BoundRule> {
         let bind = || -> Result<BoundRule> {
-            let mut columns = Vec::new();
+            let mut json_columns = Vec::new();
             for name in self.columns()? {
                 let index = column_index(schema, &name)?;
                 if is_renderable(schema.field(index).data_type()) {
-                    columns.push((index, name));
+                    let mut json = String::new();
+                    write_json_text(&mut json, &name);
+                    json_columns.push((index, json));
                 }
             }
+            let mut json_head = String::from("{\"rule\":");
+            write_json_text(&mut json_head, &self.name);
+            json_head.push_str(",\"because\":");
             Ok(BoundRule {
-                name: self.name.clone(),
+                json_head,
                 condition: bind_condition(&self.condition, schema)?,
                 because: self.template()?.bind(schema)?,
-                columns,
+                json_columns,
             })
         };
         bind().map_err(|error| error.at(format!("rule `{}`", self.name)))
@@ -106,11 +110,12 @@ impl std::fmt::Display for Rule {
 /// A rule that knows where its columns stand.
 #[derive(Debug)]
 pub(super) struct BoundRule {
-    pub(super) name: String,
+    /// The beginning of its reasons: `{"rule":"name","because":`.
+    pub(super) json_head: String,
     condition: BoundExpr,
     pub(super) because: BoundTemplate,
-    /// What condition and sentence read and a text can show: index and name.
-    pub(super) columns: Vec<(usize, String)>,
+    /// What condition and sentence read and a text can show: index, and name as JSON.
+    pub(super) json_columns: Vec<(usize, String)>,
 }
 
 impl BoundRule {
@@ -138,15 +143,8 @@ pub(super) fn check_rules(rules: &[Rule]) -> Result<()> {
 /// Adds a UInt64 column of bits: bit `i` is set where the `i`-th rule holds.
 #[derive(Debug)]
 pub struct RuleSet {
-    column: String,
     rules: Vec<Rule>,
-    bound: BindCache<BoundSet>,
-}
-
-#[derive(Debug)]
-struct BoundSet {
-    rules: Vec<BoundRule>,
-    schema: SchemaRef,
+    compute: Compute,
 }
 
 impl RuleSet {
@@ -157,14 +155,17 @@ impl RuleSet {
     pub fn new(rules: impl IntoIterator<Item = Rule>) -> Result<Self> {
         let rules: Vec<Rule> = rules.into_iter().collect();
         check_rules(&rules)?;
-        Ok(Self { column: "rules".to_owned(), rules, bound: BindCache::default() })
+        Ok(Self { rules, compute: Compute::default() }.column("rules"))
     }
 
     /// Another name for the column.
     #[must_use]
-    pub fn column(mut self, name: impl Into<String>) -> Self {
-        self.column = name.into();
-        self
+    pub fn column(self, name: impl Into<String>) -> Self {
+        let name = name.into();
+        let conditions = self.rules.iter().map(|rule| rule.condition.clone()).collect();
+        let lines: Vec<String> = self.rules.iter().map(ToString::to_string).collect();
+        let text = format!("rules {name}: {}", lines.join("; "));
+        Self { compute: Compute::new([Computed::bits(name, conditions, text)]), ..self }
     }
 
     /// The rules, in the order of their bits.
@@ -172,36 +173,27 @@ impl RuleSet {
         &self.rules
     }
 
-    fn bind(&self, input: &Schema) -> Result<BoundSet> {
-        let rules = self.rules.iter().map(|rule| rule.bind(input)).collect::<Result<_>>()?;
-        let schema = schema_with(input, Field::new(&self.column, DataType::UInt64, false))?;
-        Ok(BoundSet { rules, schema })
+    pub(crate) fn computed(&self) -> &[Computed] {
+        self.compute.columns()
     }
 }
 
 impl MapOperator for RuleSet {
     fn output_schema(&self, input: &SchemaRef) -> Result<SchemaRef> {
-        Ok(self.bind(input)?.schema)
+        // A sentence that names a column which is not there is a mistake as well.
+        self.rules.iter().try_for_each(|rule| rule.bind(input).map(drop))?;
+        self.compute.output_schema(input)
     }
 
     fn map(&self, batch: Batch) -> Result<Batch> {
-        let bound = self.bound.get(batch.rows.schema_ref(), |schema| self.bind(schema))?;
-        let mut bits = vec![0_u64; batch.len()];
-        for (i, rule) in bound.rules.iter().enumerate() {
-            // Rules hold rarely: the set bits are found a word at a time.
-            for row in rule.holds(&batch.rows)?.values().set_indices() {
-                bits[row] |= 1 << i;
-            }
-        }
-        with_column(&batch, &bound.schema, Arc::new(UInt64Array::from(bits)))
+        self.compute.map(batch)
     }
 
     fn reads(&self) -> Option<Vec<String>> {
-        Some(self.rules.iter().flat_map(|rule| rule.condition().columns()).collect())
+        self.compute.reads()
     }
 
     fn describe(&self) -> String {
-        let rules: Vec<String> = self.rules.iter().map(ToString::to_string).collect();
-        format!("rules {}: {}", self.column, rules.join("; "))
+        self.compute.describe()
     }
 }

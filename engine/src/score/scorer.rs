@@ -1,5 +1,7 @@
 //! What a model is to the engine.
 
+use std::sync::Arc;
+
 use arrow::array::{Float64Array, RecordBatch};
 use arrow::datatypes::Schema;
 
@@ -42,7 +44,7 @@ pub trait Scorer: Send + Sync {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Contribution {
     /// The column.
-    pub feature: String,
+    pub feature: Arc<str>,
     /// Its value as the row has it; `None` where it is missing.
     pub value: Option<f64>,
     /// What it added.

@@ -4,6 +4,7 @@
 //! shortest form that reads back to the same bits, times as integers in their unit, null as
 //! `unknown`. `{name:.N}` gives a number N digits behind the point. `{{` and `}}` are braces.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
@@ -134,59 +135,68 @@ pub(super) fn is_renderable(data_type: &DataType) -> bool {
 }
 
 impl BoundTemplate {
-    /// The sentence for one row.
-    pub(super) fn render(&self, batch: &RecordBatch, row: usize) -> Result<String> {
-        let mut text = String::new();
+    /// Adds the sentence for one row.
+    pub(super) fn render(&self, batch: &RecordBatch, row: usize, text: &mut String) -> Result<()> {
         for part in &self.parts {
             match part {
                 BoundPart::Text(plain) => text.push_str(plain),
                 BoundPart::Column { index, decimals } => {
-                    Cell::of(batch.column(*index), row)?.write(&mut text, *decimals);
+                    Cell::of(batch.column(*index), row)?.write(text, *decimals);
                 }
             }
         }
-        Ok(text)
+        Ok(())
     }
 }
 
 /// One value of a column, as texts and JSON show it.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Cell {
+pub(super) enum Cell<'a> {
     Null,
     Bool(bool),
     Int(i64),
     UInt(u64),
     Float(f64),
     Decimal(i128, i8),
-    Text(String),
+    Text(Cow<'a, str>),
 }
 
-impl Cell {
-    pub(super) fn of(array: &ArrayRef, row: usize) -> Result<Self> {
-        let one = array.slice(row, 1);
-        if one.logical_null_count() > 0 {
+impl<'a> Cell<'a> {
+    pub(super) fn of(array: &'a ArrayRef, row: usize) -> Result<Self> {
+        // A dictionary's null may be one of its values: the cast knows.
+        if array.is_null(row) {
             return Ok(Self::Null);
         }
-        Ok(match one.data_type() {
-            DataType::Boolean => Self::Bool(one.as_boolean().value(0)),
-            DataType::UInt64 => Self::UInt(one.as_primitive::<UInt64Type>().value(0)),
-            DataType::Float64 => Self::Float(one.as_primitive::<Float64Type>().value(0)),
+        Ok(match array.data_type() {
+            DataType::Boolean => Self::Bool(array.as_boolean().value(row)),
+            DataType::UInt64 => Self::UInt(array.as_primitive::<UInt64Type>().value(row)),
+            DataType::Float64 => Self::Float(array.as_primitive::<Float64Type>().value(row)),
             DataType::Decimal128(_, scale) => {
-                Self::Decimal(one.as_primitive::<Decimal128Type>().value(0), *scale)
+                Self::Decimal(array.as_primitive::<Decimal128Type>().value(row), *scale)
             }
-            DataType::Utf8 => Self::Text(one.as_string::<i32>().value(0).to_owned()),
-            DataType::Int64 => Self::Int(one.as_primitive::<Int64Type>().value(0)),
-            data_type => {
-                let simple = if data_type.is_integer() || data_type.is_temporal() {
-                    DataType::Int64
-                } else if data_type.is_floating() {
-                    DataType::Float64
-                } else {
-                    DataType::Utf8
-                };
-                // The types above are dealt with above: this goes one step deep.
-                return Self::of(&cast_simple(&one, &simple)?, 0);
-            }
+            DataType::Utf8 => Self::Text(array.as_string::<i32>().value(row).into()),
+            DataType::Int64 => Self::Int(array.as_primitive::<Int64Type>().value(row)),
+            _ => return Self::cast(&array.slice(row, 1)),
+        })
+    }
+
+    /// The value of a column of one row that has none of the types above.
+    fn cast(one: &ArrayRef) -> Result<Self> {
+        let data_type = one.data_type();
+        let simple = if data_type.is_integer() || data_type.is_temporal() {
+            DataType::Int64
+        } else if data_type.is_floating() {
+            DataType::Float64
+        } else {
+            DataType::Utf8
+        };
+        let one = cast_simple(one, &simple)?;
+        // The types are dealt with above: this goes one step deep.
+        Ok(match Cell::of(&one, 0)? {
+            Cell::Text(text) => Self::Text(text.into_owned().into()),
+            Cell::Int(value) => Self::Int(value),
+            Cell::Float(value) => Self::Float(value),
+            _ => Self::Null,
         })
     }
 
@@ -195,8 +205,8 @@ impl Cell {
         let _ = match (self, decimals) {
             (Self::Null, _) => text.write_str(UNKNOWN),
             (Self::Bool(value), _) => write!(text, "{value}"),
-            (Self::Int(value), None) => write!(text, "{value}"),
-            (Self::UInt(value), None) => write!(text, "{value}"),
+            (Self::Int(value), None) => text.write_str(itoa::Buffer::new().format(*value)),
+            (Self::UInt(value), None) => text.write_str(itoa::Buffer::new().format(*value)),
             (Self::Int(value), Some(places)) => write_places(text, i128::from(*value), 0, places),
             (Self::UInt(value), Some(places)) => write_places(text, i128::from(*value), 0, places),
             (Self::Float(value), Some(places)) => write!(text, "{value:.places$}"),
@@ -244,6 +254,13 @@ fn cast_simple(array: &ArrayRef, to: &DataType) -> Result<ArrayRef> {
 
 /// Adds a JSON string.
 pub(super) fn write_json_text(json: &mut String, text: &str) {
+    // Nearly all text stands in JSON as it is.
+    if text.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\') {
+        json.push('"');
+        json.push_str(text);
+        json.push('"');
+        return;
+    }
     // A string has no part that JSON cannot hold.
     json.push_str(&serde_json::to_string(text).unwrap_or_default());
 }
@@ -258,7 +275,7 @@ pub(super) fn write_json_float(json: &mut String, value: f64) {
     }
 }
 
-impl Cell {
+impl Cell<'_> {
     /// Adds the value as JSON; a decimal is a number with all its digits.
     pub(super) fn write_json(&self, json: &mut String) {
         match self {

@@ -11,11 +11,11 @@
 //!   plausible;
 //! - time < m − delay: late. It is kept and marked; what happens to it is the plan's matter.
 //!
-//! Almost always a batch has no such row. So the stage looks at blocks of 64 rows: if the
-//! smallest time of a block is not below (largest so far, the block's own included) − delay,
-//! and its largest not above m + ahead, no row of it needs a look. A block that fails (a sparse
-//! stream spans more than the delay in 64 rows) is walked row by row; and only a row that
-//! really is late or rejected sends the batch to the path that builds masks.
+//! Such rows are rare. So the stage looks at blocks of 64 rows: if the smallest time of a block
+//! is not below (largest so far, the block's own included) − delay, and its largest not above m +
+//! ahead, no row of it needs a look. A block that fails (a sparse stream spans more than the delay
+//! in 64 rows) is walked row by row, and the rows that are late or rejected are noted. Columns
+//! and masks are only made where there is something to say in them.
 
 use std::time::Duration;
 
@@ -156,24 +156,10 @@ impl TimeStage {
             )));
         }
         let times = Times::read(column);
-        let own = self.largest[partition as usize];
-        let mut running = Running { own, all: self.largest_of_all };
-        let plain = times.nulls.is_none() && times.too_large.is_empty();
-        let mut staged = if plain && in_order(&times.values, &mut running, self.bounds) {
-            StagedRows {
-                times: RowTimes {
-                    time: times.values,
-                    late: None,
-                    largest_before: None,
-                    watermark: i64::MIN,
-                },
-                accepted: None,
-                rejected: Vec::new(),
-            }
-        } else {
-            running = Running { own, all: self.largest_of_all };
-            self.judge(&times, &mut running)
-        };
+        let before = Running { own: self.largest[partition as usize], all: self.largest_of_all };
+        let mut running = before;
+        let found = self.judge(&times, &mut running);
+        let mut staged = found.staged(times, before.all);
         self.largest[partition as usize] = running.own;
         self.largest_of_all = running.all;
         staged.times.watermark = if column.is_empty() {
@@ -207,39 +193,45 @@ impl TimeStage {
         self.watermarks.next_idle_at()
     }
 
-    /// Row by row, with masks: the definition.
-    fn judge(&self, times: &Times, running: &mut Running) -> StagedRows {
-        let len = times.values.len();
-        let mut rejected = Vec::new();
-        let mut accepted = Vec::with_capacity(len);
-        let mut kept = Vec::with_capacity(len);
-        let mut largest_before = Vec::with_capacity(len);
-        let mut late = BooleanBufferBuilder::new(len);
-        let (mut any_late, mut any_behind) = (false, false);
-        for (row, &time) in times.values.iter().enumerate() {
+    /// The largest accepted time of all partitions; `None` before the first row.
+    pub fn largest_time(&self) -> Option<i64> {
+        self.largest_of_all
+    }
+
+    /// Finds the rows that are not like most; moves `running` on over all accepted ones.
+    fn judge(&self, times: &Times, running: &mut Running) -> Found {
+        let mut found = Found::default();
+        let all_usable = times.nulls.is_none() && times.too_large.is_empty();
+        for (block, values) in times.values.chunks(BLOCK).enumerate() {
+            if !(all_usable && in_order(values, running, self.bounds)) {
+                self.judge_rows(times, block * BLOCK, values.len(), running, &mut found);
+            }
+        }
+        found
+    }
+
+    /// Row by row: the definition.
+    fn judge_rows(
+        &self,
+        times: &Times,
+        start: usize,
+        len: usize,
+        running: &mut Running,
+        found: &mut Found,
+    ) {
+        for row in start..start + len {
             if let Some(reason) = self.unusable(times, row, running.own) {
-                rejected.push(RejectedRow { row: row as u32, reason });
+                found.rejected.push(RejectedRow { row: row as u32, reason });
                 continue;
             }
-            let is_late = running.own.is_some_and(|m| time < m.saturating_sub(self.bounds.delay));
-            any_late |= is_late;
-            any_behind |= running.all.is_some_and(|m| time < m.saturating_sub(self.bounds.delay));
-            accepted.push(row as u32);
-            kept.push(time);
-            late.append(is_late);
-            largest_before.push(running.all.unwrap_or(i64::MIN));
+            let time = times.values[row];
+            let behind = |m: i64| time < m.saturating_sub(self.bounds.delay);
+            if running.own.is_some_and(behind) {
+                found.late.push((row - found.rejected.len()) as u32);
+            }
+            found.any_behind |= running.all.is_some_and(behind);
             running.own = running.own.max(Some(time));
             running.all = running.all.max(Some(time));
-        }
-        StagedRows {
-            times: RowTimes {
-                time: kept.into(),
-                late: any_late.then(|| late.finish()),
-                largest_before: any_behind.then(|| largest_before.into()),
-                watermark: i64::MIN,
-            },
-            accepted: (!rejected.is_empty()).then_some(accepted),
-            rejected,
         }
     }
 
@@ -286,30 +278,70 @@ struct Running {
     all: Option<i64>,
 }
 
-/// Whether no row is implausible, late, or behind the largest of all partitions by more than
-/// the delay. `running` is moved on over all rows where that is so.
-fn in_order(times: &[i64], running: &mut Running, bounds: Bounds) -> bool {
-    let Some(&first) = times.first() else { return true };
+/// What was found in a batch.
+#[derive(Default)]
+struct Found {
+    rejected: Vec<RejectedRow>,
+    /// Late rows, by their number among the accepted ones.
+    late: Vec<u32>,
+    /// Whether a row is behind the largest of all partitions by more than the delay.
+    any_behind: bool,
+}
+
+impl Found {
+    /// The accepted rows' times and marks. `largest` is the largest time before the batch.
+    fn staged(self, times: Times, largest: Option<i64>) -> StagedRows {
+        let mut accepted = None;
+        let mut time = times.values;
+        if !self.rejected.is_empty() {
+            let mut rejected = self.rejected.iter().map(|rejected| rejected.row).peekable();
+            let rows = 0..time.len() as u32;
+            let kept: Vec<u32> = rows.filter(|row| rejected.next_if_eq(row).is_none()).collect();
+            time = kept.iter().map(|row| time[*row as usize]).collect();
+            accepted = Some(kept);
+        }
+        let late = (!self.late.is_empty()).then(|| {
+            let mut late = BooleanBufferBuilder::new(time.len());
+            late.append_n(time.len(), false);
+            self.late.iter().for_each(|row| late.set_bit(*row as usize, true));
+            late.finish()
+        });
+        let largest_before = self.any_behind.then(|| {
+            let mut largest = largest.unwrap_or(i64::MIN);
+            let before = time.iter().map(|time| {
+                let before = largest;
+                largest = largest.max(*time);
+                before
+            });
+            before.collect()
+        });
+        let times = RowTimes { time, late, largest_before, watermark: i64::MIN };
+        StagedRows { times, accepted, rejected: self.rejected }
+    }
+}
+
+/// Whether no row of a block is implausible, late, or behind the largest of all partitions by
+/// more than the delay. Then `running` is moved on over it.
+fn in_order(block: &[i64], running: &mut Running, bounds: Bounds) -> bool {
     // The first row of a partition is plausible, and not late, whatever its time.
-    let mut own = running.own.unwrap_or(first);
-    let mut all = running.all.unwrap_or(first);
-    for block in times.chunks(BLOCK) {
-        let (low, high) = min_max(block);
-        let fits = high <= own.saturating_add_unsigned(bounds.ahead)
-            && low >= all.max(high).saturating_sub(bounds.delay);
-        if fits {
-            own = own.max(high);
-            all = all.max(high);
-            continue;
+    let Some(&first) = block.first() else { return true };
+    let own = running.own.unwrap_or(first);
+    let all = running.all.unwrap_or(first);
+    let (low, high) = min_max(block);
+    let fits = high <= own.saturating_add_unsigned(bounds.ahead)
+        && low >= all.max(high).saturating_sub(bounds.delay);
+    if fits {
+        *running = Running { own: Some(own.max(high)), all: Some(all.max(high)) };
+        return true;
+    }
+    let (mut own, mut all) = (own, all);
+    for &time in block {
+        let ahead = time > own.saturating_add_unsigned(bounds.ahead);
+        if ahead | (time < all.saturating_sub(bounds.delay)) {
+            return false;
         }
-        for &time in block {
-            let ahead = time > own.saturating_add_unsigned(bounds.ahead);
-            if ahead || time < all.saturating_sub(bounds.delay) {
-                return false;
-            }
-            own = own.max(time);
-            all = all.max(time);
-        }
+        own = own.max(time);
+        all = all.max(time);
     }
     *running = Running { own: Some(own), all: Some(all) };
     true

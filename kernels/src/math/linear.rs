@@ -5,6 +5,7 @@
 //! counts as the term's `missing` in place of the transformed value. Every contribution is finite
 //! and at most [`CONTRIBUTION_MAX`] in size, so that no sum is ever NaN.
 
+use super::ln::ln_1p_regular;
 use super::{ln_1p, multiversion};
 
 /// A transformed value beyond this counts as missing.
@@ -85,6 +86,56 @@ impl LinearTerm {
     }
 }
 
+impl LinearTerm {
+    /// Whether the transform is a logarithm of what is never below 0 nor so large that anything
+    /// of [`weigh`](Self::weigh) but `missing` could have to step in. The sign of a zero is lost
+    /// on the short way, so that something must be subtracted from it.
+    fn is_plain_log1p(&self) -> bool {
+        /// Far below [`CONTRIBUTION_MAX`], whatever is rounded on the way.
+        const FAR_BELOW: f64 = CONTRIBUTION_MAX / 2.0;
+        let largest = ln_1p(self.hi).max(self.missing.abs()) + self.mean.abs();
+        self.transform == Transform::Log1p
+            && self.lo >= 0.0
+            && self.hi <= 1e15
+            && self.lo <= self.hi
+            && self.mean != 0.0
+            && largest * self.factor.abs() < FAR_BELOW
+    }
+
+    /// [`contribution`](Self::contribution) for terms that are plain: the same bits.
+    #[inline(always)]
+    fn weigh_plain_log1p(&self, x: f64) -> f64 {
+        let x = if x < self.lo { self.lo } else { x };
+        let x = if x > self.hi { self.hi } else { x };
+        let ln = ln_1p_regular(x);
+        ((if x.is_nan() { self.missing } else { ln }) - self.mean) * self.factor
+    }
+}
+
+/// Contributions of the integers from 0 on; see [`add_from_table`].
+pub type Table = [f64; TABLE_LEN];
+
+/// How many integers a [`Table`] holds. Counts are small: those of the fraud model fit.
+pub const TABLE_LEN: usize = 512;
+
+/// Adds a term's contributions for integers that have been computed once. `false`, and nothing
+/// is added: a value is not in the table.
+///
+/// # Contract
+/// `sums` is as long as `values` (asserted).
+#[must_use]
+pub fn add_from_table(values: &[i64], table: &Table, sums: &mut [f64]) -> bool {
+    assert_eq!(values.len(), sums.len());
+    // The length is a power of two, and negative integers are large ones.
+    if values.iter().fold(0, |bits, value| bits | *value as u64) >= TABLE_LEN as u64 {
+        return false;
+    }
+    for (sum, value) in sums.iter_mut().zip(values) {
+        *sum += table[*value as usize % TABLE_LEN];
+    }
+    true
+}
+
 /// Adds a term's contributions to the sums.
 ///
 /// # Contract
@@ -98,6 +149,7 @@ pub fn add_term(values: &[f64], term: &LinearTerm, sums: &mut [f64]) {
     match term.transform {
         Transform::Identity => add_identity(values, term, sums),
         Transform::Sqrt => add_sqrt(values, term, sums),
+        Transform::Log1p if term.is_plain_log1p() => add_plain_log1p(values, term, sums),
         Transform::Log1p => add_log1p(values, term, sums),
         Transform::SignedLog1p => add_signed_log1p(values, term, sums),
     }
@@ -114,6 +166,15 @@ macro_rules! add_terms {
             }
         }
     )*};
+}
+
+multiversion! {
+    fn add_plain_log1p(values: &[f64], term: &LinearTerm, sums: &mut [f64]) {
+        let term = *term;
+        for (sum, value) in sums.iter_mut().zip(values) {
+            *sum += term.weigh_plain_log1p(*value);
+        }
+    }
 }
 
 add_terms! {

@@ -33,6 +33,17 @@ const ATANH: [f64; 7] = [
 /// ln(1 + x), accurate for small x too. −∞ at −1, NaN below and of NaN.
 #[inline(always)]
 pub fn ln_1p(x: f64) -> f64 {
+    let ln = ln_1p_regular(x);
+    // The cases that the bits cannot know; each a select, no branch.
+    let ln = if x > f64::MAX { f64::INFINITY } else { ln };
+    let ln = if x == 0.0 { x } else { ln };
+    let ln = if x == -1.0 { f64::NEG_INFINITY } else { ln };
+    if x >= -1.0 { ln } else { f64::NAN }
+}
+
+/// [`ln_1p`] of what is above −1 and finite, but for the sign of a zero; else of no meaning.
+#[inline(always)]
+pub(super) fn ln_1p_regular(x: f64) -> f64 {
     let u = 1.0 + x;
     // The rounding error of u: exact by whichever of the two is larger.
     let lost = if x < 1.0 { x - (u - 1.0) } else { 1.0 - (u - x) };
@@ -46,10 +57,5 @@ pub fn ln_1p(x: f64) -> f64 {
     let inverse_m = (1.0 - s) * (1.0 - s * (1.0 - s));
     let inverse_power = f64::from_bits(TWICE_BIAS.wrapping_sub(shifted & EXPONENT_BITS));
     let low = k * LN_2_LOW + lost * inverse_m * (0.5 * inverse_power);
-    let ln = k * LN_2_HIGH + (f - (s * (f - z * polynomial(z, &ATANH)) - low));
-    // The cases that the bits above cannot know; each a select, no branch.
-    let ln = if x > f64::MAX { f64::INFINITY } else { ln };
-    let ln = if x == 0.0 { x } else { ln };
-    let ln = if x == -1.0 { f64::NEG_INFINITY } else { ln };
-    if x >= -1.0 { ln } else { f64::NAN }
+    k * LN_2_HIGH + (f - (s * (f - z * polynomial(z, &ATANH)) - low))
 }

@@ -22,7 +22,10 @@ mod tests;
 
 pub(crate) use dispatch::multiversion;
 pub use exp::{exp, sigmoid, sigmoid_in_place};
-pub use linear::{CONTRIBUTION_MAX, LinearTerm, MAGNITUDE_MAX, Transform, add_term};
+pub use linear::{
+    CONTRIBUTION_MAX, LinearTerm, MAGNITUDE_MAX, TABLE_LEN, Table, Transform, add_from_table,
+    add_term,
+};
 pub use ln::ln_1p;
 
 /// How far [`exp`] and [`ln_1p`] may be from the value of `libm`, in units in the last place.

@@ -144,6 +144,39 @@ proptest! {
     }
 
     #[test]
+    fn plain_logarithms_have_the_bits_of_single_values(
+        values in proptest::collection::vec(any_value(), 0..70),
+        (lo, hi) in (prop_oneof![Just(0.0), Just(-0.0), 0.0..3.0], 3.0..1e15_f64),
+        (mean, factor, missing) in (0.01..5.0_f64, -20.0..20.0_f64, -3.0..3.0_f64),
+        start in prop_oneof![Just(0.0), Just(-0.0), -5.0..5.0],
+    ) {
+        let term = LinearTerm { transform: Transform::Log1p, lo, hi, mean, factor, missing };
+        let mut sums = vec![start; values.len()];
+        add_term(&values, &term, &mut sums);
+        for (sum, value) in sums.iter().zip(&values) {
+            prop_assert_eq!(sum.to_bits(), (start + term.contribution(*value)).to_bits());
+        }
+    }
+
+    #[test]
+    fn tables_have_the_bits_of_single_values(
+        values in prop_oneof![
+            3 => proptest::collection::vec(0..TABLE_LEN as i64, 0..70),
+            1 => proptest::collection::vec(-1..TABLE_LEN as i64 + 1, 0..70),
+        ],
+        term in any_term(),
+    ) {
+        let table: Table = std::array::from_fn(|i| term.contribution(i as f64));
+        let mut sums: Vec<f64> = (0..values.len()).map(|i| i as f64).collect();
+        let fits = values.iter().all(|value| (0..TABLE_LEN as i64).contains(value));
+        prop_assert_eq!(add_from_table(&values, &table, &mut sums), fits);
+        for (i, (sum, value)) in sums.iter().zip(&values).enumerate() {
+            let added = if fits { term.contribution(*value as f64) } else { 0.0 };
+            prop_assert_eq!(sum.to_bits(), (i as f64 + added).to_bits());
+        }
+    }
+
+    #[test]
     fn contributions_follow_the_formula(value in -1e6..1e6_f64, term in any_term()) {
         let clamped = value.max(term.lo).min(term.hi);
         let transformed = match term.transform {

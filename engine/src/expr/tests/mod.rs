@@ -2,6 +2,7 @@
 
 mod naive;
 mod operators;
+mod program;
 mod semantics;
 mod strategies;
 mod text;

@@ -4,9 +4,10 @@ use arrow::array::AsArray;
 use arrow::datatypes::UInt64Type;
 
 use super::payments;
+use crate::batch::Batch;
 use crate::expr::{col, lit, null};
 use crate::operator::MapOperator;
-use crate::score::{RULES_MAX, Rule, RuleSet};
+use crate::score::{Explain, RULES_MAX, Rule, RuleSet};
 
 fn mask(rules: Vec<Rule>) -> Vec<u64> {
     let out = RuleSet::new(rules).unwrap().map(payments()).unwrap();
@@ -64,4 +65,16 @@ fn says_what_it_reads() {
     assert_eq!(rule.columns().unwrap(), ["a", "b", "c"]);
     let set = RuleSet::new([rule, Rule::new("x", lit(true))]).unwrap();
     assert_eq!(set.describe(), "rules rules: fast: a > 1; x: true");
+}
+
+#[test]
+fn batches_without_rows_get_the_columns() {
+    let empty = || Batch { rows: payments().rows.slice(0, 0), ..payments() };
+    let set = RuleSet::new([Rule::new("x", lit(true))]).unwrap();
+    let out = set.map(empty()).unwrap();
+    assert_eq!(out.rows.schema(), set.output_schema(&payments().rows.schema()).unwrap());
+    let explain = Explain::new().rules([Rule::new("x", lit(true))]);
+    let out = explain.map(empty()).unwrap();
+    assert_eq!(out.rows.schema(), explain.output_schema(&payments().rows.schema()).unwrap());
+    assert!(out.is_empty());
 }
