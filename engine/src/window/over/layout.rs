@@ -41,6 +41,9 @@ pub(super) const LAST_TIME: usize = 0;
 pub(super) const FLAGS: usize = 1;
 /// Set when the cursors stand where a straggler left them, not at the end of the log.
 pub(super) const DISPLACED: u64 = 1;
+/// How much shorter than the longest a horizon is whose rows leave near the log's end.
+const FAR: u64 = 256;
+
 /// First word of the horizons' cursors: `lo` in the low half, `hi` in the high half.
 pub(super) const CURSORS: usize = 2;
 
@@ -137,8 +140,10 @@ pub(super) struct Hot {
     /// Length + delay.
     pub span: i64,
     pub rows_column: u32,
-    /// The sum: its word of the entry, its total in the block, its column.
-    pub sum: Option<(u32, u32, u32)>,
+    /// Whether it gives out a sum.
+    pub sums: bool,
+    /// The sum's word of the entry, its total in the block, its column; 0 where there is none.
+    pub sum: (u32, u32, u32),
     /// Word of the block with the count of true values, or the sum of squares of the summed
     /// measure, and its column.
     pub extra: Option<(u32, u32)>,
@@ -191,10 +196,11 @@ pub(super) struct Layout {
     pub codes_word: usize,
     pub codes: usize,
     pub horizons: Vec<HorizonLayout>,
-    /// The same, for the short cut of the common row, sorted by kind.
-    pub hot: Vec<Hot>,
-    /// Where in `hot` the kinds stand, up to [`Kind::DelayedTrues`].
-    pub kinds: [std::ops::Range<usize>; 5],
+    /// The same, for the short cut of the common row, by [`Kind`].
+    pub hot: [Vec<Hot>; 6],
+    /// Cursors whose entries are likely to be far from the log's end: their word of the block, and
+    /// how far they stand from its right.
+    pub far: Vec<(u32, u32)>,
     /// Whether one of them is tracked.
     pub has_tracked: bool,
     /// Longest span; the short cut is for times that it can be subtracted from.
@@ -222,8 +228,8 @@ impl Layout {
             codes_word: 0,
             codes: plan.codes.len(),
             horizons: Vec::new(),
-            hot: Vec::new(),
-            kinds: std::array::from_fn(|_| 0..0),
+            hot: Default::default(),
+            far: Vec::new(),
             has_tracked: false,
             reach: plan.reach() as u64,
             code_states: 0,
@@ -237,16 +243,12 @@ impl Layout {
         for horizon in 0..plan.horizons.len() {
             layout.lay_out_horizon(plan, horizon);
         }
-        let horizons = layout.horizons.iter().enumerate();
-        let mut hot: Vec<Hot> = horizons.map(|(h, horizon)| layout.hot(h, horizon)).collect();
-        hot.sort_by_key(|hot| hot.kind);
-        let kinds = [Kind::Plain, Kind::Trues, Kind::Squares, Kind::Delayed, Kind::DelayedTrues];
-        layout.kinds = kinds.map(|kind| {
-            let first = hot.partition_point(|hot| hot.kind < kind);
-            first..hot.partition_point(|hot| hot.kind <= kind)
-        });
-        layout.has_tracked = hot.iter().any(|hot| hot.kind == Kind::Tracked);
-        layout.hot = hot;
+        for (h, horizon) in layout.horizons.iter().enumerate() {
+            let hot = layout.hot(h, horizon);
+            layout.hot[hot.kind as usize].push(hot);
+        }
+        layout.has_tracked = !layout.hot[Kind::Tracked as usize].is_empty();
+        layout.far = far(&layout.horizons, layout.reach);
         layout.code_states = layout.block_words;
         layout.block_words += plan.codes.len();
         // Touched for nulls only: behind everything else.
@@ -378,7 +380,8 @@ impl Layout {
             delay: horizon.delay as i64,
             span: i64::try_from(horizon.span).unwrap_or(i64::MAX),
             rows_column: horizon.rows_column as u32,
-            sum: horizon.sums.first().map(sum),
+            sums: !horizon.sums.is_empty(),
+            sum: horizon.sums.first().map(sum).unwrap_or_default(),
             extra: extra.map(|extra| (extra.at as u32, extra.column as u32)),
             kind,
             shift: bit.map_or(0, |extra| self.flags_shift() + extra.word as u32),
@@ -449,4 +452,19 @@ impl Layout {
     pub(super) fn flags(&self, entry: &[u64]) -> u32 {
         self.code(entry, self.codes)
     }
+}
+
+/// Cursors of horizons so long that rows leave them far from the log's end: a log of some hundred
+/// rows has one in the shortest of these.
+fn far(horizons: &[HorizonLayout], reach: u64) -> Vec<(u32, u32)> {
+    let mut far = Vec::new();
+    for horizon in horizons {
+        if horizon.span >= reach / FAR {
+            far.push((horizon.cursors as u32, 0));
+        }
+        if horizon.delay > 0 && horizon.delay >= reach / FAR {
+            far.push((horizon.cursors as u32, 32));
+        }
+    }
+    far
 }

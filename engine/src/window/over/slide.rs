@@ -111,15 +111,15 @@ fn slide_hot<const N: usize>(
     mut out: RawRow<'_>,
     time: i64,
 ) {
-    let [plain, trues, squares, delayed, delayed_trues] = &layout.kinds;
+    let [plain, trues, squares, delayed, delayed_trues, _] = &layout.hot;
     let at = At { tracks, log, time, flags: layout.flags_word() };
-    at.slide::<N, PLAIN>(&layout.hot[plain.clone()], block, out.again());
-    at.slide::<N, TRUES>(&layout.hot[trues.clone()], block, out.again());
+    at.slide::<N, PLAIN>(plain, block, out.again());
+    at.slide::<N, TRUES>(trues, block, out.again());
     if !tracks.squares {
-        at.slide::<N, SQUARES>(&layout.hot[squares.clone()], block, out.again());
+        at.slide::<N, SQUARES>(squares, block, out.again());
     }
-    at.slide::<N, DELAYED>(&layout.hot[delayed.clone()], block, out.again());
-    at.slide::<N, DELAYED_TRUES>(&layout.hot[delayed_trues.clone()], block, out.again());
+    at.slide::<N, DELAYED>(delayed, block, out.again());
+    at.slide::<N, DELAYED_TRUES>(delayed_trues, block, out.again());
 }
 
 /// The [`Kind`]s as constants that functions are compiled for.
@@ -155,7 +155,7 @@ impl At<'_> {
             if tracks.codes && hot.counts_codes {
                 continue;
             }
-            let (word, total, sum_column) = hot.sum.unwrap_or_default();
+            let (word, total, sum_column) = hot.sum;
             let (word, total) = (word as usize, total as usize);
             // What a row adds to the running value; the row behind it is `next`.
             let share = |slot: usize, next: u64| match KIND {
@@ -196,7 +196,7 @@ impl At<'_> {
                 extra = extra.wrapping_add(share(own, upper));
             }
             out.set(hot.rows_column as usize, hi.wrapping_sub(lo).into());
-            if hot.sum.is_some() {
+            if hot.sums {
                 out.set(sum_column as usize, upper.wrapping_sub(entries[left][word]));
             }
             if let Some((at, column)) = hot.extra.filter(|_| KIND != PLAIN && KIND != DELAYED) {
@@ -225,7 +225,7 @@ impl Counter<'_> {
     /// As [`slide_hot`], for the horizons that count rows in and out.
     fn slide(&mut self, tracks: Tracks, has_nulls: bool, mut out: RawRow<'_>, time: i64) {
         let Self { layout, log, .. } = *self;
-        for hot in &layout.hot {
+        for hot in layout.hot.iter().flatten() {
             if !tracks.tracks(hot) {
                 continue;
             }

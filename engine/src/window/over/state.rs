@@ -15,7 +15,7 @@
 //! *Windows are `lo..hi`*, `first ≤ lo ≤ hi ≤ end` (debug-asserted).
 
 use super::entries::Entries;
-use super::layout::{CURSORS, DISPLACED, FLAGS, HorizonLayout, LAST_TIME, Layout};
+use super::layout::{DISPLACED, FLAGS, HorizonLayout, LAST_TIME, Layout};
 use super::multiset::Multiset;
 use super::raw::RawRow;
 use super::ring::Ring;
@@ -161,15 +161,11 @@ impl OverState {
         let end = log.end();
         log.prefetch(end);
         let block = self.block(key);
-        for cursors in &block[CURSORS..CURSORS + self.layout.horizons.len()] {
-            // The entries that are likely to leave and to enter; what lies beside the tail comes
-            // with it.
-            let (lo, hi) = (*cursors as u32, (cursors >> 32) as u32);
-            if end.wrapping_sub(lo) > NEAR {
-                log.prefetch(lo);
-            }
-            if end.wrapping_sub(hi) > NEAR {
-                log.prefetch(hi);
+        for &(word, shift) in &self.layout.far {
+            // The entry that is likely to leave or enter; what lies beside the tail comes with it.
+            let cursor = (block[word as usize] >> shift) as u32;
+            if end.wrapping_sub(cursor) > NEAR {
+                log.prefetch(cursor);
             }
         }
     }
@@ -192,8 +188,10 @@ impl OverState {
         let block = &mut self.segments[key as usize / SEGMENT_KEYS][at..at + words];
         let ring = &mut self.rings[key as usize];
         let time = entries.get(row, 0) as i64;
+        let stride = self.layout.entry_words;
+        // A full log that has something to forget is for the long way.
         let is_common = ring.len() > 0
-            && !ring.is_full()
+            && !(ring.is_full() && is_past(ring.time(ring.first(), stride), time, self.memory))
             && time >= block[LAST_TIME] as i64
             && block[FLAGS] & DISPLACED == 0
             && largest.is_none();
@@ -202,6 +200,10 @@ impl OverState {
         if let Some(counts_codes) = codes {
             let layout = &self.layout;
             let previous = last(layout, ring);
+            if ring.is_full() {
+                ring.grow(stride);
+                self.longest = self.longest.max(ring.capacity());
+            }
             push(layout, ring, block, entries, row);
             block[LAST_TIME] = time as u64;
             let log = ring.view(layout.entry_words);
