@@ -24,6 +24,30 @@ impl Lines {
     }
 }
 
+impl Lines {
+    /// The words of both parts, one behind the other, and zeros up to `words` or more.
+    ///
+    /// # Panics
+    /// When the parts have more words than that.
+    pub fn joined(parts: [&[u64]; 2], words: usize) -> Self {
+        let lines = words.div_ceil(LINE_WORDS);
+        let used = parts[0].len() + parts[1].len();
+        assert!(used <= lines * LINE_WORDS, "{used} words do not fit into {words}");
+        let mut boxed = Box::<[Line]>::new_uninit_slice(lines);
+        let to = boxed.as_mut_ptr().cast::<u64>();
+        // SAFETY: `to` begins `lines * 8` words that nothing else borrows, and used words are at
+        // most that many: the three writes lie side by side within them and cover them all, so
+        // that every line is initialised (a `Line` is `repr(C)` around 8 words, without padding).
+        // Zeroing all first, as safe code must, writes a growing log twice.
+        unsafe {
+            to.copy_from_nonoverlapping(parts[0].as_ptr(), parts[0].len());
+            to.add(parts[0].len()).copy_from_nonoverlapping(parts[1].as_ptr(), parts[1].len());
+            to.add(used).write_bytes(0, lines * LINE_WORDS - used);
+            Self(boxed.assume_init())
+        }
+    }
+}
+
 impl Deref for Lines {
     type Target = [u64];
 
@@ -48,6 +72,18 @@ impl DerefMut for Lines {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn joined_lines_hold_their_parts_and_zeros() {
+        let words: Vec<u64> = (1..100).collect();
+        for (a, b, total) in [(0, 0, 0), (0, 0, 3), (3, 0, 3), (8, 8, 16), (5, 9, 40), (31, 68, 99)]
+        {
+            let lines = Lines::joined([&words[..a], &words[a..a + b]], total);
+            assert!(lines.len() >= total && lines.len().is_multiple_of(LINE_WORDS));
+            assert_eq!(lines[..a + b], words[..a + b]);
+            assert!(lines[a + b..].iter().all(|&word| word == 0));
+        }
+    }
 
     #[test]
     fn lines_are_aligned_words() {

@@ -11,7 +11,10 @@ use super::slide::{
     Counter, Previous, add, last, previous_at, push, settle, slide, write_codes, write_horizon,
     write_previous,
 };
-use super::state::{Common, FIRST_MULTISET, SINGLE, cursors, is_past, pop_forgotten, set_cursors};
+use super::state::{
+    Common, FIRST_MULTISET, SINGLE, clear, count_codes, cursors, is_past, pop_forgotten,
+    set_cursors,
+};
 
 /// What counts entries of the row's key in and out.
 macro_rules! counter {
@@ -58,7 +61,10 @@ impl RowContext<'_> {
             let previous = last(self.layout, self.ring);
             if self.block[FLAGS] & DISPLACED == 0 && self.largest.is_none() {
                 if self.ring.is_full() {
-                    self.make_room();
+                    pop_forgotten(self.ring, self.block, self.layout, self.time, self.memory);
+                }
+                if self.ring.is_full() {
+                    self.grow();
                 }
                 push(self.layout, self.ring, self.block, self.entries, self.row);
                 let tracks = self.common.tracks(self.counts_codes);
@@ -115,23 +121,6 @@ impl RowContext<'_> {
         self.multisets.push(multiset);
         let number = self.multisets.len() as u64 - 1 + FIRST_MULTISET;
         self.block[self.layout.code_states + code] = number << 32;
-    }
-
-    /// Forgets what can be forgotten at the row's time, or else grows the log.
-    #[cold]
-    fn make_room(&mut self) {
-        let layout = self.layout;
-        let stride = layout.entry_words;
-        let ring = &self.ring;
-        if ring.len() > 0 && is_past(ring.time(ring.first(), stride), self.time, self.memory) {
-            for (window, horizon) in layout.horizons.iter().enumerate() {
-                self.seek(window, horizon);
-            }
-            pop_forgotten(self.ring, self.block, layout, self.time, self.memory);
-        }
-        if self.ring.is_full() {
-            self.grow();
-        }
     }
 
     fn grow(&mut self) {
@@ -244,29 +233,72 @@ impl RowContext<'_> {
         !is_past(time, self.time, horizon.span) && !forgotten
     }
 
-    /// Steps the cursors of a horizon to the window that ends at the row, whichever way.
+    /// Moves a horizon to the window that ends at the row, whichever way. No row is counted that
+    /// is in neither window: what lies between may have been forgotten or not, and sums of
+    /// floats keep a trace of what passed through them.
     fn seek(&mut self, window: usize, horizon: &HorizonLayout) {
+        let first = self.ring.first();
+        let (lo, hi) = cursors(self.block, horizon);
+        let (new_lo, new_hi) = self.find(horizon, lo, hi);
+        let index = |sequence: u32| sequence.wrapping_sub(first);
+        if index(new_hi) <= index(lo) || index(hi) <= index(new_lo) {
+            self.leave(window, horizon, lo, hi);
+            self.count_range::<true>(window, horizon, new_lo, new_hi);
+        } else {
+            self.count_range::<true>(window, horizon, new_lo, lo);
+            self.count_range::<true>(window, horizon, hi, new_hi);
+            self.count_range::<false>(window, horizon, lo, new_lo);
+            self.count_range::<false>(window, horizon, new_hi, hi);
+        }
+        set_cursors(self.block, horizon, new_lo, new_hi);
+    }
+
+    /// Where the window that ends at the row begins and ends, from where its cursors stand.
+    fn find(&self, horizon: &HorizonLayout, mut lo: u32, mut hi: u32) -> (u32, u32) {
         let stride = self.layout.entry_words;
-        let (mut lo, mut hi) = cursors(self.block, horizon);
         let (first, end) = (self.ring.first(), self.ring.end());
-        let delay = horizon.delay;
+        let has_come =
+            |sequence| is_past(self.ring.time(sequence, stride), self.time, horizon.delay);
         while lo != first && self.is_inside_left(horizon, lo.wrapping_sub(1)) {
             lo = lo.wrapping_sub(1);
-            self.count::<true>(window, horizon, lo);
         }
-        while hi != end && is_past(self.ring.time(hi, stride), self.time, delay) {
-            self.count::<true>(window, horizon, hi);
+        while hi != end && has_come(hi) {
             hi = hi.wrapping_add(1);
         }
         while lo != hi && !self.is_inside_left(horizon, lo) {
-            self.count::<false>(window, horizon, lo);
             lo = lo.wrapping_add(1);
         }
-        while hi != lo && !is_past(self.ring.time(hi.wrapping_sub(1), stride), self.time, delay) {
+        while hi != lo && !has_come(hi.wrapping_sub(1)) {
             hi = hi.wrapping_sub(1);
-            self.count::<false>(window, horizon, hi);
         }
-        set_cursors(self.block, horizon, lo, hi);
+        (lo, hi)
+    }
+
+    /// Empties a window.
+    fn leave(&mut self, window: usize, horizon: &HorizonLayout, lo: u32, hi: u32) {
+        let counts_codes = self.counts_codes && horizon.counts_codes;
+        let mut sequence = lo;
+        while counts_codes && sequence != hi {
+            let entry = self.ring.entry(sequence, self.layout.entry_words);
+            count_codes(self.layout, self.block, self.multisets, entry, window, false);
+            sequence = sequence.wrapping_add(1);
+        }
+        clear(self.block, horizon);
+    }
+
+    /// Counts the entries from one sequence number to another, where that is behind it.
+    fn count_range<const ADD: bool>(
+        &mut self,
+        window: usize,
+        horizon: &HorizonLayout,
+        from: u32,
+        to: u32,
+    ) {
+        let first = self.ring.first();
+        let rows = to.wrapping_sub(first).saturating_sub(from.wrapping_sub(first));
+        for index in 0..rows {
+            self.count::<ADD>(window, horizon, from.wrapping_add(index));
+        }
     }
 
     /// Counts a logged entry into or out of a window.

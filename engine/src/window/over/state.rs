@@ -160,12 +160,16 @@ impl OverState {
         let log = ring.view(self.layout.entry_words);
         let end = log.end();
         log.prefetch(end);
+        // The row before is in the line before half of the time.
+        log.prefetch(end.wrapping_sub(1));
         let block = self.block(key);
         for &(word, shift) in &self.layout.far {
-            // The entry that is likely to leave or enter; what lies beside the tail comes with it.
+            // The entry that is likely to leave or enter, and the one that is looked at then;
+            // what lies beside the tail comes with it.
             let cursor = (block[word as usize] >> shift) as u32;
             if end.wrapping_sub(cursor) > NEAR {
                 log.prefetch(cursor);
+                log.prefetch(cursor.wrapping_add(1));
             }
         }
     }
@@ -188,10 +192,7 @@ impl OverState {
         let block = &mut self.segments[key as usize / SEGMENT_KEYS][at..at + words];
         let ring = &mut self.rings[key as usize];
         let time = entries.get(row, 0) as i64;
-        let stride = self.layout.entry_words;
-        // A full log that has something to forget is for the long way.
         let is_common = ring.len() > 0
-            && !(ring.is_full() && is_past(ring.time(ring.first(), stride), time, self.memory))
             && time >= block[LAST_TIME] as i64
             && block[FLAGS] & DISPLACED == 0
             && largest.is_none();
@@ -201,7 +202,10 @@ impl OverState {
             let layout = &self.layout;
             let previous = last(layout, ring);
             if ring.is_full() {
-                ring.grow(stride);
+                pop_forgotten(ring, block, layout, time, self.memory);
+            }
+            if ring.is_full() {
+                ring.grow(layout.entry_words);
                 self.longest = self.longest.max(ring.capacity());
             }
             push(layout, ring, block, entries, row);
