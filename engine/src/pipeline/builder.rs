@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 
-use super::aggregate::{Aggregate, History, Last, Window};
+use super::aggregate::Aggregate;
 use super::files::{File, Opened};
 use super::marks::RowMarks;
+use super::window::{History, Last, Window};
 use crate::batch::Batch;
 use crate::expr::{Expr, Filter, Select, WithColumn};
 use crate::operator::MapOperator;

@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Schema, SchemaRef, TimeUnit};
 
-use super::aggregate::{Aggregate, Function, History, Last, Window};
+use super::aggregate::{Aggregate, Function};
 use super::builder::{Pipeline, Step, Watermark};
 use super::inspect::Inspect;
 use super::lookup::{find, indices, time_unit};
+use super::window::{History, Last, Window};
 use crate::error::{Error, Result};
 use crate::expr::{Compute, Computed};
 use crate::operator::{KeyedEnrich, KeyedWindow, MapOperator};
@@ -116,7 +117,7 @@ fn prune(stages: &mut Vec<StagePlan>) -> bool {
                 plans.retain(|plan| !plan.outputs.is_empty());
             }
             StagePlan::Window { spec, .. } => {
-                let columns = spec.aggregates.iter().filter_map(|a| a.column.clone());
+                let columns = spec.aggregates.iter().flat_map(|a| a.reads());
                 needed = Some(spec.keys.iter().cloned().chain(columns).collect());
             }
         }
@@ -221,7 +222,7 @@ impl Compiler {
             time_type,
             unit,
             keys: keys.to_vec(),
-            aggregates: of.iter().map(Aggregate::of_panes).collect::<Result<Vec<_>>>()?,
+            aggregates: of.iter().map(Aggregate::of_windows).collect::<Result<Vec<_>>>()?,
         };
         let output = PaneWindow::new(spec.clone(), &self.schema)?.output_schema();
         let input = std::mem::replace(&mut self.schema, output.clone());
@@ -316,7 +317,7 @@ impl Compiler {
             for aggregate in aggregates {
                 let output = bind(plan, &schema, h, aggregate)?;
                 let mut name = prefix(keys);
-                name.push_str(aggregate.function.name());
+                name.push_str(&aggregate.function.name());
                 if !aggregate.column.is_empty() {
                     name = format!("{name}_{}", aggregate.column);
                 }
@@ -387,13 +388,9 @@ fn add(plan: &mut OverPlan, name: String, output: Output, schema: &SchemaRef) ->
 }
 
 fn bind(plan: &mut OverPlan, schema: &SchemaRef, h: usize, of: &Aggregate) -> Result<Output> {
+    of.check_over()?;
     if of.function == Function::Count {
         return Ok(Output::Count { h });
-    }
-    if matches!(of.function, Function::Min | Function::Max) {
-        let name = of.function.name();
-        return Err(Error::usage(format!("over cannot compute {name} yet"))
-            .advise("windows can: .window(tumble(...), ...) or .window(hop(...), ...)"));
     }
     let field = schema.field(find(schema, &of.column)?);
     if matches!(of.function, Function::Distinct | Function::CountSame) {

@@ -13,12 +13,18 @@ mod marks;
 mod options;
 mod pace;
 mod run;
+mod window;
 
 pub use aggregate::{
-    Aggregate, History, Last, Window, count, count_same, count_valid, distance_km, distinct, hop,
-    last, max, mean, min, own_mean, own_stddev, since_previous, speed_kmh, stddev, sum, tumble,
+    Aggregate, aggregate_by, all, any, approx_distinct, approx_quantile, approx_top_k, arg_max,
+    arg_min, bit_and, bit_or, bit_xor, corr, count, count_same, count_valid, covar, covar_pop,
+    distinct, ewma, first_value, histogram, last_value, list, max, mean, median, min, own_mean,
+    own_stddev, quantile, stddev, stddev_pop, sum, top_k, var, var_pop,
 };
 pub use builder::{Inspector, Pipeline, Watermark};
 pub use files::{Arrow, Csv, File, NdJson, Opened, Parquet};
 pub use live::Live;
 pub use options::{Observer, Options, Pace, Progress, Summary};
+pub use window::{
+    History, Last, Window, distance_km, hop, last, since_previous, speed_kmh, tumble,
+};

@@ -24,12 +24,10 @@
 //! that is not late (a partition that woke) counts while its pane is open; after that it is
 //! counted in [`StateSize::rows_beyond_memory`].
 
-mod column;
 mod grid;
 mod output;
 mod spec;
 mod store;
-mod table;
 mod totals;
 
 #[cfg(test)]
@@ -40,18 +38,17 @@ use std::collections::BTreeMap;
 use arrow::array::ArrayRef;
 use arrow::datatypes::{DataType, SchemaRef};
 
-use column::Column;
 use output::Output;
 use spec::Plan;
-pub use spec::{Aggregate, Function, PaneKind, PaneSpec};
+pub use spec::{PaneKind, PaneSpec};
 use store::Panes;
-use table::Run;
 use totals::Totals;
 
 use crate::batch::{Batch, Position, RowTimes};
 use crate::error::{Error, Result};
 use crate::operator::{KeyedWindow, Rows, StateSize, WindowRows};
 use crate::state::keys::KeyIndex;
+use crate::window::aggregate::{Column, Positions, RowSet};
 
 /// A tumbling or hopping window over the rows of one shard.
 #[derive(Debug)]
@@ -135,19 +132,21 @@ impl PaneWindow {
     }
 
     /// Adds the rows, whose key ids are `self.ids`, to their panes.
-    fn add(&mut self, times: &[i64], columns: &[Column], rows: Rows<'_>) -> Result<()> {
+    fn add(&mut self, columns: &[Column], rows: &RowSet<'_>) -> Result<()> {
         let ids = std::mem::take(&mut self.ids);
-        let first = self.bounds_of(times[rows.get(0)]);
+        let times = rows.times;
+        let first = self.bounds_of(times[rows.rows.get(0)]);
         let within = |&time: &i64| first.first <= time && time <= first.last;
-        let one_pane = match rows {
+        let one_pane = match rows.rows {
             Rows::All(len) => times[..len].iter().all(within),
             Rows::Some(rows) => rows.iter().all(|&row| within(&times[row as usize])),
         };
         let result = if one_pane {
             self.add_to_pane(first.number, columns, rows, &ids)
         } else {
-            self.buckets(times, rows, &ids).into_iter().try_for_each(|(pane, bucket)| {
-                self.add_to_pane(pane, columns, Rows::Some(&bucket.rows), &bucket.ids)
+            self.buckets(rows, &ids).into_iter().try_for_each(|(pane, bucket)| {
+                let rows = RowSet { rows: Rows::Some(&bucket.rows), ..*rows };
+                self.add_to_pane(pane, columns, &rows, &bucket.ids)
             })
         };
         self.ids = ids;
@@ -159,7 +158,7 @@ impl PaneWindow {
         &mut self,
         pane: i128,
         columns: &[Column],
-        rows: Rows<'_>,
+        rows: &RowSet<'_>,
         ids: &[u32],
     ) -> Result<()> {
         let (first, last) = self.plan.grid.windows_of(pane);
@@ -174,19 +173,18 @@ impl PaneWindow {
         let keys = self.index.len();
         let pane = self.panes.open(pane, &self.plan, keys);
         pane.entries(ids, keys, &mut self.entries)?;
-        let run = Run { rows, first: 0 };
-        pane.table.add_rows(&self.plan.lifts, columns, run, &self.entries)
+        pane.table.add_rows(&self.plan.aggregates.lifts, columns, rows, &self.entries)
     }
 
     /// Sorts the rows of a batch into panes, keeping their order in each.
-    fn buckets(&self, times: &[i64], rows: Rows<'_>, ids: &[u32]) -> BTreeMap<i128, Bucket> {
+    fn buckets(&self, rows: &RowSet<'_>, ids: &[u32]) -> BTreeMap<i128, Bucket> {
         let mut numbers: BTreeMap<i128, usize> = BTreeMap::new();
         let mut buckets: Vec<(PaneBounds, Bucket)> = Vec::new();
         // Rows out of order fall mostly into two panes in turns.
         let (mut current, mut other) = (0, 0);
         for (i, &id) in ids.iter().enumerate() {
-            let row = rows.get(i);
-            let time = times[row];
+            let row = rows.rows.get(i);
+            let time = rows.times[row];
             let holds =
                 |at: usize| buckets.get(at).is_some_and(|(b, _)| b.first <= time && time <= b.last);
             if !holds(current) {
@@ -231,7 +229,7 @@ impl PaneWindow {
             } else {
                 let keys = self.index.len();
                 self.totals.advance(&self.panes, first, last, &self.plan, keys)?;
-                self.totals.append_to(&self.panes, &mut out.table, &mut out.keys)
+                self.totals.append_to(&self.panes, &self.plan, &mut out.table, &mut out.keys)?
             };
             let (start, end) = grid.window_bounds(window);
             out.windows.push((start, end, rows));
@@ -316,12 +314,7 @@ impl PaneWindow {
             self.plan.keys.iter().map(|&key| batch.rows.column(key).clone()).collect();
         self.index.ids(&keys, rows, &mut self.ids)?;
         self.remember_first_seen(batch, rows);
-        let columns: Vec<Column> = self
-            .plan
-            .columns
-            .iter()
-            .map(|(column, plain)| Column::read(batch.rows.column(*column), plain))
-            .collect::<Result<_>>()?;
-        self.add(times, &columns, rows)
+        let columns = self.plan.aggregates.read(&self.plan.aggregates.arrays(&batch.rows)?)?;
+        self.add(&columns, &RowSet { rows, times, positions: Positions::Of(batch) })
     }
 }

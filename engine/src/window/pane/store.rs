@@ -11,9 +11,9 @@ use std::collections::BTreeMap;
 
 use super::output::Output;
 use super::spec::Plan;
-use super::table::Table;
 use crate::error::Result;
 use crate::state::keys::{IdTable, NO_ID};
+use crate::window::aggregate::Table;
 
 /// Most bytes that arrays from key to entry may take; panes beyond it use hash tables.
 const MAP_BYTES_MAX: usize = 256 << 20;
@@ -94,7 +94,7 @@ impl Panes {
             } else {
                 EntryMap::Hashed(IdTable::default())
             };
-            Pane { keys: Vec::new(), table: Table::new(plan), map: Some(map) }
+            Pane { keys: Vec::new(), table: Table::new(&plan.aggregates), map: Some(map) }
         })
     }
 
@@ -198,7 +198,7 @@ impl Pane {
             }
         }
         if !self.keys.is_sorted() {
-            let mut table = Table::new(plan);
+            let mut table = Table::new(&plan.aggregates);
             table.gather(&self.table, &order);
             self.table = table;
             self.keys = order.iter().map(|&entry| self.keys[entry as usize]).collect();

@@ -10,8 +10,8 @@
 
 use super::spec::Plan;
 use super::store::{Pane, Panes};
-use super::table::Table;
 use crate::error::Result;
+use crate::window::aggregate::Table;
 
 /// The cells of the current window, by key id.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub(super) struct Totals {
 impl Totals {
     pub(super) fn new(plan: &Plan) -> Self {
         Self {
-            table: Table::new(plan),
+            table: Table::new(&plan.aggregates),
             live: Vec::new(),
             first: i128::MIN + 1,
             last: i128::MIN,
@@ -58,7 +58,7 @@ impl Totals {
         self.live.resize(self.table.len().div_ceil(64), 0);
         self.leave(panes, first, plan)?;
         for pane in panes.between(first.max(self.last.saturating_add(1)), last) {
-            self.table.combine_exact(&plan.lifts, &pane.table, &pane.keys)?;
+            self.table.combine_exact(&plan.aggregates.lifts, &pane.table, &pane.keys)?;
             for &key in &pane.keys {
                 self.live[key as usize / 64] |= 1 << (key % 64);
             }
@@ -73,7 +73,7 @@ impl Totals {
     /// When an exact sum exceeds 128 bits.
     pub(super) fn leave(&mut self, panes: &Panes, first: i128, plan: &Plan) -> Result<()> {
         for Pane { keys, table, .. } in panes.between(self.first, self.last.min(first - 1)) {
-            self.table.subtract_exact(&plan.lifts, table, keys)?;
+            self.table.subtract_exact(&plan.aggregates.lifts, table, keys)?;
             for &key in keys {
                 let gone = u64::from(self.table.rows[key as usize] == 0);
                 self.live[key as usize / 64] &= !(gone << (key % 64));
@@ -84,12 +84,16 @@ impl Totals {
     }
 
     /// Appends the window's rows, in the order of key ids, and gives their number.
+    ///
+    /// # Errors
+    /// When a state cannot hold the window's rows.
     pub(super) fn append_to(
         &mut self,
         panes: &Panes,
+        plan: &Plan,
         out: &mut Table,
         out_keys: &mut Vec<u32>,
-    ) -> usize {
+    ) -> Result<usize> {
         self.keys.clear();
         for (at, &word) in self.live.iter().enumerate() {
             let mut word = word;
@@ -101,11 +105,11 @@ impl Totals {
         if self.table.has_inexact() {
             self.table.reset_inexact(&self.keys);
             for pane in panes.between(self.first, self.last) {
-                self.table.combine_inexact(&pane.table, &pane.keys);
+                self.table.combine_inexact(&plan.aggregates.lifts, &pane.table, &pane.keys)?;
             }
         }
         out.gather(&self.table, &self.keys);
         out_keys.extend_from_slice(&self.keys);
-        self.keys.len()
+        Ok(self.keys.len())
     }
 }
