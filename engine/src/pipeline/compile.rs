@@ -14,10 +14,10 @@ use super::lookup::{find, indices, time_unit};
 use super::window::{History, Last, Window};
 use crate::error::{Error, Result};
 use crate::expr::{Compute, Computed};
-use crate::operator::{KeyedEnrich, KeyedWindow, MapOperator};
+use crate::operator::{KeyedEnrich, MapOperator};
 use crate::runtime::{Keyed, Stage};
 use crate::window::over::{Horizon, Measure, Output, Over, OverPlan};
-use crate::window::pane::{PaneSpec, PaneWindow};
+use crate::window::{self, WindowSpec};
 
 /// A checked plan.
 pub(crate) struct Plan {
@@ -31,7 +31,7 @@ pub(crate) struct Plan {
 enum StagePlan {
     Map(Arc<dyn MapOperator>),
     Enrich { plans: Vec<OverPlan>, input: SchemaRef, output: SchemaRef },
-    Window { spec: PaneSpec, input: SchemaRef, output: SchemaRef },
+    Window { spec: WindowSpec, input: SchemaRef, output: SchemaRef },
 }
 
 impl Plan {
@@ -117,8 +117,7 @@ fn prune(stages: &mut Vec<StagePlan>) -> bool {
                 plans.retain(|plan| !plan.outputs.is_empty());
             }
             StagePlan::Window { spec, .. } => {
-                let columns = spec.aggregates.iter().flat_map(|a| a.reads());
-                needed = Some(spec.keys.iter().cloned().chain(columns).collect());
+                needed = Some(spec.reads().into_iter().collect());
             }
         }
     }
@@ -165,8 +164,7 @@ impl StagePlan {
             }
             Self::Window { spec, input, output } => {
                 let keys = indices(input, &spec.keys)?;
-                let operator: Box<dyn KeyedWindow> =
-                    Box::new(PaneWindow::new(spec.clone(), input)?);
+                let (operator, _) = window::open(spec, input)?;
                 Stage::Keyed(Keyed::Window { keys, operator, schema: output.clone() })
             }
         })
@@ -191,7 +189,7 @@ impl Compiler {
         match step {
             Step::Over { keys, horizons, aggregates } => self.over(keys, horizons, aggregates),
             Step::History { keys, history } => self.history(keys, history),
-            Step::Window { keys, window, aggregates } => self.window(keys, *window, aggregates),
+            Step::Window { keys, window, aggregates } => self.window(keys, window, aggregates),
             Step::Column(column) => self.compute(column.as_ref(), column.computed()),
             Step::Rules(rules) => self.compute(rules.as_ref(), rules.computed()),
             Step::Map(map) => self.map(map.clone()),
@@ -208,7 +206,7 @@ impl Compiler {
         })
     }
 
-    fn window(&mut self, keys: &[String], window: Window, of: &[Aggregate]) -> Result<()> {
+    fn window(&mut self, keys: &[String], window: &Window, of: &[Aggregate]) -> Result<()> {
         self.flush();
         let (_, unit, _) = self.times()?;
         if self.stages.iter().any(|stage| matches!(stage, StagePlan::Window { .. })) {
@@ -216,15 +214,15 @@ impl Compiler {
                 .advise("write the first windows out and read them again"));
         }
         let time_type = self.time_type.clone();
-        let spec = PaneSpec {
-            kind: window.kind,
+        let spec = WindowSpec {
+            kind: window.kind.clone(),
             offset: window.offset,
             time_type,
             unit,
             keys: keys.to_vec(),
             aggregates: of.iter().map(Aggregate::of_windows).collect::<Result<Vec<_>>>()?,
         };
-        let output = PaneWindow::new(spec.clone(), &self.schema)?.output_schema();
+        let (_, output) = window::open(&spec, &self.schema)?;
         let input = std::mem::replace(&mut self.schema, output.clone());
         self.stages.push(StagePlan::Window { spec, input, output });
         Ok(())

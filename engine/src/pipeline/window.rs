@@ -1,8 +1,9 @@
 //! Which rows stand together, as a user writes it: horizons (`last(minutes(10))`), windows
 //! (`tumble(minutes(1))`), and what is known of a key's previous row.
 
+use crate::expr::Expr;
 use crate::time::Span;
-use crate::window::pane::PaneKind;
+use crate::window::WindowKind;
 
 /// A horizon of an over window: `(t − delay − length, t − delay]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,25 +32,66 @@ impl Last {
     }
 }
 
-/// Windows of fixed size.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Which rows of a key stand together.
+#[derive(Debug, Clone)]
 pub struct Window {
-    pub(crate) kind: PaneKind,
+    pub(crate) kind: WindowKind,
     pub(crate) offset: Span,
+}
+
+fn window(kind: WindowKind) -> Window {
+    Window { kind, offset: Span::ZERO }
 }
 
 /// Windows `[start, start + size)`, one after the other, aligned to the epoch.
 pub fn tumble(size: Span) -> Window {
-    Window { kind: PaneKind::Tumble(size), offset: Span::ZERO }
+    window(WindowKind::Tumble(size))
 }
 
 /// Windows of `size`, one starting each `slide`, aligned to the epoch.
 pub fn hop(size: Span, slide: Span) -> Window {
-    Window { kind: PaneKind::Hop { size, slide }, offset: Span::ZERO }
+    window(WindowKind::Hop { size, slide })
+}
+
+/// Windows that start each `size`, aligned to the epoch, and grow by `step` until they are that
+/// long: of an hour in steps of 5 minutes there are twelve, `[0:00, 0:05)` to `[0:00, 1:00)`.
+pub fn cumulate(size: Span, step: Span) -> Window {
+    window(WindowKind::Cumulate { size, step })
+}
+
+/// Sessions: rows of which each is less than `gap` after the one before (by time). A session
+/// ends `gap` after its last row.
+pub fn session(gap: Span) -> Window {
+    window(WindowKind::Session { gap, longest: None })
+}
+
+/// Sessions that end when they are `longest` long, if not before: the next row starts another.
+pub fn session_up_to(gap: Span, longest: Span) -> Window {
+    window(WindowKind::Session { gap, longest: Some(longest) })
+}
+
+/// So many rows, one window after the other, by (time, position).
+pub fn every_rows(rows: u64) -> Window {
+    window(WindowKind::Count { rows, step: rows })
+}
+
+/// The last `rows` rows by (time, position), each `step` rows.
+pub fn last_rows(rows: u64, step: u64) -> Window {
+    window(WindowKind::Count { rows, step })
+}
+
+/// The rows for which a condition is true, from the first one to the one for which it is not.
+pub fn while_true(condition: impl Into<Expr>) -> Window {
+    window(WindowKind::State(condition.into()))
+}
+
+/// All rows, until the input ends.
+pub fn all_rows() -> Window {
+    window(WindowKind::Global)
 }
 
 impl Window {
-    /// Shifts all windows by this.
+    /// Shifts all windows by this (tumbling, hopping, cumulating).
     #[must_use]
     pub fn offset(self, offset: Span) -> Self {
         Self { offset, ..self }

@@ -205,6 +205,16 @@ macro_rules! for_integer_type {
             DataType::Timestamp(TimeUnit::Millisecond, _) => $call!(TimestampMillisecondType),
             DataType::Timestamp(TimeUnit::Microsecond, _) => $call!(TimestampMicrosecondType),
             DataType::Timestamp(TimeUnit::Nanosecond, _) => $call!(TimestampNanosecondType),
+            DataType::Time32(TimeUnit::Second) => $call!(Time32SecondType),
+            DataType::Time32(_) => $call!(Time32MillisecondType),
+            DataType::Time64(TimeUnit::Microsecond) => $call!(Time64MicrosecondType),
+            DataType::Time64(_) => $call!(Time64NanosecondType),
+            DataType::Duration(TimeUnit::Second) => $call!(DurationSecondType),
+            DataType::Duration(TimeUnit::Millisecond) => $call!(DurationMillisecondType),
+            DataType::Duration(TimeUnit::Microsecond) => $call!(DurationMicrosecondType),
+            DataType::Duration(TimeUnit::Nanosecond) => $call!(DurationNanosecondType),
+            DataType::Decimal32(..) => $call!(Decimal32Type),
+            DataType::Decimal64(..) => $call!(Decimal64Type),
             _ => $other,
         }
     };

@@ -75,6 +75,34 @@ macro_rules! for_integer_like {
             DataType::Timestamp(TimeUnit::Nanosecond, _) => {
                 $call!(TimestampNanosecondType, |v| v as u64, |k| k as i64)
             }
+            DataType::Time32(TimeUnit::Second) => {
+                $call!(Time32SecondType, |v| v as i64 as u64, |k| k as i32)
+            }
+            DataType::Time32(_) => {
+                $call!(Time32MillisecondType, |v| v as i64 as u64, |k| k as i32)
+            }
+            DataType::Time64(TimeUnit::Microsecond) => {
+                $call!(Time64MicrosecondType, |v| v as u64, |k| k as i64)
+            }
+            DataType::Time64(_) => {
+                $call!(Time64NanosecondType, |v| v as u64, |k| k as i64)
+            }
+            DataType::Duration(TimeUnit::Second) => {
+                $call!(DurationSecondType, |v| v as u64, |k| k as i64)
+            }
+            DataType::Duration(TimeUnit::Millisecond) => {
+                $call!(DurationMillisecondType, |v| v as u64, |k| k as i64)
+            }
+            DataType::Duration(TimeUnit::Microsecond) => {
+                $call!(DurationMicrosecondType, |v| v as u64, |k| k as i64)
+            }
+            DataType::Duration(TimeUnit::Nanosecond) => {
+                $call!(DurationNanosecondType, |v| v as u64, |k| k as i64)
+            }
+            DataType::Decimal32(..) => {
+                $call!(Decimal32Type, |v| v as i64 as u64, |k| k as i32)
+            }
+            DataType::Decimal64(..) => $call!(Decimal64Type, |v| v as u64, |k| k as i64),
             _ => $other,
         }
     };

@@ -40,6 +40,13 @@ impl Table {
         self.cells.iter_mut().for_each(|cells| cells.resize(len));
     }
 
+    /// Makes an entry that of an empty set.
+    pub(crate) fn reset(&mut self, at: usize) {
+        self.rows[at] = 0;
+        self.nulls.iter_mut().filter(|n| !n.is_empty()).for_each(|n| n[at] = 0);
+        self.cells.iter_mut().for_each(|cells| cells.reset(at));
+    }
+
     pub(crate) fn bytes(&self) -> usize {
         let counts = self.rows.capacity() + self.nulls.iter().map(Vec::capacity).sum::<usize>();
         counts * 8 + self.cells.iter().map(Cells::bytes).sum::<usize>()
@@ -85,7 +92,6 @@ impl Table {
     ///
     /// # Errors
     /// When a state cannot hold the result.
-    #[cfg(test)]
     pub(crate) fn combine(&mut self, lifts: &[Lift], from: &Self, entries: &[u32]) -> Result<()> {
         self.combine_exact(lifts, from, entries)?;
         self.combine_inexact(lifts, from, entries)

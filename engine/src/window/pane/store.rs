@@ -9,11 +9,11 @@
 
 use std::collections::BTreeMap;
 
-use super::output::Output;
-use super::spec::Plan;
 use crate::error::Result;
 use crate::state::keys::{IdTable, NO_ID};
 use crate::window::aggregate::Table;
+use crate::window::output::Output;
+use crate::window::spec::Plan;
 
 /// Most bytes that arrays from key to entry may take; panes beyond it use hash tables.
 const MAP_BYTES_MAX: usize = 256 << 20;

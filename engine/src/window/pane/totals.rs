@@ -4,14 +4,15 @@
 //! what can be taken away exactly (counts, sums of integers and decimals) is kept as one table
 //! over all keys to which the panes that enter are added and from which those that leave are
 //! taken: two panes a window, however many it has. What cannot (float sums, which would drift;
-//! least values) is combined anew from the panes, oldest first, for each window.
+//! least values) is combined anew from the panes, oldest first, for each window, unless the
+//! window only grew.
 //!
 //! A bitmap of the keys that have a row in the window gives them in the order of their ids.
 
-use super::spec::Plan;
 use super::store::{Pane, Panes};
 use crate::error::Result;
 use crate::window::aggregate::Table;
+use crate::window::spec::Plan;
 
 /// The cells of the current window, by key id.
 #[derive(Debug)]
@@ -22,7 +23,9 @@ pub(super) struct Totals {
     /// Numbers of the first and the last pane that are in `table`; none where first > last.
     first: i128,
     last: i128,
-    /// Buffer: the live keys.
+    /// First and last of the panes that the cells that cannot be taken away are made of.
+    folded: Option<(i128, i128)>,
+    /// The live keys of the last window; no others have such cells.
     keys: Vec<u32>,
 }
 
@@ -33,6 +36,7 @@ impl Totals {
             live: Vec::new(),
             first: i128::MIN + 1,
             last: i128::MIN,
+            folded: None,
             keys: Vec::new(),
         }
     }
@@ -94,6 +98,14 @@ impl Totals {
         out: &mut Table,
         out_keys: &mut Vec<u32>,
     ) -> Result<usize> {
+        let fold_from = match self.folded {
+            // The window before, grown: what it was made of stays (cumulating windows).
+            Some((first, last)) if first == self.first => last + 1,
+            _ => {
+                self.table.reset_inexact(&self.keys);
+                self.first
+            }
+        };
         self.keys.clear();
         for (at, &word) in self.live.iter().enumerate() {
             let mut word = word;
@@ -103,10 +115,10 @@ impl Totals {
             }
         }
         if self.table.has_inexact() {
-            self.table.reset_inexact(&self.keys);
-            for pane in panes.between(self.first, self.last) {
+            for pane in panes.between(fold_from, self.last) {
                 self.table.combine_inexact(&plan.aggregates.lifts, &pane.table, &pane.keys)?;
             }
+            self.folded = Some((self.first, self.last));
         }
         out.gather(&self.table, &self.keys);
         out_keys.extend_from_slice(&self.keys);

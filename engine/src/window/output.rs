@@ -2,16 +2,19 @@
 
 use arrow::array::{RecordBatch, RecordBatchOptions, UInt32Array};
 
+use super::aggregate::{Table, time_array};
 use super::spec::Plan;
 use crate::batch::Position;
 use crate::error::Result;
 use crate::operator::WindowRows;
 use crate::state::keys::KeyIndex;
-use crate::window::aggregate::{Table, time_array};
 
 /// Rows to give out: windows one after the other, each in the order of key ids.
 #[derive(Debug)]
 pub(super) struct Output {
+    /// Index of the first row of a window that only the end of the input closes: those come
+    /// last, whatever their ends, or their place would depend on when the input ended.
+    pub(super) unfinished_from: Option<usize>,
     /// Start and end of each window, and its number of rows.
     pub(super) windows: Vec<(i128, i128, usize)>,
     /// Key id of each row.
@@ -21,7 +24,12 @@ pub(super) struct Output {
 
 impl Output {
     pub(super) fn new(plan: &Plan) -> Self {
-        Self { windows: Vec::new(), keys: Vec::new(), table: Table::new(&plan.aggregates) }
+        Self {
+            unfinished_from: None,
+            windows: Vec::new(),
+            keys: Vec::new(),
+            table: Table::new(&plan.aggregates),
+        }
     }
 
     /// Builds the rows.
@@ -41,8 +49,11 @@ impl Output {
             ends.resize(ends.len() + count, saturated(end));
         }
         let positions = self.keys.iter().map(|&key| first_seen[key as usize]);
-        let order: Vec<(i64, i64, Position)> =
+        let mut order: Vec<(i64, i64, Position)> =
             ends.iter().zip(&starts).zip(positions).map(|((&e, &s), p)| (e, s, p)).collect();
+        for (end, start, _) in &mut order[self.unfinished_from.unwrap_or(rows)..] {
+            (*end, *start) = (i64::MAX, i64::MAX);
+        }
         let mut columns =
             vec![time_array(starts, &plan.time_type)?, time_array(ends, &plan.time_type)?];
         columns.extend(index.key_columns(&self.keys)?);
