@@ -39,10 +39,10 @@ impl Plan {
         let time = pipeline
             .time
             .as_ref()
-            .map(|(name, watermark)| {
-                let index = find(input, name)?;
-                let unit = time_unit(input.field(index))?;
-                Ok::<_, Error>((index, unit, *watermark))
+            .map(|time| {
+                let index = find(input, &time.column)?;
+                let unit = time_unit(input.field(index), time.unit)?;
+                Ok::<_, Error>((index, unit, time.watermark))
             })
             .transpose()?;
         let mut compiler = Compiler {

@@ -78,9 +78,9 @@ impl Driver {
             n => n,
         };
         let time = match (&plan.time, &pipeline.time) {
-            (Some((index, _, watermark)), Some(_)) => {
+            (Some((index, _, watermark)), Some(event_time)) => {
                 let time = TimeOptions {
-                    unit: None,
+                    unit: event_time.unit,
                     delay: watermark.delay,
                     ahead_max: watermark.ahead.unwrap_or(crate::time::Span::ZERO),
                     idle_after: watermark.idle.map(to_duration),
@@ -98,7 +98,7 @@ impl Driver {
         let late = pipeline.late.map(|f| open_sink(&f.path, f.format, &plan.input)).transpose()?;
         let dead_letters = pipeline.dead_letters.map(|f| DeadLetterSink::create(&f.path));
         Ok(Self {
-            time_name: pipeline.time.map(|(name, _)| name).unwrap_or_default(),
+            time_name: pipeline.time.map(|time| time.column).unwrap_or_default(),
             shards,
             plan,
             started: Instant::now(),
