@@ -248,6 +248,46 @@ fn several_inputs_and_a_text_time() {
 }
 
 #[test]
+fn the_plan_can_be_looked_at() {
+    let bench = Bench::new();
+    let input = bench.write("payments.csv", PAYMENTS);
+    for (words, says) in [
+        ("--hop 25s/10s", "window hopping 25s every 10s by card, country"),
+        ("--hop 25s/10s", "5 panes a window"),
+        ("--cumulate 1h/5m", "12 panes a window"),
+        ("--count 10/4", "5 parts of 2 rows a window"),
+        ("--session 30s/1h", "session of gaps below 30s, at most 1h long"),
+        ("--state amount>5", "while amount > 5"),
+        ("--global", "sum_amount Float64: float sum"),
+        ("--tumble 1s --offset -500s", "tumbling 1s from -500s"),
+    ] {
+        let all = "--out out.csv --explain --time ts:s --key card,country --agg count,sum(amount),p99(amount)";
+        let output = bench.run(&input, &format!("{all} {words}"));
+        assert_eq!(output.status.code(), Some(0), "{words}: {}", said(&output));
+        let plan = String::from_utf8(output.stdout).unwrap();
+        assert!(plan.contains(says), "{words}: {plan}");
+        assert!(plan.contains("p99_amount Float64: a state of its own"), "{plan}");
+        assert!(!bench.path("out.csv").exists());
+    }
+}
+
+#[test]
+fn a_run_over_its_cap_on_state_fails_and_says_so() {
+    let bench = Bench::new();
+    let input = bench.write("r.csv", &recording(20_000));
+    let all = "--time ts:us --delay 1s --key ts --global --agg count,list(amount) --out out.csv";
+    for shards in ["--shards 1", "--shards 3"] {
+        let output = bench.run(&input, &format!("{all} {shards} --state-cap 200k"));
+        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+        assert!(said(&output).contains("more than the 200000 that it may"), "{}", said(&output));
+        assert!(!bench.path("out.csv").exists());
+        let output = bench.run(&input, &format!("{all} {shards} --state-cap 1G"));
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+        std::fs::remove_file(bench.path("out.csv")).unwrap();
+    }
+}
+
+#[test]
 fn wrong_usage_ends_with_two_and_says_what_to_do() {
     let bench = Bench::new();
     let input = bench.write("payments.csv", PAYMENTS);

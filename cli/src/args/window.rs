@@ -140,6 +140,11 @@ pub struct WindowArgs {
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub shards: Option<u16>,
 
+    /// Most bytes of state, of all cores together (k, M and G are understood); a run that needs
+    /// more fails, and says so
+    #[arg(long, value_name = "BYTES", value_parser = parse_count, help_heading = "Machine")]
+    pub state_cap: Option<u64>,
+
     /// Largest number of rows in a batch; changes the speed, never the answer
     #[arg(long, value_name = "N", default_value_t = 4096, help_heading = "Machine")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
@@ -148,6 +153,10 @@ pub struct WindowArgs {
     /// How files are read
     #[arg(long, value_enum, value_name = "IO", default_value_t, help_heading = "Machine")]
     pub io: IoArg,
+
+    /// Say how the windows would be computed, and do nothing
+    #[arg(long)]
+    pub explain: bool,
 
     /// No progress and no account: only errors
     #[arg(short, long)]

@@ -11,7 +11,7 @@ use pelton::{Error, Result};
 
 use crate::args::WindowArgs;
 use crate::replay::{all_cores, format, same_file};
-use crate::terminal::Paint;
+use crate::terminal::{self, Paint};
 use crate::{interrupt, progress, report};
 
 mod account;
@@ -32,6 +32,9 @@ const BLACKHOLE: &str = "blackhole";
 pub fn run(args: &WindowArgs) -> Result<()> {
     no_file_twice(args)?;
     let (pipeline, swallowed) = pipeline(args)?;
+    if args.explain {
+        return terminal::print(&pipeline.explain_plan()?);
+    }
     let stop = interrupt::install()?;
     let summary = pipeline.run(options(args, stop))?;
     let recordings =
@@ -116,6 +119,7 @@ fn options(args: &WindowArgs, stop: &'static AtomicBool) -> Options {
         shards: args.shards.map_or_else(all_cores, usize::from),
         batch_rows: args.batch_rows as usize,
         limit,
+        state_bytes_max: args.state_cap,
         stop: Some(Box::new(|| stop.load(Ordering::Relaxed))),
         observer: Some(Box::new(observer)),
         ..Options::default()

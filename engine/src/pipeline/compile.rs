@@ -8,6 +8,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Schema, SchemaRef, TimeUnit};
 
 use super::aggregate::{Aggregate, Function};
+use super::budget::{Budget, Capped};
 use super::builder::{Pipeline, Step, Watermark};
 use super::inspect::Inspect;
 use super::lookup::{find, indices, time_unit};
@@ -69,8 +70,8 @@ impl Plan {
     }
 
     /// The stages of one shard.
-    pub(crate) fn build(&self) -> Result<Vec<Stage>> {
-        self.stages.iter().map(StagePlan::build).collect()
+    pub(crate) fn build(&self, budget: Option<&Arc<Budget>>) -> Result<Vec<Stage>> {
+        self.stages.iter().map(|stage| stage.build(budget)).collect()
     }
 
     /// Whether rows are held back until the watermark passes: then late ones are set aside.
@@ -83,7 +84,10 @@ impl Plan {
         let lines = self.stages.iter().flat_map(|stage| match stage {
             StagePlan::Map(map) => vec![map.describe()],
             StagePlan::Enrich { plans, .. } => plans.iter().map(describe_over).collect(),
-            StagePlan::Window { spec, .. } => vec![format!("window {spec:?}")],
+            // It was made for this input before.
+            StagePlan::Window { spec, input, .. } => {
+                window::describe(spec, input).unwrap_or_else(|error| vec![error.to_string()])
+            }
         });
         lines.map(|line| line + "\n").collect()
     }
@@ -147,7 +151,7 @@ impl StagePlan {
         }
     }
 
-    fn build(&self) -> Result<Stage> {
+    fn build(&self, budget: Option<&Arc<Budget>>) -> Result<Stage> {
         Ok(match self {
             Self::Map(map) => Stage::Map(map.clone()),
             Self::Enrich { plans, input, output } => {
@@ -155,8 +159,11 @@ impl StagePlan {
                     .iter()
                     .map(|plan| {
                         let keys = indices(input, &plan.keys)?;
-                        let operator: Box<dyn KeyedEnrich> =
+                        let mut operator: Box<dyn KeyedEnrich> =
                             Box::new(Over::new(plan.clone(), input)?);
+                        if let Some(budget) = budget {
+                            operator = Box::new(Capped::new(operator, budget.clone()));
+                        }
                         Ok((keys, operator))
                     })
                     .collect::<Result<Vec<_>>>()?;
@@ -164,7 +171,10 @@ impl StagePlan {
             }
             Self::Window { spec, input, output } => {
                 let keys = indices(input, &spec.keys)?;
-                let (operator, _) = window::open(spec, input)?;
+                let (mut operator, _) = window::open(spec, input)?;
+                if let Some(budget) = budget {
+                    operator = Box::new(Capped::new(operator, budget.clone()));
+                }
                 Stage::Keyed(Keyed::Window { keys, operator, schema: output.clone() })
             }
         })

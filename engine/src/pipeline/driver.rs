@@ -8,6 +8,7 @@ use arrow::array::{RecordBatch, UInt32Array};
 use arrow::compute::{filter_record_batch, take_record_batch};
 use hdrhistogram::Histogram;
 
+use super::budget::Budget;
 use super::builder::{Output, Pipeline};
 use super::compile::Plan;
 use super::options::{Options, Summary};
@@ -89,7 +90,8 @@ impl Driver {
             }
             _ => None,
         };
-        let executor = runtime::start(shards, &|| plan.build())?;
+        let budget = options.state_bytes_max.map(Budget::new);
+        let executor = runtime::start(shards, &|| plan.build(budget.as_ref()))?;
         let sink = match pipeline.output {
             None => None,
             Some(Output::Sink(sink)) => Some(sink),

@@ -2,6 +2,7 @@
 //! fed by hand ([`Pipeline::open`]), with the same operators and the same answers.
 
 mod aggregate;
+mod budget;
 mod builder;
 mod compile;
 mod driver;

@@ -11,6 +11,7 @@
 //! first columns are `window_start`, `window_end` and the keys (`output.rs`).
 
 pub mod aggregate;
+mod describe;
 mod global;
 mod keys;
 mod output;
@@ -23,6 +24,7 @@ mod tests;
 
 use arrow::datatypes::SchemaRef;
 
+pub(crate) use describe::describe;
 pub use global::GlobalWindow;
 pub use run::RunWindow;
 pub use spec::{WindowKind, WindowSpec};

@@ -189,6 +189,24 @@ impl AggregatePlan {
         self.columns.iter().map(read).collect()
     }
 
+    /// How each aggregate is kept, in words.
+    pub(crate) fn describe(&self) -> Vec<&'static str> {
+        let lift = |lift: usize| match &self.lifts[lift].op {
+            Op::Exact => "sum in 128 bits, taken away when its rows leave",
+            Op::Float => "float sum, combined anew for each window",
+            Op::Least { .. } => "least of 64 bits, combined anew for each window",
+            Op::LeastWide { .. } => "least of 128 bits, combined anew for each window",
+            Op::States(_) => "a state of its own",
+        };
+        let of = |lower: &Lower| match *lower {
+            Lower::Rows => "rows counted",
+            Lower::NonNull { .. } => "rows less nulls",
+            Lower::Sum { lift: l, .. } | Lower::Avg { lift: l, .. } => lift(l),
+            Lower::Least { lift: l, .. } | Lower::States { lift: l } => lift(l),
+        };
+        self.lowers.iter().map(of).collect()
+    }
+
     /// Resolves an aggregate; gives its output column.
     fn add(&mut self, aggregate: &Aggregate, input: &SchemaRef) -> Result<Field> {
         let Aggregate { function, columns, distinct, filter, name } = aggregate;

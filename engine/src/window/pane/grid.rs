@@ -53,6 +53,13 @@ impl Grid {
         self.size == self.slide
     }
 
+    /// Panes that the longest window has.
+    pub(crate) fn panes_a_window(&self) -> i128 {
+        let longest = (self.steps - 1).max(0);
+        let (first, last) = self.panes_of(longest);
+        last - first + 1
+    }
+
     /// The pane that holds a time.
     pub(crate) fn pane_of(&self, time: i64) -> i128 {
         let time = i128::from(time) - self.offset;

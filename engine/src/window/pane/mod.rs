@@ -113,6 +113,11 @@ impl PaneWindow {
         self.plan.output.clone()
     }
 
+    /// Panes that the longest window has.
+    pub(crate) fn panes_a_window(&self) -> i128 {
+        self.grid.panes_a_window()
+    }
+
     /// Adds the rows, whose key ids are `self.ids`, to their panes.
     fn add(&mut self, columns: &[Column], rows: &RowSet<'_>) -> Result<()> {
         let ids = std::mem::take(&mut self.ids);

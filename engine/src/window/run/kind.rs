@@ -40,7 +40,7 @@ impl RunKind {
                     return Err(Error::usage("a window of 0 rows, or one each 0 rows")
                         .advise("give numbers above zero"));
                 }
-                Self::Count { rows, step, part: greatest_common_divisor(rows, step) }
+                Self::Count { rows, step, part: rows_a_part(rows, step) }
             }
             WindowKind::State(_) => Self::State,
             _ => return Err(Error::usage("these windows are not made of runs of rows")),
@@ -48,7 +48,9 @@ impl RunKind {
     }
 }
 
-fn greatest_common_divisor(mut a: u64, mut b: u64) -> u64 {
+/// Rows of a part that windows of `rows` every `step` rows share: the greatest common divisor.
+pub(in crate::window) fn rows_a_part(rows: u64, step: u64) -> u64 {
+    let (mut a, mut b) = (rows, step);
     while b > 0 {
         (a, b) = (b, a % b);
     }

@@ -39,6 +39,7 @@ use crate::batch::Batch;
 use crate::error::Result;
 use crate::expr::{BoundExpr, bind_condition, without_nulls};
 use crate::operator::{KeyedWindow, Rows, StateSize, WindowRows};
+pub(super) use kind::rows_a_part;
 use kind::{Closed, KeyRuns, Place, Run, RunKind};
 use waiting::{Ready, Waiting};
 
