@@ -134,6 +134,29 @@ fn every_kind_of_window() {
     assert_eq!(rows("--global"), ["0,13,1,4,[0,5,9,12]", "1,31,2,3,[1,4,30]"]);
 }
 
+#[test]
+fn late_rows_correct_windows() {
+    let bench = Bench::new();
+    let input = bench.write("late.csv", "ts,card,x\n1,1,5\n12,1,7\n2,1,3\n3,2,4\n30,1,1\n4,1,9\n");
+    let all = "--time ts:s --key card --agg sum(x) --tumble 10s --late late-rows.csv";
+    assert_eq!(
+        bench.csv(&input, &format!("{all} --lateness 15s --retract")),
+        "window_start,window_end,card,sum_x,change\n\
+         0,10,1,5,insert\n\
+         0,10,1,5,update_before\n\
+         0,10,1,8,update_after\n\
+         0,10,2,4,insert\n\
+         10,20,1,7,insert\n\
+         30,40,1,1,insert\n"
+    );
+    assert_eq!(bench.read("late-rows.csv"), "ts,card,x\n4,1,9\n");
+    let without = bench.csv(&input, &format!("{all} --lateness 0s"));
+    assert_eq!(without, bench.csv(&input, all), "no lateness, no column");
+    let refused = bench.run(&input, "--time ts:s --agg count --global --lateness 5s");
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(said(&refused).contains("only windows of fixed length"), "{}", said(&refused));
+}
+
 fn recording(rows: i64) -> String {
     let mut text = String::from("ts,card,country,amount\n");
     for i in 0..rows {

@@ -32,6 +32,8 @@ values once; `as name` names the output):
   approx_distinct(x)                                           standard error 1.6 %
   approx_top_k(x,10)                                           counts with their errors
 
+With --lateness `change` is insert, update_after, or (--retract) update_before.
+
 Output: window_start, window_end (as the time column has them), the keys, the aggregates in the
 order asked for; by (window_end, window_start, where the key was first seen).")]
 pub struct WindowArgs {
@@ -92,6 +94,16 @@ pub struct WindowArgs {
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse_span)]
     #[arg(allow_hyphen_values = true)]
     pub delay: Span,
+
+    /// How much later than that a row may still correct tumbling, hopping or cumulating windows:
+    /// they are given out again, and the column `change` says what a row is
+    #[arg(long, value_name = "TIME", value_parser = parse_span)]
+    #[arg(allow_hyphen_values = true)]
+    pub lateness: Option<Span>,
+
+    /// Also give out the row that a correction makes untrue, before it
+    #[arg(long, requires = "lateness")]
+    pub retract: bool,
 
     /// A row whose time is further than this ahead of all before it is rejected; 0: none is
     #[arg(long, value_name = "TIME", default_value = "1d", value_parser = parse_span)]

@@ -39,12 +39,20 @@ pub fn window(args: &WindowArgs) -> Result<(Window, Vec<Guessed>)> {
     } else if let Some(text) = &args.state {
         let (condition, guess) = condition(text)?;
         let columns = condition.columns().into_iter().map(|column| (column, Some(guess.clone())));
-        let columns = columns.collect();
-        return Ok((while_true(condition), columns));
+        return Ok((modified(while_true(condition), args), columns.collect()));
     } else {
         all_rows()
     };
-    Ok((window.offset(args.offset), Vec::new()))
+    Ok((modified(window, args), Vec::new()))
+}
+
+/// Shifted, and corrected by late rows, where that is asked for.
+fn modified(window: Window, args: &WindowArgs) -> Window {
+    let window = window.offset(args.offset);
+    match args.lateness.filter(|lateness| *lateness != Span::ZERO) {
+        Some(lateness) => window.allow_late(lateness, args.retract),
+        None => window,
+    }
 }
 
 fn span(text: &str, option: &str) -> Result<Span> {

@@ -263,9 +263,9 @@ of_windows! {
     /// As [`top_k`], in bounded memory: a `count` may be too high by at most its `error`.
     approx_top_k(column; k: usize) => windows::Function::ApproxTopK(k);
     /// Whether a boolean column is true in any row.
-    any(column;) => windows::Function::Any;
+    any_true(column;) => windows::Function::Any;
     /// Whether a boolean column is true in all rows.
-    all(column;) => windows::Function::All;
+    all_true(column;) => windows::Function::All;
     /// Bitwise and.
     bit_and(column;) => windows::Function::BitAnd;
     /// Bitwise or.

@@ -11,12 +11,13 @@ use super::aggregate::{Aggregate, Function};
 use super::budget::{Budget, Capped};
 use super::builder::{Pipeline, Step, Watermark};
 use super::inspect::Inspect;
-use super::lookup::{find, indices, time_unit};
+use super::lookup::{find, indices, time_unit, units_per_second};
 use super::window::{History, Last, Window};
 use crate::error::{Error, Result};
 use crate::expr::{Compute, Computed};
 use crate::operator::{KeyedEnrich, MapOperator};
 use crate::runtime::{Keyed, Stage};
+use crate::time::Span;
 use crate::window::over::{Horizon, Measure, Output, Over, OverPlan};
 use crate::window::{self, WindowSpec};
 
@@ -77,6 +78,14 @@ impl Plan {
     /// Whether rows are held back until the watermark passes: then late ones are set aside.
     pub(crate) fn sets_late_aside(&self) -> bool {
         self.stages.iter().any(|stage| matches!(stage, StagePlan::Window { .. }))
+    }
+
+    /// For how long late rows still count.
+    pub(crate) fn lateness(&self) -> Option<Span> {
+        self.stages.iter().find_map(|stage| match stage {
+            StagePlan::Window { spec, .. } => spec.lateness.map(|lateness| lateness.span),
+            _ => None,
+        })
     }
 
     /// The plan as text, a line a stage.
@@ -231,6 +240,7 @@ impl Compiler {
             unit,
             keys: keys.to_vec(),
             aggregates: of.iter().map(Aggregate::of_windows).collect::<Result<Vec<_>>>()?,
+            lateness: window.lateness,
         };
         let (_, output) = window::open(&spec, &self.schema)?;
         let input = std::mem::replace(&mut self.schema, output.clone());
@@ -425,14 +435,4 @@ fn position_or_push<T: PartialEq>(items: &mut Vec<T>, item: T) -> usize {
         items.push(item);
         items.len() - 1
     })
-}
-
-/// Units of a timestamp in a second.
-pub(crate) fn units_per_second(unit: TimeUnit) -> i64 {
-    match unit {
-        TimeUnit::Second => 1,
-        TimeUnit::Millisecond => 1_000,
-        TimeUnit::Microsecond => 1_000_000,
-        TimeUnit::Nanosecond => 1_000_000_000,
-    }
 }

@@ -41,3 +41,13 @@ pub(super) fn time_unit(field: &Field, declared: Option<TimeUnit>) -> Result<Tim
         .advise("say its type where the input is declared, such as Timestamp(Microsecond, UTC)")),
     }
 }
+
+/// Units of a timestamp in a second.
+pub(super) fn units_per_second(unit: TimeUnit) -> i64 {
+    match unit {
+        TimeUnit::Second => 1,
+        TimeUnit::Millisecond => 1_000,
+        TimeUnit::Microsecond => 1_000_000,
+        TimeUnit::Nanosecond => 1_000_000_000,
+    }
+}

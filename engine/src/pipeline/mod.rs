@@ -14,13 +14,14 @@ mod marks;
 mod options;
 mod pace;
 mod run;
+mod split;
 mod window;
 
 pub use aggregate::{
-    Aggregate, aggregate_by, all, any, approx_distinct, approx_quantile, approx_top_k, arg_max,
-    arg_min, bit_and, bit_or, bit_xor, corr, count, count_same, count_valid, covar, covar_pop,
-    distinct, ewma, first_value, histogram, last_value, list, max, mean, median, min, own_mean,
-    own_stddev, quantile, stddev, stddev_pop, sum, top_k, var, var_pop,
+    Aggregate, aggregate_by, all_true, any_true, approx_distinct, approx_quantile, approx_top_k,
+    arg_max, arg_min, bit_and, bit_or, bit_xor, corr, count, count_same, count_valid, covar,
+    covar_pop, distinct, ewma, first_value, histogram, last_value, list, max, mean, median, min,
+    own_mean, own_stddev, quantile, stddev, stddev_pop, sum, top_k, var, var_pop,
 };
 pub use builder::{Inspector, Pipeline, Watermark};
 pub use files::{Arrow, Csv, File, NdJson, Opened, Parquet};

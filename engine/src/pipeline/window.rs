@@ -3,7 +3,7 @@
 
 use crate::expr::Expr;
 use crate::time::Span;
-use crate::window::WindowKind;
+use crate::window::{Lateness, WindowKind};
 
 /// A horizon of an over window: `(t − delay − length, t − delay]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,10 +37,11 @@ impl Last {
 pub struct Window {
     pub(crate) kind: WindowKind,
     pub(crate) offset: Span,
+    pub(crate) lateness: Option<Lateness>,
 }
 
 fn window(kind: WindowKind) -> Window {
-    Window { kind, offset: Span::ZERO }
+    Window { kind, offset: Span::ZERO, lateness: None }
 }
 
 /// Windows `[start, start + size)`, one after the other, aligned to the epoch.
@@ -95,6 +96,15 @@ impl Window {
     #[must_use]
     pub fn offset(self, offset: Span) -> Self {
         Self { offset, ..self }
+    }
+
+    /// Rows that are late by up to this correct windows that have been given out (tumbling,
+    /// hopping, cumulating): these are given out again, and the column `change` says what a row
+    /// is (`insert`, `update_after`; with `retracts` also `update_before`, the row that is no
+    /// longer true).
+    #[must_use]
+    pub fn allow_late(self, span: Span, retracts: bool) -> Self {
+        Self { lateness: Some(Lateness { span, retracts }), ..self }
     }
 }
 

@@ -34,6 +34,10 @@ pub(crate) fn describe(spec: &WindowSpec, input: &SchemaRef) -> Result<Vec<Strin
         WindowKind::Global => "a row goes into its key's only window".into(),
     };
     lines.push(format!("  {kept}"));
+    if let Some(lateness) = &spec.lateness {
+        let span = lateness.span;
+        lines.push(format!("  panes are kept for {span} longer: late rows correct windows"));
+    }
     for (field, kept) in plan.aggregates.fields.iter().zip(plan.aggregates.describe()) {
         lines.push(format!("  {} {}: {kept}", field.name(), field.data_type()));
     }

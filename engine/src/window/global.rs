@@ -80,6 +80,7 @@ impl KeyedWindow for GlobalWindow {
             windows: bounds.iter().map(|&(s, e)| (s.into(), i128::from(e) + 1, 1)).collect(),
             keys: (0..bounds.len() as u32).collect(),
             table,
+            changes: None,
         };
         out.finish(&self.plan, &self.keys.index, &self.keys.first_seen).map(Some)
     }

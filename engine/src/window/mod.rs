@@ -6,11 +6,13 @@
 //! | [`pane`] | tumbling, hopping, cumulating: cut by time | goes into the pane of its time |
 //! | `run` | session, count, state: cut by the rows themselves | waits for the watermark, then goes by (time, position) |
 //! | `global` | one for all rows | goes into its key's only state |
+//! | `correct` | those cut by time, given out again when a late row changes them | is kept for the allowed lateness |
 //!
 //! All but the first compute [`aggregate`]s, kept in one kind of table, and give out rows whose
 //! first columns are `window_start`, `window_end` and the keys (`output.rs`).
 
 pub mod aggregate;
+mod correct;
 mod describe;
 mod global;
 mod keys;
@@ -24,10 +26,11 @@ mod tests;
 
 use arrow::datatypes::SchemaRef;
 
+pub use correct::CorrectedWindow;
 pub(crate) use describe::describe;
 pub use global::GlobalWindow;
 pub use run::RunWindow;
-pub use spec::{WindowKind, WindowSpec};
+pub use spec::{Lateness, WindowKind, WindowSpec};
 
 use crate::error::{Error, Result};
 use crate::operator::KeyedWindow;
@@ -45,6 +48,15 @@ pub fn open(spec: &WindowSpec, input: &SchemaRef) -> Result<(Box<dyn KeyedWindow
     if !on_grid && spec.offset != crate::time::Span::ZERO {
         return Err(Error::usage("only windows that start at fixed times have an offset")
             .advise("leave the offset out, or use tumbling, hopping or cumulating windows"));
+    }
+    if let Some(lateness) = &spec.lateness {
+        if !on_grid {
+            return Err(Error::usage("only windows of fixed length can be corrected by late rows")
+                .advise("leave the allowed lateness out, or raise the delay"));
+        }
+        let window = CorrectedWindow::new(spec, lateness, input)?;
+        let schema = window.output_schema();
+        return Ok((Box::new(window), schema));
     }
     Ok(match spec.kind {
         Tumble(_) | Hop { .. } | Cumulate { .. } => {

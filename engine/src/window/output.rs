@@ -1,6 +1,8 @@
 //! From cells to the rows that a window gives out.
 
-use arrow::array::{RecordBatch, RecordBatchOptions, UInt32Array};
+use std::sync::Arc;
+
+use arrow::array::{RecordBatch, RecordBatchOptions, StringArray, UInt32Array};
 
 use super::aggregate::{Table, time_array};
 use super::spec::Plan;
@@ -20,6 +22,8 @@ pub(super) struct Output {
     /// Key id of each row.
     pub(super) keys: Vec<u32>,
     pub(super) table: Table,
+    /// What each row is, where windows are corrected.
+    pub(super) changes: Option<Vec<&'static str>>,
 }
 
 impl Output {
@@ -29,7 +33,13 @@ impl Output {
             windows: Vec::new(),
             keys: Vec::new(),
             table: Table::new(&plan.aggregates),
+            changes: None,
         }
+    }
+
+    /// With a column that says what each row is.
+    pub(super) fn with_changes(plan: &Plan) -> Self {
+        Self { changes: Some(Vec::new()), ..Self::new(plan) }
     }
 
     /// Builds the rows.
@@ -58,6 +68,9 @@ impl Output {
             vec![time_array(starts, &plan.time_type)?, time_array(ends, &plan.time_type)?];
         columns.extend(index.key_columns(&self.keys)?);
         columns.extend(self.table.lower(&plan.aggregates)?);
+        if let Some(changes) = self.changes {
+            columns.push(Arc::new(StringArray::from(changes)));
+        }
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let batch = RecordBatch::try_new_with_options(plan.output.clone(), columns, &options)?;
         sorted(WindowRows { rows: batch, order })

@@ -50,6 +50,15 @@ pub enum WindowKind {
     Global,
 }
 
+/// For how long late rows correct windows that have been given out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lateness {
+    /// Beyond the delay within which rows are not late.
+    pub span: Span,
+    /// Whether the row that is no longer true is given out before the one that is.
+    pub retracts: bool,
+}
+
 /// A window over the rows of each key.
 #[derive(Debug, Clone)]
 pub struct WindowSpec {
@@ -66,6 +75,8 @@ pub struct WindowSpec {
     pub keys: Vec<String>,
     /// What is computed.
     pub aggregates: Vec<Aggregate>,
+    /// Whether late rows correct windows (of fixed length); `None`: they are set aside.
+    pub lateness: Option<Lateness>,
 }
 
 impl WindowSpec {
@@ -113,6 +124,9 @@ impl Plan {
         }
         let aggregates = AggregatePlan::new(&spec.aggregates, input, spec.unit)?;
         fields.extend(aggregates.fields.iter().cloned());
+        if spec.lateness.is_some() {
+            fields.push(Field::new("change", DataType::Utf8, false));
+        }
         for (i, field) in fields.iter().enumerate() {
             if fields[..i].iter().any(|other| other.name() == field.name()) {
                 return Err(Error::usage(format!(

@@ -35,7 +35,7 @@ use std::collections::BTreeMap;
 
 use arrow::datatypes::SchemaRef;
 
-use grid::Grid;
+pub(super) use grid::Grid;
 use store::Panes;
 use totals::Totals;
 
@@ -237,7 +237,8 @@ impl PaneWindow {
     }
 }
 
-fn grid(spec: &WindowSpec) -> Result<Grid> {
+/// Where the windows lie that are asked for.
+pub(super) fn grid(spec: &WindowSpec) -> Result<Grid> {
     let offset = spec.offset.to_units(spec.unit)?;
     Ok(match spec.kind {
         WindowKind::Tumble(size) => {

@@ -23,6 +23,7 @@ fn spec(kind: WindowKind, offset: i64, keys: &[&str]) -> WindowSpec {
         time_type: DataType::Timestamp(TimeUnit::Second, None),
         unit: TimeUnit::Second,
         keys: keys.iter().map(|&key| key.to_owned()).collect(),
+        lateness: None,
         aggregates: vec![
             aggregate(Count, None, "n"),
             aggregate(Count, Some("number"), "numbers"),
@@ -238,6 +239,7 @@ fn one_column(data_type: &DataType, values: ArrayRef, function: Function) -> Res
         time_type: DataType::Int64,
         unit: TimeUnit::Second,
         keys: Vec::new(),
+        lateness: None,
         aggregates: vec![aggregate(function, Some("v"), "result")],
     };
     let mut window = PaneWindow::new(&spec, &schema)?;

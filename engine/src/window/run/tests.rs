@@ -18,6 +18,7 @@ fn spec(kind: WindowKind, keyed: bool) -> WindowSpec {
         time_type: DataType::Timestamp(TimeUnit::Second, None),
         unit: TimeUnit::Second,
         keys: if keyed { vec!["key".to_owned()] } else { Vec::new() },
+        lateness: None,
         aggregates: vec![
             Aggregate::new(Function::Count, [], "n"),
             Aggregate::new(Function::List, ["number"], "rows"),
