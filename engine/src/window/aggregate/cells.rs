@@ -7,7 +7,7 @@
 
 use super::column::{Column, Values};
 use super::plan::Op;
-use super::states::{RowSet, States};
+use super::states::{RowSet, SAME_PLAN, States};
 use super::value::float_order;
 use crate::error::{Error, Result};
 use crate::operator::Rows;
@@ -26,8 +26,6 @@ pub(crate) enum Cells {
     /// Anything else.
     States(Box<dyn States>),
 }
-
-const SAME_PLAN: &str = "tables of one plan have cells of the same kinds";
 
 impl Cells {
     pub(super) fn new(op: &Op) -> Self {
@@ -74,6 +72,14 @@ impl Cells {
             (Self::LeastWide(to), Self::LeastWide(from)) => take(to, from, entries),
             (Self::States(to), Self::States(from)) => to.gather(&**from, entries),
             _ => unreachable!("{SAME_PLAN}"),
+        }
+    }
+
+    /// As [`Cells::gather`], each entry named once: what can be moved is not copied.
+    pub(super) fn take(&mut self, from: &mut Self, entries: &[u32]) {
+        match (self, from) {
+            (Self::States(to), Self::States(from)) => to.take(&mut **from, entries),
+            (to, from) => to.gather(from, entries),
         }
     }
 

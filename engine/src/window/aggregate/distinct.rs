@@ -15,7 +15,7 @@ use super::column::Column;
 use super::function::Function;
 use super::lower::value_array;
 use super::plan::{Aggregate, AggregatePlan};
-use super::states::{Positions, RowSet, States, StatesBox, UserFunction};
+use super::states::{Positions, RowSet, SAME_PLAN, States, StatesBox, UserFunction, same_kind};
 use super::table::Table;
 use super::value::{Value, ValueRef};
 use super::{AggregateFunction, Row};
@@ -115,7 +115,7 @@ struct DistinctStates {
 impl DistinctStates {
     fn sets_of(from: &dyn States) -> &[Set] {
         let same = from.as_any().downcast_ref::<Self>();
-        &same.expect("tables of one plan have states of the same kinds").sets
+        &same.expect(SAME_PLAN).sets
     }
 }
 
@@ -157,6 +157,11 @@ impl States for DistinctStates {
         self.sets.extend(entries.iter().map(|&at| from[at as usize].clone()));
     }
 
+    fn take(&mut self, from: &mut dyn States, entries: &[u32]) {
+        let from = &mut same_kind::<Self>(from).sets;
+        self.sets.extend(entries.iter().map(|&at| std::mem::take(&mut from[at as usize])));
+    }
+
     fn lower(&self, _: &DataType) -> Result<ArrayRef> {
         let mut values = Vec::new();
         let mut entries = Vec::new();
@@ -187,6 +192,10 @@ impl States for DistinctStates {
     }
 
     fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn as_any_mut(&mut self) -> &mut dyn Any {
         self
     }
 }

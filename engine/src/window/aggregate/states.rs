@@ -70,6 +70,10 @@ pub(crate) trait States: fmt::Debug + Send {
     /// Appends entries of `from`.
     fn gather(&mut self, from: &dyn States, entries: &[u32]);
 
+    /// As [`States::gather`], leaving those entries of `from` (each named once) empty: nothing
+    /// is copied.
+    fn take(&mut self, from: &mut dyn States, entries: &[u32]);
+
     /// The results, an entry a row.
     fn lower(&self, data_type: &DataType) -> Result<ArrayRef>;
 
@@ -77,7 +81,16 @@ pub(crate) trait States: fmt::Debug + Send {
     fn bytes(&self) -> usize;
 
     fn as_any(&self) -> &dyn Any;
+
+    fn as_any_mut(&mut self) -> &mut dyn Any;
 }
+
+/// The states behind `from`, which is of the same kind.
+pub(super) fn same_kind<S: States + 'static>(from: &mut dyn States) -> &mut S {
+    from.as_any_mut().downcast_mut().expect(SAME_PLAN)
+}
+
+pub(super) const SAME_PLAN: &str = "tables of one plan have states of the same kinds";
 
 /// An aggregate function whose kind of state is hidden.
 pub trait UserFunction: fmt::Debug + Send + Sync {
@@ -120,7 +133,7 @@ impl<F: AggregateFunction> fmt::Debug for StateColumn<F> {
 impl<F: AggregateFunction> StateColumn<F> {
     fn of(from: &dyn States) -> &Self {
         let same = from.as_any().downcast_ref::<Self>();
-        same.expect("tables of one plan have states of the same kinds")
+        same.expect(SAME_PLAN)
     }
 }
 
@@ -171,6 +184,13 @@ impl<F: AggregateFunction> States for StateColumn<F> {
         self.states.extend(entries.iter().map(|&at| from[at as usize].clone()));
     }
 
+    fn take(&mut self, from: &mut dyn States, entries: &[u32]) {
+        let from = &mut same_kind::<Self>(from).states;
+        let empty = || self.function.empty();
+        let taken = entries.iter().map(|&at| std::mem::replace(&mut from[at as usize], empty()));
+        self.states.extend(taken);
+    }
+
     fn lower(&self, data_type: &DataType) -> Result<ArrayRef> {
         let values = self.states.iter().map(|state| self.function.lower(state));
         value_array(values.collect::<Result<Vec<_>>>()?, data_type)
@@ -182,6 +202,10 @@ impl<F: AggregateFunction> States for StateColumn<F> {
     }
 
     fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn as_any_mut(&mut self) -> &mut dyn Any {
         self
     }
 }

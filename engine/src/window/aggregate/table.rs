@@ -179,6 +179,22 @@ impl Table {
 
     /// Appends entries of `from`, in the order given.
     pub(crate) fn gather(&mut self, from: &Self, entries: &[u32]) {
+        self.gather_counts(from, entries);
+        for (to, from) in self.cells.iter_mut().zip(&from.cells) {
+            to.gather(from, entries);
+        }
+    }
+
+    /// As [`Table::gather`], of entries that are named once and not used any more: what can be
+    /// moved is not copied.
+    pub(crate) fn take(&mut self, from: &mut Self, entries: &[u32]) {
+        self.gather_counts(from, entries);
+        for (to, from) in self.cells.iter_mut().zip(&mut from.cells) {
+            to.take(from, entries);
+        }
+    }
+
+    fn gather_counts(&mut self, from: &Self, entries: &[u32]) {
         let before = self.rows.len();
         self.rows.extend(entries.iter().map(|&at| from.rows[at as usize]));
         for (to, from) in self.nulls.iter_mut().zip(&from.nulls) {
@@ -188,9 +204,6 @@ impl Table {
             } else if !to.is_empty() {
                 to.resize(before + entries.len(), 0);
             }
-        }
-        for (to, from) in self.cells.iter_mut().zip(&from.cells) {
-            to.gather(from, entries);
         }
     }
 }

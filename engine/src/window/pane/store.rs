@@ -116,14 +116,14 @@ impl Panes {
 
 impl Pane {
     /// Appends the rows of a sealed pane, in the order of key ids, and gives their number.
-    pub(super) fn append_to(self, out: &mut Output) -> usize {
+    pub(super) fn append_to(mut self, out: &mut Output) -> usize {
         let rows = self.keys.len();
         if out.keys.is_empty() {
             out.table = self.table;
             out.keys = self.keys;
         } else {
             let all: Vec<u32> = (0..rows as u32).collect();
-            out.table.gather(&self.table, &all);
+            out.table.take(&mut self.table, &all);
             out.keys.extend_from_slice(&self.keys);
         }
         rows
@@ -199,7 +199,7 @@ impl Pane {
         }
         if !self.keys.is_sorted() {
             let mut table = Table::new(&plan.aggregates);
-            table.gather(&self.table, &order);
+            table.take(&mut self.table, &order);
             self.table = table;
             self.keys = order.iter().map(|&entry| self.keys[entry as usize]).collect();
         }

@@ -207,12 +207,17 @@ impl RunWindow {
     }
 
     /// Appends windows to the output.
-    fn give(&self, closed: &[Closed], out: &mut Output) -> Result<()> {
-        let table = &self.slots.table;
+    fn give(&mut self, closed: &[Closed], out: &mut Output) -> Result<()> {
+        let table = &mut self.slots.table;
         let from = out.keys.len();
         out.windows.extend(closed.iter().map(|c| (c.start.into(), c.end, 1)));
         out.keys.extend(closed.iter().map(|c| c.key));
         let first: Vec<u32> = closed.iter().map(|c| c.slots[0]).collect();
+        if !matches!(self.kind, RunKind::Count { .. }) {
+            out.table.take(table, &first);
+            return Ok(());
+        }
+        // Windows by number of rows share slots.
         out.table.gather(table, &first);
         let longest = closed.iter().map(|c| c.slots.len()).max().unwrap_or(0);
         for nth in 1..longest {
