@@ -37,6 +37,10 @@ fn spec(kind: WindowKind, offset: i64, keys: &[&str]) -> WindowSpec {
             aggregate(Max, Some("float"), "float_max"),
             aggregate(Sum, Some("cents"), "cents_sum"),
             aggregate(Max, Some("cents"), "cents_max"),
+            aggregate(BitXor, Some("number"), "number_xor"),
+            aggregate(Distinct, Some("number"), "number_distinct"),
+            aggregate(Last, Some("number"), "number_last"),
+            aggregate(Quantile(0.5), Some("number"), "number_median"),
         ],
     }
 }
@@ -141,6 +145,16 @@ fn check(rows: &[Row], want: &[Expected], got: &RecordBatch, size: i64, slide: i
         assert_eq!(int("number_min", i), numbers.iter().min().copied());
         assert_eq!(int("number_max", i), numbers.iter().max().copied());
         assert_eq!(wide("cents_max", i), cents.iter().max().copied());
+        assert_eq!(int("number_xor", i), numbers.iter().copied().reduce(|a, b| a ^ b));
+        let mut sorted = numbers.clone();
+        sorted.sort_unstable();
+        let middle = |n: usize| (sorted[(n - 1) / 2] + sorted[n / 2]) as f64 / 2.0;
+        assert_eq!(float("number_median", i), (!sorted.is_empty()).then(|| middle(sorted.len())));
+        sorted.dedup();
+        assert_eq!(int("number_distinct", i), Some(sorted.len() as i64));
+        let with_number = want.rows.iter().filter(|&&row| rows[row].number.is_some());
+        let last = with_number.max_by_key(|&&row| (rows[row].time, row));
+        assert_eq!(int("number_last", i), last.and_then(|&row| rows[row].number));
         let floats: Vec<f64> = of().filter_map(|r| r.float).collect();
         let sum =
             (!floats.is_empty()).then(|| naive_float_sum(rows, &want.rows, size, slide, offset));
