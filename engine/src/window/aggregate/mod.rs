@@ -15,7 +15,7 @@
 //! ```
 //!
 //! **Order.** Within a pane rows come by position, and panes are combined oldest first. What
-//! depends on order beyond rounding ([`first`](crate::pipeline::first()), `last`, `list`) goes by
+//! depends on order beyond rounding (`first`, `last`, `list`) goes by
 //! (time, position). So no answer depends on batches, shards or the order of arrival.
 //!
 //! **Nulls** are skipped: a row in which an argument is null is no row to the aggregate. Of no
