@@ -115,6 +115,7 @@ fn every_key_type_has_a_shard() {
         Decimal64(18, 2),
         Decimal128(20, 2),
         Date32,
+        Float16,
         Float32,
         Boolean,
     ];

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::types::*;
 use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray};
 use arrow::array::{Decimal128Array, LargeStringArray, PrimitiveArray, StringArray};
-use arrow::datatypes::{DataType, TimeUnit};
+use arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
 
 use super::NO_ID;
 use super::integer::IntegerKeys;
@@ -53,6 +53,14 @@ macro_rules! for_integer_like {
             DataType::UInt16 => $call!(UInt16Type, u64::from, |k| k as u16),
             DataType::UInt32 => $call!(UInt32Type, u64::from, |k| k as u32),
             DataType::UInt64 => $call!(UInt64Type, |v| v, |k| k),
+            DataType::Float16 => {
+                $call!(Float16Type, |v| u64::from(canonical_f32(v.to_f32()).to_bits()), |k| {
+                    <Float16Type as ArrowPrimitiveType>::Native::from_f32(f32::from_bits(k as u32))
+                })
+            }
+            DataType::Interval(IntervalUnit::YearMonth) => {
+                $call!(IntervalYearMonthType, |v| v as i64 as u64, |k| k as i32)
+            }
             DataType::Float32 => {
                 $call!(Float32Type, |v| u64::from(canonical_f32(v).to_bits()), |k| f32::from_bits(
                     k as u32

@@ -106,6 +106,7 @@ fn every_type_comes_back_as_it_was() {
         UInt16,
         UInt32,
         UInt64,
+        Float16,
         Float32,
         Float64,
         Date32,
@@ -118,6 +119,8 @@ fn every_type_comes_back_as_it_was() {
     ] {
         back_and_forth(&arrow::compute::cast(&small, &data_type).expect("cast"));
     }
+    let months = IntervalYearMonthArray::from(vec![Some(5), None, Some(0), Some(127), Some(5)]);
+    back_and_forth(&(Arc::new(months) as ArrayRef));
     let narrow = arrow::compute::cast(&small, &Int32).expect("cast");
     for unit in [TimeUnit::Second, TimeUnit::Millisecond] {
         back_and_forth(&arrow::compute::cast(&narrow, &Time32(unit)).expect("cast"));

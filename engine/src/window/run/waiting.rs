@@ -143,7 +143,9 @@ impl Waiting {
 
     pub(super) fn bytes(&self) -> usize {
         let columns = self.chunks.values().flat_map(|chunk| &chunk.columns);
-        let columns: usize = columns.map(|column| column.get_array_memory_size()).sum();
+        // Of the slice: what it was cut from is not held for these rows alone.
+        let slice = |column: &ArrayRef| column.to_data().get_slice_memory_size().unwrap_or(0);
+        let columns: usize = columns.map(slice).sum();
         self.entries.capacity() * size_of::<Entry>() + columns
     }
 }
