@@ -16,7 +16,7 @@ fn text(bytes: &[u8]) -> &str {
 
 #[test]
 fn every_subcommand_has_help_with_examples() {
-    for words in ["", "replay fraud", "generate payments", "bench fraud"] {
+    for words in ["", "replay fraud", "window", "generate payments", "bench fraud"] {
         let output = pelton(&format!("{words} --help"));
         assert_eq!(output.status.code(), Some(0), "{words}");
         assert!(text(&output.stdout).contains("Examples:"), "{words}");

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, TimestampMicrosecondArray};
-use arrow::datatypes::{Float64Type, Int64Type, TimestampMicrosecondType};
-use pelton::pipeline::{
-    NdJson, Options, Pipeline, Watermark, Window, count, hop, max, mean, sum, tumble,
-};
+use arrow::datatypes::{DataType, Float64Type, Int64Type, TimestampMicrosecondType};
+use pelton::expr::col;
+use pelton::pipeline::*;
 use pelton::sink::MemorySink;
 use pelton::time::{VirtualClock, seconds};
+use pelton::window::aggregate::{AggregateFunction, Row, Value, ValueRef};
 
 const SECOND: i64 = 1_000_000;
 
@@ -108,12 +108,121 @@ fn windows_equal_their_definition_however_they_are_computed() {
         (hop(seconds(50), seconds(20)), 50, 20),
     ];
     for (window, size, slide) in kinds {
-        let one = run(window, 100, 1);
+        let one = run(window.clone(), 100, 1);
         assert_eq!(found(&one), definition(size, slide), "{window:?}");
         for (batch_rows, shards) in [(1, 1), (7, 1), (3000, 1), (100, 2), (7, 3)] {
-            assert_eq!(run(window, batch_rows, shards), one, "{window:?} {batch_rows} {shards}");
+            assert_eq!(
+                run(window.clone(), batch_rows, shards),
+                one,
+                "{window:?} {batch_rows} {shards}"
+            );
         }
     }
+}
+
+#[test]
+fn every_kind_of_window_gives_the_same_rows_however_it_is_computed() {
+    let kinds = [
+        cumulate(seconds(60), seconds(20)),
+        session(seconds(3)),
+        session_up_to(seconds(3), seconds(10)),
+        every_rows(7),
+        last_rows(10, 4),
+        while_true(col("value").gt(20)),
+        all_rows(),
+    ];
+    for window in kinds {
+        let one = run(window.clone(), 100, 1);
+        let counts = one["count"].as_primitive::<Int64Type>();
+        assert!(counts.iter().flatten().all(|count| count > 0), "{window:?}");
+        for (batch_rows, shards) in [(1, 1), (7, 1), (3000, 1), (100, 2), (7, 3)] {
+            let other = run(window.clone(), batch_rows, shards);
+            assert_eq!(other, one, "{window:?} {batch_rows} {shards}");
+        }
+        // What holds each row once holds all rows that are not late.
+        if matches!(format!("{window:?}"), w if w.contains("Session") || w.contains("Global")) {
+            let rows: usize = definition(1, 1).values().map(|(count, ..)| *count as usize).sum();
+            assert_eq!(counts.iter().flatten().sum::<i64>() as usize, rows, "{window:?}");
+        }
+    }
+}
+
+#[test]
+fn aggregates_of_ones_own_filters_and_distinct_values() {
+    let sink = MemorySink::new();
+    let batches = sink.batches();
+    Pipeline::rows(rows(&[], &[], &[]).schema())
+        .event_time("ts", Watermark::bounded(seconds(2)))
+        .key_by(["key"])
+        .window(
+            hop(seconds(20), seconds(10)),
+            [
+                count().filter(col("value").gt(1)).named("above_one"),
+                sum("value").distinct(),
+                aggregate_by("product", Product, ["value"]),
+            ],
+        )
+        .write_to(sink)
+        .run_rows(
+            [Ok(rows(&[1, 2, 3, 12], &[7, 7, 7, 7], &[1, 3, 3, 5]))].into_iter(),
+            Options::default().shards(1),
+        )
+        .unwrap();
+    let batches = batches.lock().unwrap();
+    let all = arrow::compute::concat_batches(&batches[0].schema(), batches.iter()).unwrap();
+    let int = |name: &str| all[name].as_primitive::<Int64Type>().values().to_vec();
+    // Windows from −10, from 0 and from 10.
+    assert_eq!(int("above_one"), [2, 3, 1]);
+    assert_eq!(int("sum_distinct_value"), [4, 9, 5]);
+    assert_eq!(int("product_value"), [9, 45, 5]);
+}
+
+/// Product of integers; an overflow is an error that names the aggregate.
+#[derive(Debug)]
+struct Product;
+
+impl AggregateFunction for Product {
+    type State = i64;
+
+    fn output_type(&self, _: &[DataType]) -> pelton::Result<DataType> {
+        Ok(DataType::Int64)
+    }
+
+    fn empty(&self) -> i64 {
+        1
+    }
+
+    fn lift(&self, row: &Row<'_>) -> pelton::Result<i64> {
+        match row.values[0] {
+            ValueRef::Int(value) => Ok(value),
+            other => Err(pelton::Error::run(format!("{other:?} is no integer"))),
+        }
+    }
+
+    fn combine(&self, state: &mut i64, later: &i64) -> pelton::Result<()> {
+        let product = state.checked_mul(*later);
+        *state = product.ok_or_else(|| pelton::Error::run("the product overflows 64 bits"))?;
+        Ok(())
+    }
+
+    fn lower(&self, state: &i64) -> pelton::Result<Option<Value>> {
+        Ok(Some(Value::Int(*state)))
+    }
+}
+
+#[test]
+fn an_overflow_in_an_aggregate_of_ones_own_names_it() {
+    let error = Pipeline::rows(rows(&[], &[], &[]).schema())
+        .event_time("ts", Watermark::bounded(seconds(2)))
+        .window(all_rows(), [aggregate_by("product", Product, ["value"])])
+        .write_to(MemorySink::new())
+        .run_rows(
+            [Ok(rows(&[1, 2], &[7, 7], &[i64::MAX, 2]))].into_iter(),
+            Options::default().shards(1),
+        )
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("\"product_value\": the product overflows"), "{error}");
 }
 
 #[test]

@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod parse;
+mod window;
 
 pub use parse::{Speed, parse_count, parse_delay_us};
+pub use window::WindowArgs;
 
 /// Streams of events through windows, rules and models, on one machine.
 #[derive(Debug, Parser)]
@@ -16,6 +18,8 @@ pub use parse::{Speed, parse_count, parse_delay_us};
 Examples:
   pelton replay fraud                      generate 2 M payments, find the frauds, show how well
   pelton replay fraud --input mine.csv     the same for a recording of your own
+  pelton window --input mine.csv --time ts:us --key card --tumble 60s --agg 'count,sum(amount)'
+                                           what each card did in each minute
   pelton generate payments --rows 10M --format parquet --out payments.parquet
   pelton doctor                            what this machine offers
 
@@ -36,6 +40,9 @@ pub enum Command {
         #[command(subcommand)]
         what: ReplayCommand,
     },
+    /// Windows of a file's rows: counts, sums, quantiles and more by key
+    #[command(arg_required_else_help = true)]
+    Window(Box<WindowArgs>),
     /// Make a recording: the same seed gives the same bytes on every machine
     #[command(arg_required_else_help = true)]
     Generate {

@@ -183,7 +183,7 @@ fn no_file_twice(plan: &ReplayPlan, results: &Results) -> Result<()> {
 
 /// Whether two paths lead to one file, links followed as far as the files exist. `/dev/null`
 /// and other devices may stand for several.
-fn same_file(a: &Path, b: &Path) -> bool {
+pub(crate) fn same_file(a: &Path, b: &Path) -> bool {
     let real = |path: &Path| std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let (a, b) = (real(a), real(b));
     a == b && !a.starts_with("/dev")

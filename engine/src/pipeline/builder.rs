@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{SchemaRef, TimeUnit};
 
-use super::aggregate::{Aggregate, History, Last, Window};
+use super::aggregate::Aggregate;
 use super::files::{File, Opened};
 use super::marks::RowMarks;
+use super::window::{History, Last, Window};
 use crate::batch::Batch;
 use crate::expr::{Expr, Filter, Select, WithColumn};
 use crate::operator::MapOperator;
@@ -73,10 +74,18 @@ pub(crate) enum Output {
     Sink(Box<dyn Sink>),
 }
 
+/// The column of event times.
+pub(crate) struct EventTime {
+    pub(crate) column: String,
+    /// Of integers.
+    pub(crate) unit: Option<TimeUnit>,
+    pub(crate) watermark: Watermark,
+}
+
 /// A plan from input to output. Nothing happens until [`Pipeline::run`] or [`Pipeline::open`].
 pub struct Pipeline {
     pub(crate) input: Input,
-    pub(crate) time: Option<(String, Watermark)>,
+    pub(crate) time: Option<EventTime>,
     pub(crate) steps: Vec<Step>,
     pub(crate) keys: Vec<String>,
     pub(crate) output: Option<Output>,
@@ -100,6 +109,11 @@ impl Pipeline {
         Self::new(Input::Opened(vec![file]))
     }
 
+    /// Reads several files that have been opened, one after the other: each is a partition.
+    pub fn read_all_opened(files: impl IntoIterator<Item = Opened>) -> Self {
+        Self::new(Input::Opened(files.into_iter().collect()))
+    }
+
     /// Takes rows that are pushed ([`Pipeline::open`]) or iterated ([`Pipeline::run_rows`]).
     pub fn rows(schema: SchemaRef) -> Self {
         Self::new(Input::Pushed(schema))
@@ -121,7 +135,14 @@ impl Pipeline {
     /// the rows come.
     #[must_use]
     pub fn event_time(mut self, column: &str, watermark: Watermark) -> Self {
-        self.time = Some((column.to_owned(), watermark));
+        self.time = Some(EventTime { column: column.to_owned(), unit: None, watermark });
+        self
+    }
+
+    /// As [`Pipeline::event_time`], for a column of integers that count in this unit.
+    #[must_use]
+    pub fn event_time_in(mut self, column: &str, unit: TimeUnit, watermark: Watermark) -> Self {
+        self.time = Some(EventTime { column: column.to_owned(), unit: Some(unit), watermark });
         self
     }
 

@@ -7,16 +7,19 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Schema, SchemaRef, TimeUnit};
 
-use super::aggregate::{Aggregate, Function, History, Last, Window};
+use super::aggregate::{Aggregate, Function};
+use super::budget::{Budget, Capped};
 use super::builder::{Pipeline, Step, Watermark};
 use super::inspect::Inspect;
-use super::lookup::{find, indices, time_unit};
+use super::lookup::{find, indices, time_unit, units_per_second};
+use super::window::{History, Last, Window};
 use crate::error::{Error, Result};
 use crate::expr::{Compute, Computed};
-use crate::operator::{KeyedEnrich, KeyedWindow, MapOperator};
+use crate::operator::{KeyedEnrich, MapOperator};
 use crate::runtime::{Keyed, Stage};
+use crate::time::Span;
 use crate::window::over::{Horizon, Measure, Output, Over, OverPlan};
-use crate::window::pane::{PaneSpec, PaneWindow};
+use crate::window::{self, WindowSpec};
 
 /// A checked plan.
 pub(crate) struct Plan {
@@ -30,7 +33,7 @@ pub(crate) struct Plan {
 enum StagePlan {
     Map(Arc<dyn MapOperator>),
     Enrich { plans: Vec<OverPlan>, input: SchemaRef, output: SchemaRef },
-    Window { spec: PaneSpec, input: SchemaRef, output: SchemaRef },
+    Window { spec: WindowSpec, input: SchemaRef, output: SchemaRef },
 }
 
 impl Plan {
@@ -38,10 +41,10 @@ impl Plan {
         let time = pipeline
             .time
             .as_ref()
-            .map(|(name, watermark)| {
-                let index = find(input, name)?;
-                let unit = time_unit(input.field(index))?;
-                Ok::<_, Error>((index, unit, *watermark))
+            .map(|time| {
+                let index = find(input, &time.column)?;
+                let unit = time_unit(input.field(index), time.unit)?;
+                Ok::<_, Error>((index, unit, time.watermark))
             })
             .transpose()?;
         let mut compiler = Compiler {
@@ -68,8 +71,8 @@ impl Plan {
     }
 
     /// The stages of one shard.
-    pub(crate) fn build(&self) -> Result<Vec<Stage>> {
-        self.stages.iter().map(StagePlan::build).collect()
+    pub(crate) fn build(&self, budget: Option<&Arc<Budget>>) -> Result<Vec<Stage>> {
+        self.stages.iter().map(|stage| stage.build(budget)).collect()
     }
 
     /// Whether rows are held back until the watermark passes: then late ones are set aside.
@@ -77,12 +80,23 @@ impl Plan {
         self.stages.iter().any(|stage| matches!(stage, StagePlan::Window { .. }))
     }
 
+    /// For how long late rows still count.
+    pub(crate) fn lateness(&self) -> Option<Span> {
+        self.stages.iter().find_map(|stage| match stage {
+            StagePlan::Window { spec, .. } => spec.lateness.map(|lateness| lateness.span),
+            _ => None,
+        })
+    }
+
     /// The plan as text, a line a stage.
     pub(crate) fn describe(&self) -> String {
         let lines = self.stages.iter().flat_map(|stage| match stage {
             StagePlan::Map(map) => vec![map.describe()],
             StagePlan::Enrich { plans, .. } => plans.iter().map(describe_over).collect(),
-            StagePlan::Window { spec, .. } => vec![format!("window {spec:?}")],
+            // It was made for this input before.
+            StagePlan::Window { spec, input, .. } => {
+                window::describe(spec, input).unwrap_or_else(|error| vec![error.to_string()])
+            }
         });
         lines.map(|line| line + "\n").collect()
     }
@@ -116,8 +130,7 @@ fn prune(stages: &mut Vec<StagePlan>) -> bool {
                 plans.retain(|plan| !plan.outputs.is_empty());
             }
             StagePlan::Window { spec, .. } => {
-                let columns = spec.aggregates.iter().filter_map(|a| a.column.clone());
-                needed = Some(spec.keys.iter().cloned().chain(columns).collect());
+                needed = Some(spec.reads().into_iter().collect());
             }
         }
     }
@@ -147,7 +160,7 @@ impl StagePlan {
         }
     }
 
-    fn build(&self) -> Result<Stage> {
+    fn build(&self, budget: Option<&Arc<Budget>>) -> Result<Stage> {
         Ok(match self {
             Self::Map(map) => Stage::Map(map.clone()),
             Self::Enrich { plans, input, output } => {
@@ -155,8 +168,11 @@ impl StagePlan {
                     .iter()
                     .map(|plan| {
                         let keys = indices(input, &plan.keys)?;
-                        let operator: Box<dyn KeyedEnrich> =
+                        let mut operator: Box<dyn KeyedEnrich> =
                             Box::new(Over::new(plan.clone(), input)?);
+                        if let Some(budget) = budget {
+                            operator = Box::new(Capped::new(operator, budget.clone()));
+                        }
                         Ok((keys, operator))
                     })
                     .collect::<Result<Vec<_>>>()?;
@@ -164,8 +180,10 @@ impl StagePlan {
             }
             Self::Window { spec, input, output } => {
                 let keys = indices(input, &spec.keys)?;
-                let operator: Box<dyn KeyedWindow> =
-                    Box::new(PaneWindow::new(spec.clone(), input)?);
+                let (mut operator, _) = window::open(spec, input)?;
+                if let Some(budget) = budget {
+                    operator = Box::new(Capped::new(operator, budget.clone()));
+                }
                 Stage::Keyed(Keyed::Window { keys, operator, schema: output.clone() })
             }
         })
@@ -190,7 +208,7 @@ impl Compiler {
         match step {
             Step::Over { keys, horizons, aggregates } => self.over(keys, horizons, aggregates),
             Step::History { keys, history } => self.history(keys, history),
-            Step::Window { keys, window, aggregates } => self.window(keys, *window, aggregates),
+            Step::Window { keys, window, aggregates } => self.window(keys, window, aggregates),
             Step::Column(column) => self.compute(column.as_ref(), column.computed()),
             Step::Rules(rules) => self.compute(rules.as_ref(), rules.computed()),
             Step::Map(map) => self.map(map.clone()),
@@ -207,7 +225,7 @@ impl Compiler {
         })
     }
 
-    fn window(&mut self, keys: &[String], window: Window, of: &[Aggregate]) -> Result<()> {
+    fn window(&mut self, keys: &[String], window: &Window, of: &[Aggregate]) -> Result<()> {
         self.flush();
         let (_, unit, _) = self.times()?;
         if self.stages.iter().any(|stage| matches!(stage, StagePlan::Window { .. })) {
@@ -215,15 +233,16 @@ impl Compiler {
                 .advise("write the first windows out and read them again"));
         }
         let time_type = self.time_type.clone();
-        let spec = PaneSpec {
-            kind: window.kind,
+        let spec = WindowSpec {
+            kind: window.kind.clone(),
             offset: window.offset,
             time_type,
             unit,
             keys: keys.to_vec(),
-            aggregates: of.iter().map(Aggregate::of_panes).collect::<Result<Vec<_>>>()?,
+            aggregates: of.iter().map(Aggregate::of_windows).collect::<Result<Vec<_>>>()?,
+            lateness: window.lateness,
         };
-        let output = PaneWindow::new(spec.clone(), &self.schema)?.output_schema();
+        let (_, output) = window::open(&spec, &self.schema)?;
         let input = std::mem::replace(&mut self.schema, output.clone());
         self.stages.push(StagePlan::Window { spec, input, output });
         Ok(())
@@ -316,7 +335,7 @@ impl Compiler {
             for aggregate in aggregates {
                 let output = bind(plan, &schema, h, aggregate)?;
                 let mut name = prefix(keys);
-                name.push_str(aggregate.function.name());
+                name.push_str(&aggregate.function.name());
                 if !aggregate.column.is_empty() {
                     name = format!("{name}_{}", aggregate.column);
                 }
@@ -387,13 +406,9 @@ fn add(plan: &mut OverPlan, name: String, output: Output, schema: &SchemaRef) ->
 }
 
 fn bind(plan: &mut OverPlan, schema: &SchemaRef, h: usize, of: &Aggregate) -> Result<Output> {
+    of.check_over()?;
     if of.function == Function::Count {
         return Ok(Output::Count { h });
-    }
-    if matches!(of.function, Function::Min | Function::Max) {
-        let name = of.function.name();
-        return Err(Error::usage(format!("over cannot compute {name} yet"))
-            .advise("windows can: .window(tumble(...), ...) or .window(hop(...), ...)"));
     }
     let field = schema.field(find(schema, &of.column)?);
     if matches!(of.function, Function::Distinct | Function::CountSame) {
@@ -420,14 +435,4 @@ fn position_or_push<T: PartialEq>(items: &mut Vec<T>, item: T) -> usize {
         items.push(item);
         items.len() - 1
     })
-}
-
-/// Units of a timestamp in a second.
-pub(crate) fn units_per_second(unit: TimeUnit) -> i64 {
-    match unit {
-        TimeUnit::Second => 1,
-        TimeUnit::Millisecond => 1_000,
-        TimeUnit::Microsecond => 1_000_000,
-        TimeUnit::Nanosecond => 1_000_000_000,
-    }
 }

@@ -8,16 +8,18 @@ use arrow::array::{RecordBatch, UInt32Array};
 use arrow::compute::{filter_record_batch, take_record_batch};
 use hdrhistogram::Histogram;
 
+use super::budget::Budget;
 use super::builder::{Output, Pipeline};
 use super::compile::Plan;
 use super::options::{Options, Summary};
 use super::pace::Schedule;
+use super::split::LateSplitter;
 use crate::batch::{Batch, Offsets};
 use crate::decode::{DeadLetter, TextOrigin};
 use crate::error::{Error, Result};
 use crate::runtime::{self, Executor, Item};
 use crate::sink::{DeadLetterSink, Sink, open_sink};
-use crate::time::{TimeOptions, TimeStage};
+use crate::time::{Span, TimeOptions, TimeStage};
 
 /// Longest latency that the histogram tells apart: one hour.
 const LATENCY_NS_MAX: u64 = 3_600_000_000_000;
@@ -32,6 +34,7 @@ pub(crate) struct Driver {
     // Stages and sinks.
     executor: Box<dyn Executor>,
     time: Option<TimeStage>,
+    splitter: Option<LateSplitter>,
     sink: Option<Box<dyn Sink>>,
     late: Option<Box<dyn Sink>>,
     dead_letters: Option<DeadLetterSink>,
@@ -78,18 +81,27 @@ impl Driver {
             n => n,
         };
         let time = match (&plan.time, &pipeline.time) {
-            (Some((index, _, watermark)), Some(_)) => {
+            (Some((index, _, watermark)), Some(event_time)) => {
                 let time = TimeOptions {
-                    unit: None,
-                    delay: watermark.delay,
-                    ahead_max: watermark.ahead.unwrap_or(crate::time::Span::ZERO),
+                    unit: event_time.unit,
+                    // What is late by less than the lateness still counts.
+                    delay: sum(watermark.delay, plan.lateness()),
+                    ahead_max: watermark.ahead.unwrap_or(Span::ZERO),
                     idle_after: watermark.idle.map(to_duration),
                 };
                 Some(TimeStage::new(plan.input.field(*index).data_type(), &time, partitions)?)
             }
             _ => None,
         };
-        let executor = runtime::start(shards, &|| plan.build())?;
+        let splitter = match (&plan.time, plan.lateness()) {
+            (Some((_, unit, watermark)), Some(lateness)) => {
+                let [delay, lateness] = [watermark.delay, lateness].map(|s| s.to_units(*unit));
+                Some(LateSplitter::new(delay?, lateness?, partitions))
+            }
+            _ => None,
+        };
+        let budget = options.state_bytes_max.map(Budget::new);
+        let executor = runtime::start(shards, &|| plan.build(budget.as_ref()))?;
         let sink = match pipeline.output {
             None => None,
             Some(Output::Sink(sink)) => Some(sink),
@@ -98,12 +110,13 @@ impl Driver {
         let late = pipeline.late.map(|f| open_sink(&f.path, f.format, &plan.input)).transpose()?;
         let dead_letters = pipeline.dead_letters.map(|f| DeadLetterSink::create(&f.path));
         Ok(Self {
-            time_name: pipeline.time.map(|(name, _)| name).unwrap_or_default(),
+            time_name: pipeline.time.map(|time| time.column).unwrap_or_default(),
             shards,
             plan,
             started: Instant::now(),
             executor,
             time,
+            splitter,
             sink,
             late,
             dead_letters: dead_letters.transpose()?,
@@ -184,6 +197,14 @@ impl Driver {
         };
         self.set_late_aside(&batch)?;
         Ok(batch)
+    }
+
+    /// The batch in the parts in which it must be submitted.
+    pub(crate) fn split(&mut self, batch: Batch) -> Vec<Batch> {
+        match &mut self.splitter {
+            Some(splitter) => splitter.split(batch),
+            None => vec![batch],
+        }
     }
 
     fn set_late_aside(&mut self, batch: &Batch) -> Result<()> {
@@ -365,7 +386,11 @@ impl Driver {
 /// Where finished batches go besides the sink.
 pub(crate) type Results<'a> = dyn FnMut(Batch) + 'a;
 
-fn to_duration(span: crate::time::Span) -> Duration {
+fn sum(delay: Span, lateness: Option<Span>) -> Span {
+    Span::from_nanos(delay.as_nanos() + lateness.unwrap_or(Span::ZERO).as_nanos())
+}
+
+fn to_duration(span: Span) -> Duration {
     Duration::from_nanos(span.as_nanos().clamp(0, u64::MAX.into()) as u64)
 }
 

@@ -43,6 +43,12 @@ impl File {
         self.request(name, Some(data_type), false)
     }
 
+    /// Column that the plan needs, of the type that the file has (inferred from text).
+    #[must_use]
+    pub fn column_as_it_is(self, name: &str) -> Self {
+        self.request(name, None, true)
+    }
+
     fn request(mut self, name: &str, data_type: Option<DataType>, required: bool) -> Self {
         self.decode.columns.get_or_insert_default().push(ColumnRequest {
             name: name.to_owned(),

@@ -96,7 +96,8 @@ impl Live {
         let now = self.clock.now();
         let batch = self.driver.stamp(partition, "pushed", rows, None, arrived, now)?;
         let ready = &mut self.ready;
-        self.driver.submit(batch, &mut |batch| ready.push_back(batch))
+        let mut parts = self.driver.split(batch).into_iter();
+        parts.try_for_each(|part| self.driver.submit(part, &mut |batch| ready.push_back(batch)))
     }
 
     /// Takes rows in unless the engine is full; then they come back.

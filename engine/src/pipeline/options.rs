@@ -59,6 +59,10 @@ pub struct Options {
     pub observer: Option<Observer>,
     /// Spin instead of sleeping while waiting for a row's time: less latency, a core lost.
     pub busy_poll: bool,
+    /// Most bytes of state, of all shards together; a run that needs more ends with an error.
+    /// Looked at now and then, so that a run may come to have about a quarter more. `None`: as
+    /// much as there is.
+    pub state_bytes_max: Option<u64>,
     /// Processing time, for idle partitions of live runs.
     pub clock: Option<Arc<dyn Clock>>,
 }
@@ -73,6 +77,7 @@ impl Default for Options {
             stop: None,
             observer: None,
             busy_poll: false,
+            state_bytes_max: None,
             clock: None,
         }
     }

@@ -6,8 +6,9 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 
 use super::builder::{Input, Pipeline};
-use super::compile::{Plan, units_per_second};
+use super::compile::Plan;
 use super::driver::Driver;
+use super::lookup::units_per_second;
 use super::options::{Options, Pace, Progress, Summary};
 use crate::batch::{Batch, Offsets};
 use crate::decode::{Decoded, Decoder};
@@ -141,8 +142,10 @@ impl Feed<'_> {
             }
             let batch =
                 self.driver.stamp(partition, self.name, rows, origin, read_at, Duration::ZERO)?;
-            if self.submit(batch)? {
-                return Ok(true);
+            for part in self.driver.split(batch) {
+                if self.submit(part)? {
+                    return Ok(true);
+                }
             }
             self.observe(decoder.progress());
         }
@@ -218,7 +221,7 @@ impl Feed<'_> {
 }
 
 /// Rows `at..at + rows` of a batch whose rows are contiguous in their source.
-fn slice(batch: &Batch, at: usize, rows: usize) -> Batch {
+pub(super) fn slice(batch: &Batch, at: usize, rows: usize) -> Batch {
     let times = batch.times.as_ref().map(|times| crate::batch::RowTimes {
         time: times.time.slice(at, rows),
         late: times.late.as_ref().map(|late| late.slice(at, rows)),

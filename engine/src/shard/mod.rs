@@ -20,7 +20,7 @@
 use arrow::array::types::*;
 use arrow::array::{Array, ArrayRef, AsArray, OffsetSizeTrait};
 use arrow::buffer::NullBuffer;
-use arrow::datatypes::{DataType, TimeUnit};
+use arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
 
 use crate::error::{Error, Result};
 use crate::state::keys::{canonical_f64, folded_multiply};
@@ -153,6 +153,10 @@ impl Words {
             DataType::Boolean => {
                 WordSource::Ready(column.as_boolean().values().iter().map(u64::from).collect())
             }
+            DataType::Float16 => {
+                let values = column.as_primitive::<Float16Type>().values().iter();
+                WordSource::Ready(values.map(|&v| float_word(v.to_f64())).collect())
+            }
             DataType::Float32 => {
                 let values = column.as_primitive::<Float32Type>().values().iter();
                 WordSource::Ready(values.map(|&v| float_word(f64::from(v))).collect())
@@ -205,6 +209,17 @@ macro_rules! for_integer_type {
             DataType::Timestamp(TimeUnit::Millisecond, _) => $call!(TimestampMillisecondType),
             DataType::Timestamp(TimeUnit::Microsecond, _) => $call!(TimestampMicrosecondType),
             DataType::Timestamp(TimeUnit::Nanosecond, _) => $call!(TimestampNanosecondType),
+            DataType::Time32(TimeUnit::Second) => $call!(Time32SecondType),
+            DataType::Time32(_) => $call!(Time32MillisecondType),
+            DataType::Time64(TimeUnit::Microsecond) => $call!(Time64MicrosecondType),
+            DataType::Time64(_) => $call!(Time64NanosecondType),
+            DataType::Duration(TimeUnit::Second) => $call!(DurationSecondType),
+            DataType::Duration(TimeUnit::Millisecond) => $call!(DurationMillisecondType),
+            DataType::Duration(TimeUnit::Microsecond) => $call!(DurationMicrosecondType),
+            DataType::Duration(TimeUnit::Nanosecond) => $call!(DurationNanosecondType),
+            DataType::Interval(IntervalUnit::YearMonth) => $call!(IntervalYearMonthType),
+            DataType::Decimal32(..) => $call!(Decimal32Type),
+            DataType::Decimal64(..) => $call!(Decimal64Type),
             _ => $other,
         }
     };

@@ -99,3 +99,31 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn every_key_type_has_a_shard() {
+    use DataType::*;
+    let small = Int64Array::from(vec![Some(5), None, Some(0), Some(5)]);
+    let types = [
+        Time32(TimeUnit::Second),
+        Time32(TimeUnit::Millisecond),
+        Time64(TimeUnit::Microsecond),
+        Time64(TimeUnit::Nanosecond),
+        Duration(TimeUnit::Second),
+        Duration(TimeUnit::Nanosecond),
+        Decimal32(9, 2),
+        Decimal64(18, 2),
+        Decimal128(20, 2),
+        Date32,
+        Float16,
+        Float32,
+        Boolean,
+    ];
+    for data_type in types {
+        let column = arrow::compute::cast(&small, &data_type)
+            .or_else(|_| arrow::compute::cast(&arrow::compute::cast(&small, &Int32)?, &data_type))
+            .expect("castable");
+        let shards = shards_of(column, 1000);
+        assert_eq!(shards[0], shards[3], "{data_type}");
+    }
+}

@@ -1,4 +1,78 @@
-//! Windows: exact ones that end at each row ([`over`]) and panes ([`pane`]).
+//! Windows: which rows of a key stand together, and what is computed over them.
+//!
+//! | folder | windows | a row |
+//! |---|---|---|
+//! | [`over`] | exact ones that end at each row | gets columns |
+//! | [`pane`] | tumbling, hopping, cumulating: cut by time | goes into the pane of its time |
+//! | `run` | session, count, state: cut by the rows themselves | waits for the watermark, then goes by (time, position) |
+//! | `global` | one for all rows | goes into its key's only state |
+//! | `correct` | those cut by time, given out again when a late row changes them | is kept for the allowed lateness |
+//!
+//! All but the first compute [`aggregate`]s, kept in one kind of table, and give out rows whose
+//! first columns are `window_start`, `window_end` and the keys (`output.rs`).
 
+pub mod aggregate;
+mod correct;
+mod describe;
+mod global;
+mod keys;
+mod output;
 pub mod over;
 pub mod pane;
+mod run;
+mod spec;
+#[cfg(test)]
+mod tests;
+
+use arrow::datatypes::SchemaRef;
+
+pub use correct::CorrectedWindow;
+pub(crate) use describe::describe;
+pub use global::GlobalWindow;
+pub use run::RunWindow;
+pub use spec::{Lateness, WindowKind, WindowSpec};
+
+use crate::error::{Error, Result};
+use crate::operator::KeyedWindow;
+use pane::PaneWindow;
+
+/// The window of one shard, and the schema of the rows that it gives out.
+///
+/// # Errors
+/// When a column is missing or of a type that cannot be aggregated or be a key, when a duration
+/// is not above zero or no whole number of units, when two output columns have one name, or when
+/// nothing is computed.
+pub fn open(spec: &WindowSpec, input: &SchemaRef) -> Result<(Box<dyn KeyedWindow>, SchemaRef)> {
+    use WindowKind::{Count, Cumulate, Global, Hop, Session, State, Tumble};
+    let on_grid = matches!(spec.kind, Tumble(_) | Hop { .. } | Cumulate { .. });
+    if !on_grid && spec.offset != crate::time::Span::ZERO {
+        return Err(Error::usage("only windows that start at fixed times have an offset")
+            .advise("leave the offset out, or use tumbling, hopping or cumulating windows"));
+    }
+    if let Some(lateness) = &spec.lateness {
+        if !on_grid {
+            return Err(Error::usage("only windows of fixed length can be corrected by late rows")
+                .advise("leave the allowed lateness out, or raise the delay"));
+        }
+        let window = CorrectedWindow::new(spec, lateness, input)?;
+        let schema = window.output_schema();
+        return Ok((Box::new(window), schema));
+    }
+    Ok(match spec.kind {
+        Tumble(_) | Hop { .. } | Cumulate { .. } => {
+            let window = PaneWindow::new(spec, input)?;
+            let schema = window.output_schema();
+            (Box::new(window), schema)
+        }
+        Session { .. } | Count { .. } | State(_) => {
+            let window = RunWindow::new(spec, input)?;
+            let schema = window.output_schema();
+            (Box::new(window), schema)
+        }
+        Global => {
+            let window = GlobalWindow::new(spec, input)?;
+            let schema = window.output_schema();
+            (Box::new(window), schema)
+        }
+    })
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::types::*;
 use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray};
 use arrow::array::{Decimal128Array, LargeStringArray, PrimitiveArray, StringArray};
-use arrow::datatypes::{DataType, TimeUnit};
+use arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
 
 use super::NO_ID;
 use super::integer::IntegerKeys;
@@ -53,6 +53,14 @@ macro_rules! for_integer_like {
             DataType::UInt16 => $call!(UInt16Type, u64::from, |k| k as u16),
             DataType::UInt32 => $call!(UInt32Type, u64::from, |k| k as u32),
             DataType::UInt64 => $call!(UInt64Type, |v| v, |k| k),
+            DataType::Float16 => {
+                $call!(Float16Type, |v| u64::from(canonical_f32(v.to_f32()).to_bits()), |k| {
+                    <Float16Type as ArrowPrimitiveType>::Native::from_f32(f32::from_bits(k as u32))
+                })
+            }
+            DataType::Interval(IntervalUnit::YearMonth) => {
+                $call!(IntervalYearMonthType, |v| v as i64 as u64, |k| k as i32)
+            }
             DataType::Float32 => {
                 $call!(Float32Type, |v| u64::from(canonical_f32(v).to_bits()), |k| f32::from_bits(
                     k as u32
@@ -75,6 +83,34 @@ macro_rules! for_integer_like {
             DataType::Timestamp(TimeUnit::Nanosecond, _) => {
                 $call!(TimestampNanosecondType, |v| v as u64, |k| k as i64)
             }
+            DataType::Time32(TimeUnit::Second) => {
+                $call!(Time32SecondType, |v| v as i64 as u64, |k| k as i32)
+            }
+            DataType::Time32(_) => {
+                $call!(Time32MillisecondType, |v| v as i64 as u64, |k| k as i32)
+            }
+            DataType::Time64(TimeUnit::Microsecond) => {
+                $call!(Time64MicrosecondType, |v| v as u64, |k| k as i64)
+            }
+            DataType::Time64(_) => {
+                $call!(Time64NanosecondType, |v| v as u64, |k| k as i64)
+            }
+            DataType::Duration(TimeUnit::Second) => {
+                $call!(DurationSecondType, |v| v as u64, |k| k as i64)
+            }
+            DataType::Duration(TimeUnit::Millisecond) => {
+                $call!(DurationMillisecondType, |v| v as u64, |k| k as i64)
+            }
+            DataType::Duration(TimeUnit::Microsecond) => {
+                $call!(DurationMicrosecondType, |v| v as u64, |k| k as i64)
+            }
+            DataType::Duration(TimeUnit::Nanosecond) => {
+                $call!(DurationNanosecondType, |v| v as u64, |k| k as i64)
+            }
+            DataType::Decimal32(..) => {
+                $call!(Decimal32Type, |v| v as i64 as u64, |k| k as i32)
+            }
+            DataType::Decimal64(..) => $call!(Decimal64Type, |v| v as u64, |k| k as i64),
             _ => $other,
         }
     };

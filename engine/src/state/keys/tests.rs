@@ -88,6 +88,12 @@ fn every_type_comes_back_as_it_was() {
         DataType::Timestamp(TimeUnit::Second, None),
         zone,
         DataType::Timestamp(TimeUnit::Nanosecond, None),
+        DataType::Time64(TimeUnit::Microsecond),
+        DataType::Time64(TimeUnit::Nanosecond),
+        DataType::Duration(TimeUnit::Second),
+        DataType::Duration(TimeUnit::Millisecond),
+        DataType::Duration(TimeUnit::Microsecond),
+        DataType::Duration(TimeUnit::Nanosecond),
     ] {
         back_and_forth(&arrow::compute::cast(&numbers, &data_type).expect("cast"));
     }
@@ -100,15 +106,24 @@ fn every_type_comes_back_as_it_was() {
         UInt16,
         UInt32,
         UInt64,
+        Float16,
         Float32,
         Float64,
         Date32,
+        Decimal32(9, 2),
+        Decimal64(18, 2),
         Decimal128(20, 2),
         Utf8,
         LargeUtf8,
         Utf8View,
     ] {
         back_and_forth(&arrow::compute::cast(&small, &data_type).expect("cast"));
+    }
+    let months = IntervalYearMonthArray::from(vec![Some(5), None, Some(0), Some(127), Some(5)]);
+    back_and_forth(&(Arc::new(months) as ArrayRef));
+    let narrow = arrow::compute::cast(&small, &Int32).expect("cast");
+    for unit in [TimeUnit::Second, TimeUnit::Millisecond] {
+        back_and_forth(&arrow::compute::cast(&narrow, &Time32(unit)).expect("cast"));
     }
 }
 

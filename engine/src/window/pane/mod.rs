@@ -1,4 +1,4 @@
-//! Tumbling and hopping windows on panes.
+//! Tumbling, hopping and cumulating windows on panes.
 //!
 //! All borders of windows cut time into panes (`grid.rs`; one or two a slide). A row is added to
 //! the one pane that holds its time, so its cost does not grow with size/slide:
@@ -24,12 +24,8 @@
 //! that is not late (a partition that woke) counts while its pane is open; after that it is
 //! counted in [`StateSize::rows_beyond_memory`].
 
-mod column;
 mod grid;
-mod output;
-mod spec;
 mod store;
-mod table;
 mod totals;
 
 #[cfg(test)]
@@ -37,31 +33,28 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use arrow::array::ArrayRef;
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::SchemaRef;
 
-use column::Column;
-use output::Output;
-use spec::Plan;
-pub use spec::{Aggregate, Function, PaneKind, PaneSpec};
+pub(super) use grid::Grid;
 use store::Panes;
-use table::Run;
 use totals::Totals;
 
-use crate::batch::{Batch, Position, RowTimes};
+use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::operator::{KeyedWindow, Rows, StateSize, WindowRows};
-use crate::state::keys::KeyIndex;
+use crate::window::aggregate::{Column, Positions, RowSet};
+use crate::window::keys::{SeenKeys, on_time};
+use crate::window::output::Output;
+use crate::window::spec::{Plan, WindowKind, WindowSpec};
 
-/// A tumbling or hopping window over the rows of one shard.
+/// Tumbling, hopping or cumulating windows over the rows of one shard.
 #[derive(Debug)]
 pub struct PaneWindow {
     // Set once.
     plan: Plan,
+    grid: Grid,
     // Changes.
-    index: KeyIndex,
-    /// Where each key was first seen.
-    first_seen: Vec<Position>,
+    keys: SeenKeys,
     panes: Panes,
     totals: Totals,
     /// Windows below this number are closed.
@@ -99,13 +92,11 @@ impl PaneWindow {
     /// When a column is missing or of a type that cannot be aggregated or be a key, when a
     /// duration is not above zero or no whole number of units, when two output columns have one
     /// name, or when nothing is computed.
-    pub fn new(spec: PaneSpec, input: &SchemaRef) -> Result<Self> {
-        let plan = Plan::new(&spec, input)?;
-        let types: Vec<DataType> =
-            plan.keys.iter().map(|&key| input.field(key).data_type().clone()).collect();
+    pub fn new(spec: &WindowSpec, input: &SchemaRef) -> Result<Self> {
+        let plan = Plan::new(spec, input)?;
         Ok(Self {
-            index: KeyIndex::new(&types)?,
-            first_seen: Vec::new(),
+            grid: grid(spec)?,
+            keys: SeenKeys::new(&plan.key_types(input))?,
             panes: Panes::new(),
             totals: Totals::new(&plan),
             next_window: BEFORE_ALL,
@@ -122,32 +113,27 @@ impl PaneWindow {
         self.plan.output.clone()
     }
 
-    /// Gives each key that `ids` brought its position.
-    fn remember_first_seen(&mut self, batch: &Batch, rows: Rows<'_>) {
-        if self.index.len() == self.first_seen.len() {
-            return;
-        }
-        for (i, &id) in self.ids.iter().enumerate() {
-            if id as usize == self.first_seen.len() {
-                self.first_seen.push(batch.position(rows.get(i)));
-            }
-        }
+    /// Panes that the longest window has.
+    pub(crate) fn panes_a_window(&self) -> i128 {
+        self.grid.panes_a_window()
     }
 
     /// Adds the rows, whose key ids are `self.ids`, to their panes.
-    fn add(&mut self, times: &[i64], columns: &[Column], rows: Rows<'_>) -> Result<()> {
+    fn add(&mut self, columns: &[Column], rows: &RowSet<'_>) -> Result<()> {
         let ids = std::mem::take(&mut self.ids);
-        let first = self.bounds_of(times[rows.get(0)]);
+        let times = rows.times;
+        let first = self.bounds_of(times[rows.rows.get(0)]);
         let within = |&time: &i64| first.first <= time && time <= first.last;
-        let one_pane = match rows {
+        let one_pane = match rows.rows {
             Rows::All(len) => times[..len].iter().all(within),
             Rows::Some(rows) => rows.iter().all(|&row| within(&times[row as usize])),
         };
         let result = if one_pane {
             self.add_to_pane(first.number, columns, rows, &ids)
         } else {
-            self.buckets(times, rows, &ids).into_iter().try_for_each(|(pane, bucket)| {
-                self.add_to_pane(pane, columns, Rows::Some(&bucket.rows), &bucket.ids)
+            self.buckets(rows, &ids).into_iter().try_for_each(|(pane, bucket)| {
+                let rows = RowSet { rows: Rows::Some(&bucket.rows), ..*rows };
+                self.add_to_pane(pane, columns, &rows, &bucket.ids)
             })
         };
         self.ids = ids;
@@ -159,10 +145,10 @@ impl PaneWindow {
         &mut self,
         pane: i128,
         columns: &[Column],
-        rows: Rows<'_>,
+        rows: &RowSet<'_>,
         ids: &[u32],
     ) -> Result<()> {
-        let (first, last) = self.plan.grid.windows_of(pane);
+        let (first, last) = self.grid.windows_of(pane);
         if first > last {
             // Between two windows: the row counts nowhere.
             return Ok(());
@@ -171,22 +157,21 @@ impl PaneWindow {
             self.rows_beyond_memory += ids.len() as u64;
             return Ok(());
         }
-        let keys = self.index.len();
+        let keys = self.keys.len();
         let pane = self.panes.open(pane, &self.plan, keys);
         pane.entries(ids, keys, &mut self.entries)?;
-        let run = Run { rows, first: 0 };
-        pane.table.add_rows(&self.plan.lifts, columns, run, &self.entries)
+        pane.table.add_rows(&self.plan.aggregates.lifts, columns, rows, &self.entries)
     }
 
     /// Sorts the rows of a batch into panes, keeping their order in each.
-    fn buckets(&self, times: &[i64], rows: Rows<'_>, ids: &[u32]) -> BTreeMap<i128, Bucket> {
+    fn buckets(&self, rows: &RowSet<'_>, ids: &[u32]) -> BTreeMap<i128, Bucket> {
         let mut numbers: BTreeMap<i128, usize> = BTreeMap::new();
         let mut buckets: Vec<(PaneBounds, Bucket)> = Vec::new();
         // Rows out of order fall mostly into two panes in turns.
         let (mut current, mut other) = (0, 0);
         for (i, &id) in ids.iter().enumerate() {
-            let row = rows.get(i);
-            let time = times[row];
+            let row = rows.rows.get(i);
+            let time = rows.times[row];
             let holds =
                 |at: usize| buckets.get(at).is_some_and(|(b, _)| b.first <= time && time <= b.last);
             if !holds(current) {
@@ -209,8 +194,8 @@ impl PaneWindow {
     }
 
     fn bounds_of(&self, time: i64) -> PaneBounds {
-        let number = self.plan.grid.pane_of(time);
-        let (start, end) = self.plan.grid.pane_bounds(number);
+        let number = self.grid.pane_of(time);
+        let (start, end) = self.grid.pane_bounds(number);
         let first = start.max(i64::MIN.into()) as i64;
         let last = (end - 1).min(i64::MAX.into()) as i64;
         PaneBounds { number, first, last }
@@ -218,7 +203,7 @@ impl PaneWindow {
 
     /// Appends the rows of the windows below `open_from` to `out`.
     fn close(&mut self, open_from: i128, out: &mut Output) -> Result<()> {
-        let grid = self.plan.grid;
+        let grid = self.grid;
         // Windows without a pane are stepped over.
         while let Some(pane) = self.panes.next_from(grid.panes_of(self.next_window).0) {
             let window = self.next_window.max(grid.windows_of(pane).0);
@@ -229,9 +214,9 @@ impl PaneWindow {
             let rows = if grid.is_tumbling() {
                 self.panes.pop_before(last + 1).map_or(0, |pane| pane.append_to(out))
             } else {
-                let keys = self.index.len();
+                let keys = self.keys.len();
                 self.totals.advance(&self.panes, first, last, &self.plan, keys)?;
-                self.totals.append_to(&self.panes, &mut out.table, &mut out.keys)
+                self.totals.append_to(&self.panes, &self.plan, &mut out.table, &mut out.keys)?
             };
             let (start, end) = grid.window_bounds(window);
             out.windows.push((start, end, rows));
@@ -243,8 +228,8 @@ impl PaneWindow {
 
     /// Frees the panes that no open window holds.
     fn forget_panes(&mut self) -> Result<()> {
-        let first = self.plan.grid.panes_of(self.next_window).0;
-        if !self.plan.grid.is_tumbling() {
+        let first = self.grid.panes_of(self.next_window).0;
+        if !self.grid.is_tumbling() {
             self.totals.leave(&self.panes, first, &self.plan)?;
         }
         while self.panes.pop_before(first).is_some() {}
@@ -252,22 +237,37 @@ impl PaneWindow {
     }
 }
 
+/// Where the windows lie that are asked for.
+pub(super) fn grid(spec: &WindowSpec) -> Result<Grid> {
+    let offset = spec.offset.to_units(spec.unit)?;
+    Ok(match spec.kind {
+        WindowKind::Tumble(size) => {
+            let size = spec.units("size", size)?;
+            Grid::new(size, size, offset)
+        }
+        WindowKind::Hop { size, slide } => {
+            Grid::new(spec.units("size", size)?, spec.units("slide", slide)?, offset)
+        }
+        WindowKind::Cumulate { size, step } => {
+            let [units, step_units] = [spec.units("size", size)?, spec.units("step", step)?];
+            if units % step_units != 0 {
+                return Err(Error::usage(format!(
+                    "the window's size, {size}, is no multiple of its step, {step}"
+                ))
+                .advise("make it one: cumulating windows grow to their size step by step"));
+            }
+            Grid::cumulating(units, step_units, offset)
+        }
+        _ => return Err(Error::usage("these windows are not made of panes")),
+    })
+}
+
 impl KeyedWindow for PaneWindow {
     fn on_batch(&mut self, batch: &Batch, rows: Rows<'_>) -> Result<()> {
-        let Some(RowTimes { time, late, .. }) = &batch.times else {
-            return Err(Error::run("a window was given rows without event times"));
-        };
         let mut kept = std::mem::take(&mut self.kept);
-        let rows = match late.as_ref().filter(|late| late.count_set_bits() > 0) {
-            Some(late) => {
-                kept.clear();
-                let all = (0..rows.len()).map(|i| rows.get(i));
-                kept.extend(all.filter(|&row| !late.value(row)).map(|row| row as u32));
-                Rows::Some(&kept)
-            }
-            None => rows,
-        };
-        let result = if rows.is_empty() { Ok(()) } else { self.take(batch, time, rows) };
+        let result = on_time(batch, rows, &mut kept).and_then(|(times, rows)| {
+            if rows.is_empty() { Ok(()) } else { self.take(batch, times, rows) }
+        });
         self.kept = kept;
         result
     }
@@ -277,7 +277,7 @@ impl KeyedWindow for PaneWindow {
             // Nothing is promised yet.
             return Ok(None);
         }
-        let grid = self.plan.grid;
+        let grid = self.grid;
         self.panes.seal(grid.first_open_pane(watermark), &self.plan);
         let open_from = match watermark {
             i64::MAX => self.panes.last().map_or(self.next_window, |p| grid.windows_of(p).1 + 1),
@@ -291,18 +291,17 @@ impl KeyedWindow for PaneWindow {
         if out.keys.is_empty() {
             return Ok(None);
         }
-        out.finish(&self.plan, &self.index, &self.first_seen).map(Some)
+        out.finish(&self.plan, &self.keys.index, &self.keys.first_seen).map(Some)
     }
 
     fn state(&self) -> StateSize {
         let buffers = self.ids.capacity() + self.entries.capacity() + self.kept.capacity();
-        let positions = self.first_seen.capacity() * size_of::<Position>();
         StateSize {
-            bytes: self.index.bytes()
+            bytes: self.keys.bytes()
                 + self.panes.bytes()
                 + self.totals.bytes()
-                + (buffers * 4 + positions) as u64,
-            keys: self.index.len() as u64,
+                + (buffers * 4) as u64,
+            keys: self.keys.len() as u64,
             rows_beyond_memory: self.rows_beyond_memory,
             ..StateSize::default()
         }
@@ -312,16 +311,9 @@ impl KeyedWindow for PaneWindow {
 impl PaneWindow {
     /// Takes at least one row in, none of them late.
     fn take(&mut self, batch: &Batch, times: &[i64], rows: Rows<'_>) -> Result<()> {
-        let keys: Vec<ArrayRef> =
-            self.plan.keys.iter().map(|&key| batch.rows.column(key).clone()).collect();
-        self.index.ids(&keys, rows, &mut self.ids)?;
-        self.remember_first_seen(batch, rows);
-        let columns: Vec<Column> = self
-            .plan
-            .columns
-            .iter()
-            .map(|(column, plain)| Column::read(batch.rows.column(*column), plain))
-            .collect::<Result<_>>()?;
-        self.add(times, &columns, rows)
+        let keys = self.plan.key_columns(&batch.rows);
+        self.keys.ids(&keys, batch, rows, &mut self.ids)?;
+        let columns = self.plan.aggregates.read(&self.plan.aggregates.arrays(&batch.rows)?)?;
+        self.add(&columns, &RowSet { rows, times, positions: Positions::Of(batch) })
     }
 }

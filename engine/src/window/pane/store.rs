@@ -9,11 +9,11 @@
 
 use std::collections::BTreeMap;
 
-use super::output::Output;
-use super::spec::Plan;
-use super::table::Table;
 use crate::error::Result;
 use crate::state::keys::{IdTable, NO_ID};
+use crate::window::aggregate::Table;
+use crate::window::output::Output;
+use crate::window::spec::Plan;
 
 /// Most bytes that arrays from key to entry may take; panes beyond it use hash tables.
 const MAP_BYTES_MAX: usize = 256 << 20;
@@ -94,7 +94,7 @@ impl Panes {
             } else {
                 EntryMap::Hashed(IdTable::default())
             };
-            Pane { keys: Vec::new(), table: Table::new(plan), map: Some(map) }
+            Pane { keys: Vec::new(), table: Table::new(&plan.aggregates), map: Some(map) }
         })
     }
 
@@ -116,14 +116,14 @@ impl Panes {
 
 impl Pane {
     /// Appends the rows of a sealed pane, in the order of key ids, and gives their number.
-    pub(super) fn append_to(self, out: &mut Output) -> usize {
+    pub(super) fn append_to(mut self, out: &mut Output) -> usize {
         let rows = self.keys.len();
         if out.keys.is_empty() {
             out.table = self.table;
             out.keys = self.keys;
         } else {
             let all: Vec<u32> = (0..rows as u32).collect();
-            out.table.gather(&self.table, &all);
+            out.table.take(&mut self.table, &all);
             out.keys.extend_from_slice(&self.keys);
         }
         rows
@@ -198,8 +198,8 @@ impl Pane {
             }
         }
         if !self.keys.is_sorted() {
-            let mut table = Table::new(plan);
-            table.gather(&self.table, &order);
+            let mut table = Table::new(&plan.aggregates);
+            table.take(&mut self.table, &order);
             self.table = table;
             self.keys = order.iter().map(|&entry| self.keys[entry as usize]).collect();
         }

@@ -4,14 +4,15 @@
 //! what can be taken away exactly (counts, sums of integers and decimals) is kept as one table
 //! over all keys to which the panes that enter are added and from which those that leave are
 //! taken: two panes a window, however many it has. What cannot (float sums, which would drift;
-//! least values) is combined anew from the panes, oldest first, for each window.
+//! least values) is combined anew from the panes, oldest first, for each window, unless the
+//! window only grew.
 //!
 //! A bitmap of the keys that have a row in the window gives them in the order of their ids.
 
-use super::spec::Plan;
 use super::store::{Pane, Panes};
-use super::table::Table;
 use crate::error::Result;
+use crate::window::aggregate::Table;
+use crate::window::spec::Plan;
 
 /// The cells of the current window, by key id.
 #[derive(Debug)]
@@ -22,17 +23,20 @@ pub(super) struct Totals {
     /// Numbers of the first and the last pane that are in `table`; none where first > last.
     first: i128,
     last: i128,
-    /// Buffer: the live keys.
+    /// First and last of the panes that the cells that cannot be taken away are made of.
+    folded: Option<(i128, i128)>,
+    /// The live keys of the last window; no others have such cells.
     keys: Vec<u32>,
 }
 
 impl Totals {
     pub(super) fn new(plan: &Plan) -> Self {
         Self {
-            table: Table::new(plan),
+            table: Table::new(&plan.aggregates),
             live: Vec::new(),
             first: i128::MIN + 1,
             last: i128::MIN,
+            folded: None,
             keys: Vec::new(),
         }
     }
@@ -58,7 +62,7 @@ impl Totals {
         self.live.resize(self.table.len().div_ceil(64), 0);
         self.leave(panes, first, plan)?;
         for pane in panes.between(first.max(self.last.saturating_add(1)), last) {
-            self.table.combine_exact(&plan.lifts, &pane.table, &pane.keys)?;
+            self.table.combine_exact(&plan.aggregates.lifts, &pane.table, &pane.keys)?;
             for &key in &pane.keys {
                 self.live[key as usize / 64] |= 1 << (key % 64);
             }
@@ -73,7 +77,7 @@ impl Totals {
     /// When an exact sum exceeds 128 bits.
     pub(super) fn leave(&mut self, panes: &Panes, first: i128, plan: &Plan) -> Result<()> {
         for Pane { keys, table, .. } in panes.between(self.first, self.last.min(first - 1)) {
-            self.table.subtract_exact(&plan.lifts, table, keys)?;
+            self.table.subtract_exact(&plan.aggregates.lifts, table, keys)?;
             for &key in keys {
                 let gone = u64::from(self.table.rows[key as usize] == 0);
                 self.live[key as usize / 64] &= !(gone << (key % 64));
@@ -84,12 +88,24 @@ impl Totals {
     }
 
     /// Appends the window's rows, in the order of key ids, and gives their number.
+    ///
+    /// # Errors
+    /// When a state cannot hold the window's rows.
     pub(super) fn append_to(
         &mut self,
         panes: &Panes,
+        plan: &Plan,
         out: &mut Table,
         out_keys: &mut Vec<u32>,
-    ) -> usize {
+    ) -> Result<usize> {
+        let fold_from = match self.folded {
+            // The window before, grown: what it was made of stays (cumulating windows).
+            Some((first, last)) if first == self.first => last + 1,
+            _ => {
+                self.table.reset_inexact(&self.keys);
+                self.first
+            }
+        };
         self.keys.clear();
         for (at, &word) in self.live.iter().enumerate() {
             let mut word = word;
@@ -99,13 +115,13 @@ impl Totals {
             }
         }
         if self.table.has_inexact() {
-            self.table.reset_inexact(&self.keys);
-            for pane in panes.between(self.first, self.last) {
-                self.table.combine_inexact(&pane.table, &pane.keys);
+            for pane in panes.between(fold_from, self.last) {
+                self.table.combine_inexact(&plan.aggregates.lifts, &pane.table, &pane.keys)?;
             }
+            self.folded = Some((self.first, self.last));
         }
         out.gather(&self.table, &self.keys);
         out_keys.extend_from_slice(&self.keys);
-        self.keys.len()
+        Ok(self.keys.len())
     }
 }

@@ -1,0 +1,264 @@
+//! `--agg`: a list of aggregates, such as `count,sum(amount),max(amount) as top,p99(amount)`.
+//!
+//! ```text
+//! list       = aggregate {"," aggregate}
+//! aggregate  = name ["(" ["distinct"] [argument {"," argument}] ")"] ["as" name]
+//! argument   = a column, "a column in quotes", a number, a duration
+//! ```
+//! Names of functions and `distinct` and `as` are read in any case; columns as they are.
+
+use arrow::datatypes::DataType;
+use pelton::pipeline::Aggregate;
+use pelton::window::aggregate::{Function, Spread};
+use pelton::{Error, Result};
+
+/// A column, and the type that it has where a recording without rows doesn't say.
+pub type Guessed = (String, Option<DataType>);
+
+/// The aggregates, in the order asked for, and the columns that they read.
+///
+/// # Errors
+/// When the text is no such list; the message names the aggregate.
+pub fn parse(text: &str) -> Result<(Vec<Aggregate>, Vec<Guessed>)> {
+    let mut aggregates = Vec::new();
+    let mut columns = Vec::new();
+    for part in split(text)? {
+        let (aggregate, reads) = parse_one(&part).map_err(|error| error.at("--agg"))?;
+        aggregates.push(aggregate);
+        columns.extend(reads);
+    }
+    Ok((aggregates, columns))
+}
+
+/// The parts between commas that stand in no bracket and no quotes.
+fn split(text: &str) -> Result<Vec<String>> {
+    let mut parts = vec![String::new()];
+    let (mut depth, mut quoted) = (0_i32, false);
+    for c in text.chars() {
+        match c {
+            '"' => quoted = !quoted,
+            '(' if !quoted => depth += 1,
+            ')' if !quoted => depth -= 1,
+            ',' if !quoted && depth == 0 => {
+                parts.push(String::new());
+                continue;
+            }
+            _ => {}
+        }
+        if let Some(part) = parts.last_mut() {
+            part.push(c);
+        }
+    }
+    if depth != 0 || quoted {
+        let what = if quoted { "a quote" } else { "a bracket" };
+        return Err(Error::usage(format!("{what} is not closed in {text:?}")).at("--agg"));
+    }
+    Ok(parts.iter().map(|part| part.trim().to_owned()).collect())
+}
+
+fn parse_one(text: &str) -> Result<(Aggregate, Vec<Guessed>)> {
+    let wrong = |what: &str| {
+        Error::usage(format!("{text:?} is no aggregate: {what}"))
+            .advise("write count, sum(amount), p99(amount) or max(amount) as top")
+    };
+    let (call, rest) = match text.find('(') {
+        None => match text.split_once(char::is_whitespace) {
+            Some((name, rest)) => ((name, ""), rest),
+            None => ((text, ""), ""),
+        },
+        Some(open) => {
+            let close = closing(text, open).ok_or_else(|| wrong("its bracket is not closed"))?;
+            ((&text[..open], &text[open + 1..close]), &text[close + 1..])
+        }
+    };
+    let (name, arguments) = (call.0.trim(), call.1.trim());
+    let alias = match rest.trim() {
+        "" => None,
+        rest => {
+            let words = rest.split_once(char::is_whitespace);
+            let alias = words.filter(|(word, _)| word.eq_ignore_ascii_case("as"));
+            let alias = alias.map(|(_, alias)| unquoted(alias.trim()));
+            Some(alias.filter(|a| !a.is_empty()).ok_or_else(|| wrong("expected `as name`"))?)
+        }
+    };
+    if name.is_empty() {
+        return Err(wrong("it has no name"));
+    }
+    let (distinct, arguments) = match arguments.split_once(char::is_whitespace) {
+        Some((word, rest)) if word.eq_ignore_ascii_case("distinct") => (true, rest.trim()),
+        _ => (false, arguments),
+    };
+    let mut arguments = if arguments.is_empty() { Vec::new() } else { split(arguments)? };
+    if name.eq_ignore_ascii_case("count") && arguments == ["*"] {
+        arguments.clear();
+    }
+    let (function, columns) = function(&name.to_ascii_lowercase(), arguments)?;
+    let guess = guess(&function);
+    let mut aggregate = Aggregate::of(function, columns.iter().map(String::as_str));
+    if distinct {
+        aggregate = aggregate.distinct();
+    }
+    if let Some(alias) = &alias {
+        aggregate = aggregate.named(alias);
+    }
+    Ok((aggregate, columns.into_iter().map(|column| (column, guess.clone())).collect()))
+}
+
+/// A type that the function can be computed of; `None`: any will do.
+fn guess(function: &Function) -> Option<DataType> {
+    use Function::*;
+    match function {
+        Any | All => Some(DataType::Boolean),
+        BitAnd | BitOr | BitXor => Some(DataType::Int64),
+        Sum
+        | Avg
+        | Variance(_)
+        | StdDev(_)
+        | Covariance(_)
+        | Correlation
+        | Quantile(_)
+        | ApproxQuantile(_)
+        | Histogram { .. }
+        | Ewma { .. } => Some(DataType::Float64),
+        _ => None,
+    }
+}
+
+/// Where the bracket that opens at `open` is closed.
+fn closing(text: &str, open: usize) -> Option<usize> {
+    let (mut depth, mut quoted) = (0, false);
+    for (at, c) in text[open..].char_indices() {
+        match c {
+            '"' => quoted = !quoted,
+            '(' if !quoted => depth += 1,
+            ')' if !quoted => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return Some(open + at);
+        }
+    }
+    None
+}
+
+fn unquoted(text: &str) -> String {
+    let inner = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    inner.unwrap_or(text).to_owned()
+}
+
+/// The function, and the columns among its arguments: the others are parameters.
+fn function(name: &str, mut arguments: Vec<String>) -> Result<(Function, Vec<String>)> {
+    let wrong = |what: String| Error::usage(format!("{name}(): {what}"));
+    let mut parameter = |what: &str| {
+        if arguments.len() < 2 {
+            return Err(wrong(format!("{what} is missing")));
+        }
+        Ok(arguments.remove(1))
+    };
+    let number = |text: String| -> Result<f64> {
+        text.parse().map_err(|_| wrong(format!("{text:?} is no number")))
+    };
+    let whole = |text: String| -> Result<usize> {
+        text.parse().map_err(|_| wrong(format!("{text:?} is no whole number")))
+    };
+    let function = match name {
+        "count" => Function::Count,
+        "sum" => Function::Sum,
+        "avg" | "mean" => Function::Avg,
+        "min" => Function::Min,
+        "max" => Function::Max,
+        "var" | "variance" | "var_samp" => Function::Variance(Spread::Sample),
+        "var_pop" => Function::Variance(Spread::Population),
+        "stddev" | "stddev_samp" => Function::StdDev(Spread::Sample),
+        "stddev_pop" => Function::StdDev(Spread::Population),
+        "covar" | "covar_samp" => Function::Covariance(Spread::Sample),
+        "covar_pop" => Function::Covariance(Spread::Population),
+        "corr" => Function::Correlation,
+        "first" => Function::First,
+        "last" => Function::Last,
+        "argmin" | "arg_min" => Function::ArgMin,
+        "argmax" | "arg_max" => Function::ArgMax,
+        "median" => Function::Quantile(0.5),
+        "approx_median" => Function::ApproxQuantile(0.5),
+        "quantile" => Function::Quantile(number(parameter("the quantile")?)?),
+        "approx_quantile" => Function::ApproxQuantile(number(parameter("the quantile")?)?),
+        "distinct" => Function::Distinct,
+        "approx_distinct" => Function::ApproxDistinct,
+        "top_k" => Function::TopK(whole(parameter("the number of values")?)?),
+        "approx_top_k" => Function::ApproxTopK(whole(parameter("the number of values")?)?),
+        "any" => Function::Any,
+        "all" => Function::All,
+        "bit_and" => Function::BitAnd,
+        "bit_or" => Function::BitOr,
+        "bit_xor" => Function::BitXor,
+        "histogram" => Function::Histogram {
+            low: number(parameter("where the first bin starts")?)?,
+            high: number(parameter("where the last bin ends")?)?,
+            bins: whole(parameter("the number of bins")?)?,
+        },
+        "ewma" => Function::Ewma { half_life: parameter("the half-life")?.parse()? },
+        "list" => Function::List,
+        _ => match (percentile(name, "p"), percentile(name, "approx_p")) {
+            (Some(q), _) => Function::Quantile(q),
+            (_, Some(q)) => Function::ApproxQuantile(q),
+            _ => {
+                return Err(Error::usage(format!("there is no aggregate {name:?}"))
+                    .advise("pelton window --help lists them"));
+            }
+        },
+    };
+    Ok((function, arguments.iter().map(|argument| unquoted(argument)).collect()))
+}
+
+/// p99, p99.9: as a share of one.
+fn percentile(name: &str, prefix: &str) -> Option<f64> {
+    let digits = name.strip_prefix(prefix)?;
+    let plain = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    // The text's hundredth, so that p99.9 is the float nearest to 0.999.
+    if plain { format!("{digits}e-2").parse().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(text: &str) -> String {
+        format!("{:?}", parse(text).expect("a list").0)
+    }
+
+    #[test]
+    fn lists_are_read() {
+        let (aggregates, columns) =
+            parse("count, sum(amount) , max(\"a (b), c\") as top,P99.9(amount)").expect("a list");
+        assert_eq!(aggregates.len(), 4);
+        let columns: Vec<String> = columns.into_iter().map(|(column, _)| column).collect();
+        assert_eq!(columns, ["amount", "a (b), c", "amount"]);
+        assert!(names("p99.9(x)").contains("Quantile(0.999)"));
+        assert!(names("p50(x)").contains("Quantile(0.5)"));
+        assert!(names("count(*)").contains("Count"));
+        assert!(names("count(distinct x) as n").contains("distinct: true"));
+        assert!(names("ewma(x, 30s)").contains("Ewma"));
+        assert!(names("histogram(x,-1.5,2e3,7)").contains("high: 2000.0, bins: 7"));
+    }
+
+    #[test]
+    fn what_is_no_list_is_refused() {
+        for (text, says) in [
+            ("", "no name"),
+            ("count,", "no name"),
+            ("sum(x", "a bracket is not closed"),
+            ("sum(\"x)", "a quote is not closed"),
+            ("total(x)", "there is no aggregate \"total\""),
+            ("p(x)", "there is no aggregate \"p\""),
+            ("sum(x) top", "expected `as name`"),
+            ("sum(x) as ", "expected `as name`"),
+            ("quantile(x)", "the quantile is missing"),
+            ("quantile(x,much)", "no number"),
+            ("top_k(x,1.5)", "no whole number"),
+            ("ewma(x,30)", "the unit is missing"),
+        ] {
+            let error = parse(text).expect_err(text).to_string();
+            assert!(error.contains(says), "{text}: {error}");
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! `pelton window`: any window over any file, in one line.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use pelton::pipeline::{File, Options, Pipeline, Progress as Standing, Summary, Watermark};
+use pelton::sink::{BlackholeSink, Swallowed};
+use pelton::time::Span;
+use pelton::{Error, Result};
+
+use crate::args::WindowArgs;
+use crate::replay::{all_cores, format, same_file};
+use crate::terminal::{self, Paint};
+use crate::{interrupt, progress, report};
+
+mod account;
+mod aggregates;
+mod input;
+mod kinds;
+
+pub use account::{Blackhole, WindowReport};
+
+/// The output that counts, checksums and forgets.
+const BLACKHOLE: &str = "blackhole";
+
+/// Computes the windows, writes them, and says what became of every row.
+///
+/// # Errors
+/// When the options contradict each other, the run fails, a result cannot be written, or the
+/// user stopped the run (what was complete is kept, and the report written all the same).
+pub fn run(args: &WindowArgs) -> Result<()> {
+    no_file_twice(args)?;
+    let (pipeline, swallowed) = pipeline(args)?;
+    if args.explain {
+        return terminal::print(&pipeline.explain_plan()?);
+    }
+    let stop = interrupt::install()?;
+    let summary = pipeline.run(options(args, stop))?;
+    let recordings =
+        args.input.iter().map(|path| pelton::source::base_name(&path.to_string_lossy())).collect();
+    let report = WindowReport::new(recordings, &summary, swallowed.map(|s| blackhole(&s)));
+    if let Some(path) = &args.report {
+        report::json::write(path, &report)?;
+    }
+    if !args.quiet {
+        // Standard output may be the windows.
+        eprint!("{}", report.text(Paint::for_stderr()));
+    }
+    finished(&summary)
+}
+
+fn finished(summary: &Summary) -> Result<()> {
+    if summary.interrupted { Err(Error::interrupted()) } else { Ok(()) }
+}
+
+fn blackhole(swallowed: &Swallowed) -> Blackhole {
+    Blackhole { bytes: swallowed.bytes(), checksum: format!("{:016x}", swallowed.checksum()) }
+}
+
+/// The plan that the options ask for.
+fn pipeline(args: &WindowArgs) -> Result<(Pipeline, Option<Arc<Swallowed>>)> {
+    let (window, condition_columns) = kinds::window(args)?;
+    let (aggregates, columns) = aggregates::parse(&args.agg)?;
+    let (time, unit) = kinds::time(&args.time);
+    let mut needed = vec![(time.to_owned(), None)];
+    let keys = args.key.iter().map(|key| (key.clone(), None));
+    for (name, guess) in keys.chain(columns).chain(condition_columns) {
+        match needed.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, known)) => *known = known.take().or(guess),
+            None => needed.push((name, guess)),
+        }
+    }
+    let files = args.input.iter().map(|path| input::open(args, path, unit, &needed));
+    let pipeline = Pipeline::read_all_opened(files.collect::<Result<Vec<_>>>()?);
+    let ahead = (args.ahead_max != Span::ZERO).then_some(args.ahead_max);
+    let watermark = Watermark::bounded(args.delay).implausible_after(ahead);
+    let pipeline = match unit {
+        Some(unit) => pipeline.event_time_in(time, unit, watermark),
+        None => pipeline.event_time(time, watermark),
+    };
+    let mut pipeline =
+        pipeline.key_by(args.key.iter().map(String::as_str)).window(window, aggregates);
+    if let Some(path) = &args.late {
+        pipeline = pipeline.late(File::any(text(path)?));
+    }
+    if let Some(path) = &args.dead_letters {
+        pipeline = pipeline.dead_letters(File::any(text(path)?));
+    }
+    if args.out == Path::new(BLACKHOLE) {
+        let (sink, swallowed) = BlackholeSink::new(&pipeline.schema()?);
+        return Ok((pipeline.write_to(sink), Some(swallowed)));
+    }
+    let out = text(&args.out)?;
+    let file = match args.out_format {
+        Some(of) => File::of(format(of), out),
+        None => File::any(out),
+    };
+    Ok((pipeline.write(file), None))
+}
+
+fn text(path: &Path) -> Result<String> {
+    path.to_str().map(str::to_owned).ok_or_else(|| {
+        Error::usage(format!("{} is not valid UTF-8", path.display())).advise("rename the file")
+    })
+}
+
+fn options(args: &WindowArgs, stop: &'static AtomicBool) -> Options {
+    let shown = progress::new("window", args.quiet);
+    let limit = args.limit;
+    let observer = move |standing: &Standing| {
+        let (done, total) = match limit {
+            Some(limit) => (standing.rows_in, Some(limit)),
+            None => (standing.bytes_read, standing.bytes_total),
+        };
+        shown.set(done, total, standing.rows_in);
+    };
+    Options {
+        shards: args.shards.map_or_else(all_cores, usize::from),
+        batch_rows: args.batch_rows as usize,
+        limit,
+        state_bytes_max: args.state_cap,
+        stop: Some(Box::new(|| stop.load(Ordering::Relaxed))),
+        observer: Some(Box::new(observer)),
+        ..Options::default()
+    }
+}
+
+/// Writing two results to one file would leave one of them; writing over the input would lose
+/// it. Standard output can be written twice no more than a file.
+fn no_file_twice(args: &WindowArgs) -> Result<()> {
+    if args.input.iter().filter(|path| *path == Path::new("-")).count() > 1 {
+        return Err(Error::usage("standard input can be read once only"));
+    }
+    let mut named: Vec<(&str, &PathBuf)> = vec![];
+    let inputs = args.input.iter().filter(|path| *path != Path::new("-"));
+    named.extend(inputs.map(|path| ("--input", path)));
+    if args.out != Path::new(BLACKHOLE) {
+        named.push(("--out", &args.out));
+    }
+    let more = [
+        ("--late", &args.late),
+        ("--dead-letters", &args.dead_letters),
+        ("--report", &args.report),
+    ];
+    named.extend(more.into_iter().filter_map(|(name, path)| Some((name, path.as_ref()?))));
+    for (i, (name, path)) in named.iter().enumerate() {
+        for (other, other_path) in &named[..i] {
+            if (*name, *other) != ("--input", "--input") && same_file(path, other_path) {
+                let what = format!("{other} and {name} are the same file, {}", path.display());
+                return Err(Error::usage(what).advise("give each a name of its own"));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,268 @@
+//! The states that are plain numbers: an array a lift, a cell an entry.
+//!
+//! A cell is exact (a sum in 128 bits, of which rows can be taken away again), a float sum (added
+//! in order, never subtracted), a least value (a greatest one is the least of the values with
+//! all bits turned; floats are compared by their bits as integers, which puts NaN last), or a
+//! state of any other kind behind a trait.
+
+use super::column::{Column, Values};
+use super::plan::Op;
+use super::states::{RowSet, SAME_PLAN, States};
+use super::value::float_order;
+use crate::error::{Error, Result};
+use crate::operator::Rows;
+
+/// One cell an entry.
+#[derive(Debug)]
+pub(crate) enum Cells {
+    /// Sums of integers or decimals.
+    Exact(Vec<i128>),
+    /// Sums of floats.
+    Float(Vec<f64>),
+    /// Least values of 64 bits.
+    Least(Vec<i64>),
+    /// Least values of 128 bits.
+    LeastWide(Vec<i128>),
+    /// Anything else.
+    States(Box<dyn States>),
+}
+
+impl Cells {
+    pub(super) fn new(op: &Op) -> Self {
+        match op {
+            Op::Exact => Self::Exact(Vec::new()),
+            Op::Float => Self::Float(Vec::new()),
+            Op::Least { .. } => Self::Least(Vec::new()),
+            Op::LeastWide { .. } => Self::LeastWide(Vec::new()),
+            Op::States(function) => Self::States(function.clone().states().0),
+        }
+    }
+
+    /// Adds or cuts entries; new ones hold what an empty set gives.
+    pub(super) fn resize(&mut self, len: usize) {
+        match self {
+            Self::Exact(cells) => cells.resize(len, 0),
+            Self::Float(cells) => cells.resize(len, 0.0),
+            Self::Least(cells) => cells.resize(len, i64::MAX),
+            Self::LeastWide(cells) => cells.resize(len, i128::MAX),
+            Self::States(states) => states.resize(len),
+        }
+    }
+
+    /// Makes an entry that of an empty set.
+    pub(super) fn reset(&mut self, at: usize) {
+        match self {
+            Self::Exact(cells) => cells[at] = 0,
+            Self::Float(cells) => cells[at] = 0.0,
+            Self::Least(cells) => cells[at] = i64::MAX,
+            Self::LeastWide(cells) => cells[at] = i128::MAX,
+            Self::States(states) => states.reset(at),
+        }
+    }
+
+    /// Appends entries of `from`.
+    pub(super) fn gather(&mut self, from: &Self, entries: &[u32]) {
+        fn take<T: Copy>(to: &mut Vec<T>, from: &[T], entries: &[u32]) {
+            to.extend(entries.iter().map(|&at| from[at as usize]));
+        }
+        match (self, from) {
+            (Self::Exact(to), Self::Exact(from)) => take(to, from, entries),
+            (Self::Float(to), Self::Float(from)) => take(to, from, entries),
+            (Self::Least(to), Self::Least(from)) => take(to, from, entries),
+            (Self::LeastWide(to), Self::LeastWide(from)) => take(to, from, entries),
+            (Self::States(to), Self::States(from)) => to.gather(&**from, entries),
+            _ => unreachable!("{SAME_PLAN}"),
+        }
+    }
+
+    /// As [`Cells::gather`], each entry named once: what can be moved is not copied.
+    pub(super) fn take(&mut self, from: &mut Self, entries: &[u32]) {
+        match (self, from) {
+            (Self::States(to), Self::States(from)) => to.take(&mut **from, entries),
+            (to, from) => to.gather(from, entries),
+        }
+    }
+
+    /// Joins entry `i` of `from` into entry `entries[i]`.
+    pub(super) fn combine(&mut self, from: &Self, entries: &[u32], name: &str) -> Result<()> {
+        match (self, from) {
+            (Self::Exact(to), Self::Exact(from)) => {
+                return fold_checked(to, entries, from.iter().copied(), i128::checked_add)
+                    .ok_or_else(|| overflow(name));
+            }
+            (Self::Float(to), Self::Float(from)) => {
+                fold(to, entries, from.iter().copied(), |a, b| a + b);
+            }
+            (Self::Least(to), Self::Least(from)) => {
+                fold(to, entries, from.iter().copied(), i64::min);
+            }
+            (Self::LeastWide(to), Self::LeastWide(from)) => {
+                fold(to, entries, from.iter().copied(), i128::min);
+            }
+            (Self::States(to), Self::States(from)) => {
+                return to.combine(&**from, entries).map_err(|error| named(error, name));
+            }
+            _ => unreachable!("{SAME_PLAN}"),
+        }
+        Ok(())
+    }
+
+    /// Takes entry `i` of `from` away from entry `entries[i]`, where that is exact.
+    pub(super) fn subtract(&mut self, from: &Self, entries: &[u32], name: &str) -> Result<()> {
+        match (self, from) {
+            (Self::Exact(to), Self::Exact(from)) => {
+                fold_checked(to, entries, from.iter().copied(), i128::checked_sub)
+                    .ok_or_else(|| overflow(name))
+            }
+            (Self::States(to), Self::States(from)) if to.has_inverse() => {
+                to.subtract(&**from, entries).map_err(|error| named(error, name))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether what was combined can be taken away exactly.
+    pub(super) fn is_exact(&self) -> bool {
+        match self {
+            Self::Exact(_) => true,
+            Self::States(states) => states.has_inverse(),
+            _ => false,
+        }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Exact(cells) | Self::LeastWide(cells) => cells.capacity() * 16,
+            Self::Float(cells) => cells.capacity() * 8,
+            Self::Least(cells) => cells.capacity() * 8,
+            Self::States(states) => states.bytes(),
+        }
+    }
+
+    /// Takes the values of rows into their entries' cells.
+    pub(super) fn add_rows(
+        &mut self,
+        op: &Op,
+        inputs: &[&Column],
+        rows: &RowSet<'_>,
+        entries: &[u32],
+        name: &str,
+    ) -> Result<()> {
+        if let Self::States(states) = self {
+            return states.add_rows(inputs, rows, entries).map_err(|error| named(error, name));
+        }
+        add_column(op, self, inputs[0], rows.rows, entries).ok_or_else(|| overflow(name))
+    }
+}
+
+fn named(error: Error, aggregate: &str) -> Error {
+    error.at(format!("the aggregate \"{aggregate}\""))
+}
+
+fn overflow(aggregate: &str) -> Error {
+    Error::run(format!("the aggregate \"{aggregate}\" overflows 38 digits"))
+        .advise("aggregate over shorter windows, or scale the column down")
+}
+
+/// `cells[entries[i]] = op(cells[entries[i]], values[i])`, in order.
+#[inline]
+pub(super) fn fold<C: Copy, V>(
+    cells: &mut [C],
+    entries: &[u32],
+    values: impl Iterator<Item = V>,
+    mut op: impl FnMut(C, V) -> C,
+) {
+    if let [only] = cells {
+        // One entry: kept in a register, without a store and a load between rows.
+        *only = values.take(entries.len()).fold(*only, op);
+        return;
+    }
+    for (&at, value) in entries.iter().zip(values) {
+        let cell = &mut cells[at as usize];
+        *cell = op(*cell, value);
+    }
+}
+
+/// As [`fold`], with an operation that can overflow; `None` where it did.
+#[inline]
+fn fold_checked(
+    cells: &mut [i128],
+    entries: &[u32],
+    values: impl Iterator<Item = i128>,
+    op: impl Fn(i128, i128) -> Option<i128>,
+) -> Option<()> {
+    let mut fits = true;
+    fold(cells, entries, values, |a, b| {
+        let result = op(a, b);
+        fits &= result.is_some();
+        result.unwrap_or(a)
+    });
+    fits.then_some(())
+}
+
+/// Takes the values of rows into their entries' cells; `None` on overflow.
+fn add_column(
+    op: &Op,
+    cells: &mut Cells,
+    column: &Column,
+    rows: Rows<'_>,
+    entries: &[u32],
+) -> Option<()> {
+    match (op, cells, &column.values) {
+        (Op::Exact, Cells::Exact(cells), Values::Int(values)) => {
+            // 2^63 values of 64 bits fit in 128.
+            add(cells, entries, column, values, rows, |a, b| a + i128::from(b));
+        }
+        (Op::Exact, Cells::Exact(cells), Values::Wide(values)) => {
+            let mut fits = true;
+            add(cells, entries, column, values, rows, |a, b| {
+                let sum = a.checked_add(b);
+                fits &= sum.is_some();
+                sum.unwrap_or(a)
+            });
+            return fits.then_some(());
+        }
+        (Op::Float, Cells::Float(cells), Values::Float(values)) => {
+            add(cells, entries, column, values, rows, |a, b| a + b);
+        }
+        (Op::Least { flip }, Cells::Least(cells), Values::Int(values)) => {
+            add(cells, entries, column, values, rows, |a: i64, b| a.min(b ^ flip));
+        }
+        (Op::Least { flip }, Cells::Least(cells), Values::Float(values)) => {
+            add(cells, entries, column, values, rows, |a: i64, b| a.min(float_order(b) ^ flip));
+        }
+        (Op::LeastWide { flip }, Cells::LeastWide(cells), Values::Wide(values)) => {
+            add(cells, entries, column, values, rows, |a: i128, b| a.min(b ^ flip));
+        }
+        _ => unreachable!("the plan gives each column the cells of its shape"),
+    }
+    Some(())
+}
+
+#[inline]
+fn add<C: Copy, V: Copy>(
+    cells: &mut [C],
+    entries: &[u32],
+    column: &Column,
+    values: &[V],
+    rows: Rows<'_>,
+    mut op: impl FnMut(C, V) -> C,
+) {
+    if let Some(nulls) = &column.nulls {
+        for (i, &at) in entries.iter().enumerate() {
+            let row = rows.get(i);
+            if nulls.is_valid(row) {
+                let cell = &mut cells[at as usize];
+                *cell = op(*cell, values[row]);
+            }
+        }
+        return;
+    }
+    match rows {
+        Rows::All(_) => fold(cells, entries, values.iter().copied(), op),
+        Rows::Some(rows) => {
+            let values = rows.iter().map(|&row| values[row as usize]);
+            fold(cells, entries, values, op);
+        }
+    }
+}

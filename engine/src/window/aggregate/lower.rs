@@ -1,0 +1,297 @@
+//! From states to the columns that a window gives out.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int32Array, Int64Array,
+    LargeStringArray, ListArray, StringArray, StructArray, UInt64Array,
+};
+use arrow::buffer::{NullBuffer, OffsetBuffer};
+use arrow::datatypes::DataType;
+
+use super::cells::Cells;
+use super::plan::{AggregatePlan, Lower, Op};
+use super::table::Table;
+use super::value::{Value, float_of_order};
+use crate::error::{Error, Result};
+
+/// Largest decimal of 38 digits.
+const DECIMAL_MAX: i128 = 10i128.pow(38) - 1;
+
+impl Table {
+    /// All aggregates, an entry a row.
+    ///
+    /// # Errors
+    /// When a sum does not fit its column.
+    pub(crate) fn lower(&self, plan: &AggregatePlan) -> Result<Vec<ArrayRef>> {
+        let columns = plan.lowers.iter().zip(&plan.fields);
+        columns
+            .map(|(lower, field)| self.column(plan, lower, field.name(), field.data_type()))
+            .collect()
+    }
+
+    fn column(
+        &self,
+        plan: &AggregatePlan,
+        lower: &Lower,
+        name: &str,
+        data_type: &DataType,
+    ) -> Result<ArrayRef> {
+        let counts = |count: &dyn Fn(usize) -> u64| -> ArrayRef {
+            Arc::new(Int64Array::from_iter_values((0..self.len()).map(|at| count(at) as i64)))
+        };
+        let values = |column: usize| move |entry: usize| self.values_in(entry, column);
+        Ok(match *lower {
+            Lower::Rows => counts(&|entry| self.rows[entry]),
+            Lower::NonNull { column } => counts(&values(column)),
+            Lower::Sum { column, lift } => match &self.cells[lift] {
+                Cells::Exact(cells) => exact_sums(cells, values(column), name, data_type)?,
+                cells => Arc::new(float_results(cells, values(column), |sum, _| sum)),
+            },
+            Lower::Avg { column, lift, scale } => match &self.cells[lift] {
+                Cells::Exact(cells) => Arc::new(exact_means(cells, values(column), scale)),
+                cells => Arc::new(float_results(cells, values(column), |sum, n| sum / n as f64)),
+            },
+            Lower::Least { column, lift } => {
+                least_values(&self.cells[lift], &plan.lifts[lift].op, values(column), data_type)?
+            }
+            Lower::States { lift } => match &self.cells[lift] {
+                Cells::States(states) => states
+                    .lower(data_type)
+                    .map_err(|error| error.at(format!("the aggregate \"{name}\"")))?,
+                _ => unreachable!("the plan gives states to what it lowers from states"),
+            },
+        })
+    }
+}
+
+/// Sums of integers or decimals as a column.
+fn exact_sums(
+    cells: &[i128],
+    count: impl Fn(usize) -> u64,
+    name: &str,
+    data_type: &DataType,
+) -> Result<ArrayRef> {
+    if data_type == &DataType::Int64 {
+        let sums = cells.iter().enumerate().map(|(entry, &sum)| {
+            if count(entry) == 0 {
+                return Ok(None);
+            }
+            i64::try_from(sum).map(Some).map_err(|_| {
+                Error::run(format!("the aggregate \"{name}\" overflows 64 bits ({sum})"))
+                    .advise("cast the column to a decimal, or use shorter windows")
+            })
+        });
+        return Ok(Arc::new(sums.collect::<Result<Int64Array>>()?));
+    }
+    let sums = cells.iter().enumerate().map(|(entry, &sum)| {
+        if sum.unsigned_abs() > DECIMAL_MAX.unsigned_abs() {
+            return Err(Error::run(format!("the aggregate \"{name}\" overflows 38 digits"))
+                .advise("use shorter windows, or scale the column down"));
+        }
+        Ok((count(entry) > 0).then_some(sum))
+    });
+    let array = sums.collect::<Result<Decimal128Array>>()?;
+    Ok(Arc::new(array.with_data_type(data_type.clone())))
+}
+
+/// Means of integers or decimals: the exact sum, rounded once, by the count times 10^scale.
+fn exact_means(cells: &[i128], count: impl Fn(usize) -> u64, scale: i8) -> Float64Array {
+    let power = power_of_ten(scale);
+    let mean = |(entry, &sum): (usize, &i128)| {
+        let n = count(entry);
+        let (sum, n_float) = (sum as f64, n as f64);
+        (n > 0).then(|| if scale < 0 { sum * power / n_float } else { sum / (n_float * power) })
+    };
+    cells.iter().enumerate().map(mean).collect()
+}
+
+/// 10^|scale|.
+pub(super) fn power_of_ten(scale: i8) -> f64 {
+    10i128.pow(u32::from(scale.unsigned_abs()).min(38)) as f64
+}
+
+fn float_results(
+    cells: &Cells,
+    count: impl Fn(usize) -> u64,
+    result: impl Fn(f64, u64) -> f64,
+) -> Float64Array {
+    let Cells::Float(cells) = cells else { unreachable!("sums are exact or of floats") };
+    let value = |(entry, &sum): (usize, &f64)| {
+        let n = count(entry);
+        (n > 0).then(|| one_nan(result(sum, n)))
+    };
+    cells.iter().enumerate().map(value).collect()
+}
+
+/// One NaN, whatever it came from: machines differ in its bits.
+pub(super) fn one_nan(value: f64) -> f64 {
+    if value.is_nan() { f64::NAN } else { value }
+}
+
+fn least_values(
+    cells: &Cells,
+    op: &Op,
+    count: impl Fn(usize) -> u64,
+    data_type: &DataType,
+) -> Result<ArrayRef> {
+    match (cells, op) {
+        (Cells::Least(cells), Op::Least { flip }) => {
+            let value = |(entry, &cell): (usize, &i64)| (count(entry) > 0).then_some(cell ^ flip);
+            let values = cells.iter().enumerate().map(value);
+            match data_type {
+                DataType::Float32 | DataType::Float64 => {
+                    let floats = values.map(|v| v.map(float_of_order)).collect::<Float64Array>();
+                    Ok(arrow::compute::cast(&floats, data_type)?)
+                }
+                _ => int_array(values, data_type),
+            }
+        }
+        (Cells::LeastWide(cells), Op::LeastWide { flip }) => {
+            let value = |(entry, &cell): (usize, &i128)| (count(entry) > 0).then_some(cell ^ flip);
+            wide_array(cells.iter().enumerate().map(value), data_type)
+        }
+        _ => unreachable!("the plan gives each operation its cells"),
+    }
+}
+
+fn int_array(values: impl Iterator<Item = Option<i64>>, data_type: &DataType) -> Result<ArrayRef> {
+    let array: ArrayRef = match data_type {
+        DataType::Date32 => Arc::new(values.map(|v| v.map(|v| v as i32)).collect::<Int32Array>()),
+        _ => Arc::new(values.collect::<Int64Array>()),
+    };
+    Ok(arrow::compute::cast(&array, data_type)?)
+}
+
+fn wide_array(
+    values: impl Iterator<Item = Option<i128>>,
+    data_type: &DataType,
+) -> Result<ArrayRef> {
+    if data_type == &DataType::UInt64 {
+        return Ok(Arc::new(values.map(|v| v.map(|v| v as u64)).collect::<UInt64Array>()));
+    }
+    let array: Decimal128Array = values.collect();
+    Ok(Arc::new(array.with_data_type(data_type.clone())))
+}
+
+/// Values as a column of their type.
+///
+/// # Errors
+/// When a value is not of the type (an aggregate of a user's own that gives something else).
+pub(super) fn value_array(values: Vec<Option<Value>>, data_type: &DataType) -> Result<ArrayRef> {
+    let wrong =
+        |value: &Value| Error::run(format!("an aggregate gave {value:?}, which is no {data_type}"));
+    macro_rules! each {
+        ($variant:pat => $result:expr) => {
+            values.iter().map(|value| match value {
+                None => Ok(None),
+                Some($variant) => Ok(Some($result)),
+                Some(other) => Err(wrong(other)),
+            })
+        };
+    }
+    Ok(match data_type {
+        DataType::Boolean => {
+            Arc::new(each!(Value::Bool(v) => *v).collect::<Result<BooleanArray>>()?)
+        }
+        DataType::Float32 | DataType::Float64 => {
+            let floats =
+                each!(Value::Float(v) => one_nan(v.0)).collect::<Result<Float64Array>>()?;
+            arrow::compute::cast(&floats, data_type)?
+        }
+        DataType::UInt64 | DataType::Decimal128(..) => {
+            let wide: Vec<Option<i128>> = each!(Value::Wide(v) => *v).collect::<Result<_>>()?;
+            wide_array(wide.into_iter(), data_type)?
+        }
+        DataType::Utf8 => {
+            let texts: Vec<Option<&str>> = each!(Value::Text(v) => &**v).collect::<Result<_>>()?;
+            let bytes: usize = texts.iter().flatten().map(|text| text.len()).sum();
+            if i32::try_from(bytes).is_err() {
+                return Err(Error::run("the text of one column of one output exceeds 2 GiB")
+                    .advise("read the column as LargeUtf8, or use shorter windows"));
+            }
+            Arc::new(StringArray::from(texts))
+        }
+        DataType::LargeUtf8 | DataType::Utf8View => {
+            let texts: Vec<Option<&str>> = each!(Value::Text(v) => &**v).collect::<Result<_>>()?;
+            arrow::compute::cast(&LargeStringArray::from(texts), data_type)?
+        }
+        DataType::List(field) => list_array(values, field, wrong)?,
+        DataType::Struct(fields) => struct_array(values, fields, wrong)?,
+        _ => {
+            let ints: Vec<Option<i64>> = each!(Value::Int(v) => *v).collect::<Result<_>>()?;
+            int_array(ints.into_iter(), data_type)?
+        }
+    })
+}
+
+fn list_array(
+    values: Vec<Option<Value>>,
+    field: &arrow::datatypes::FieldRef,
+    wrong: impl Fn(&Value) -> Error,
+) -> Result<ArrayRef> {
+    let nulls: NullBuffer = values.iter().map(Option::is_some).collect();
+    let mut lengths = Vec::with_capacity(values.len());
+    let mut items = Vec::new();
+    for value in values {
+        match value {
+            None => lengths.push(0),
+            Some(Value::List(list)) => {
+                lengths.push(list.len());
+                items.extend(list.into_iter().map(Some));
+            }
+            Some(other) => return Err(wrong(&other)),
+        }
+    }
+    if i32::try_from(items.len()).is_err() {
+        return Err(Error::run("the lists of one column of one output hold more than 2^31 items")
+            .advise("use shorter windows"));
+    }
+    let items = value_array(items, field.data_type())?;
+    let offsets = OffsetBuffer::from_lengths(lengths);
+    Ok(Arc::new(ListArray::try_new(field.clone(), offsets, items, Some(nulls))?))
+}
+
+fn struct_array(
+    values: Vec<Option<Value>>,
+    fields: &arrow::datatypes::Fields,
+    wrong: impl Fn(&Value) -> Error,
+) -> Result<ArrayRef> {
+    let nulls: NullBuffer = values.iter().map(Option::is_some).collect();
+    let len = values.len();
+    let mut columns: Vec<Vec<Option<Value>>> = vec![Vec::with_capacity(len); fields.len()];
+    for value in values {
+        match value {
+            None => columns.iter_mut().for_each(|column| column.push(None)),
+            Some(Value::Record(record)) if record.len() == fields.len() => {
+                columns.iter_mut().zip(record).for_each(|(c, value)| c.push(Some(value)));
+            }
+            Some(other) => return Err(wrong(&other)),
+        }
+    }
+    let arrays = columns.into_iter().zip(fields);
+    let arrays = arrays.map(|(column, field)| value_array(column, field.data_type()));
+    let arrays = arrays.collect::<Result<Vec<_>>>()?;
+    let nulls = (nulls.null_count() > 0).then_some(nulls);
+    let array = StructArray::try_new_with_length(fields.clone(), arrays, nulls, len)?;
+    debug_assert_eq!(array.len(), len);
+    Ok(Arc::new(array))
+}
+
+/// Times in the time column's own type. What the type cannot hold (a window that starts before
+/// 0 over unsigned times, or beyond 64 bits) becomes the nearest time that it can.
+pub(crate) fn time_array(mut times: Vec<i64>, data_type: &DataType) -> Result<ArrayRef> {
+    let (low, high) = match data_type {
+        DataType::Int8 => (i8::MIN.into(), i8::MAX.into()),
+        DataType::Int16 => (i16::MIN.into(), i16::MAX.into()),
+        DataType::Int32 => (i32::MIN.into(), i32::MAX.into()),
+        DataType::UInt8 => (0, u8::MAX.into()),
+        DataType::UInt16 => (0, u16::MAX.into()),
+        DataType::UInt32 => (0, u32::MAX.into()),
+        DataType::UInt64 => (0, i64::MAX),
+        _ => (i64::MIN, i64::MAX),
+    };
+    times.iter_mut().for_each(|time| *time = (*time).clamp(low, high));
+    let array: ArrayRef = Arc::new(Int64Array::from(times));
+    Ok(arrow::compute::cast(&array, data_type)?)
+}

@@ -1,0 +1,209 @@
+//! Partial aggregates: the states of a pane, of the running totals, of the open sessions, and of
+//! the rows to give out.
+//!
+//! A table is a set of arrays of one length: for each entry its number of rows, its number of
+//! nulls in each column, and one cell a lift (`cells.rs`).
+
+use super::cells::{Cells, fold};
+use super::column::Column;
+use super::plan::{AggregatePlan, Lift};
+use super::states::RowSet;
+use crate::error::Result;
+
+/// Partial aggregates of many entries.
+#[derive(Debug)]
+pub(crate) struct Table {
+    /// Rows of each entry.
+    pub(crate) rows: Vec<u64>,
+    /// For each column the nulls of each entry; empty while there is no null.
+    nulls: Vec<Vec<u64>>,
+    /// For each lift the cell of each entry.
+    pub(super) cells: Vec<Cells>,
+}
+
+impl Table {
+    pub(crate) fn new(plan: &AggregatePlan) -> Self {
+        Self {
+            rows: Vec::new(),
+            nulls: vec![Vec::new(); plan.columns.len()],
+            cells: plan.lifts.iter().map(|lift| Cells::new(&lift.op)).collect(),
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    pub(crate) fn resize(&mut self, len: usize) {
+        self.rows.resize(len, 0);
+        self.nulls.iter_mut().filter(|n| !n.is_empty()).for_each(|n| n.resize(len, 0));
+        self.cells.iter_mut().for_each(|cells| cells.resize(len));
+    }
+
+    /// Makes an entry that of an empty set.
+    pub(crate) fn reset(&mut self, at: usize) {
+        self.rows[at] = 0;
+        self.nulls.iter_mut().filter(|n| !n.is_empty()).for_each(|n| n[at] = 0);
+        self.cells.iter_mut().for_each(|cells| cells.reset(at));
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        let counts = self.rows.capacity() + self.nulls.iter().map(Vec::capacity).sum::<usize>();
+        counts * 8 + self.cells.iter().map(Cells::bytes).sum::<usize>()
+    }
+
+    /// Rows of an entry in which a column is not null.
+    pub(super) fn values_in(&self, entry: usize, column: usize) -> u64 {
+        self.rows[entry] - self.nulls[column].get(entry).copied().unwrap_or(0)
+    }
+
+    /// Takes rows in: row `rows.rows.get(i)` of `columns` into entry `entries[i]`.
+    ///
+    /// # Errors
+    /// When a state cannot hold its rows (an exact sum over 128 bits).
+    pub(crate) fn add_rows(
+        &mut self,
+        lifts: &[Lift],
+        columns: &[Column],
+        rows: &RowSet<'_>,
+        entries: &[u32],
+    ) -> Result<()> {
+        if let [only] = &mut self.rows[..] {
+            *only += entries.len() as u64;
+        } else {
+            entries.iter().for_each(|&at| self.rows[at as usize] += 1);
+        }
+        let len = self.rows.len();
+        for (column, counts) in columns.iter().zip(&mut self.nulls) {
+            let Some(nulls) = &column.nulls else { continue };
+            counts.resize(len, 0);
+            for (i, &at) in entries.iter().enumerate() {
+                counts[at as usize] += u64::from(nulls.is_null(rows.rows.get(i)));
+            }
+        }
+        for (lift, cells) in lifts.iter().zip(&mut self.cells) {
+            let inputs: Vec<&Column> = lift.inputs.iter().map(|&input| &columns[input]).collect();
+            cells.add_rows(&lift.op, &inputs, rows, entries, &lift.name)?;
+        }
+        Ok(())
+    }
+
+    /// Joins all of entry `i` of `from` into entry `entries[i]`, as later rows.
+    ///
+    /// # Errors
+    /// When a state cannot hold the result.
+    pub(crate) fn combine(&mut self, lifts: &[Lift], from: &Self, entries: &[u32]) -> Result<()> {
+        self.combine_exact(lifts, from, entries)?;
+        self.combine_inexact(lifts, from, entries)
+    }
+
+    /// Joins entry `i` of `from` into entry `entries[i]`; of the cells only those from which it
+    /// can be taken away again.
+    ///
+    /// # Errors
+    /// When a state cannot hold the result.
+    pub(crate) fn combine_exact(
+        &mut self,
+        lifts: &[Lift],
+        from: &Self,
+        entries: &[u32],
+    ) -> Result<()> {
+        fold(&mut self.rows, entries, from.rows.iter().copied(), |a, b| a + b);
+        let len = self.rows.len();
+        for (to, from) in self.nulls.iter_mut().zip(&from.nulls) {
+            if !from.is_empty() {
+                to.resize(len, 0);
+                fold(to, entries, from.iter().copied(), |a, b| a + b);
+            }
+        }
+        for ((lift, to), from) in lifts.iter().zip(&mut self.cells).zip(&from.cells) {
+            if to.is_exact() {
+                to.combine(from, entries, &lift.name)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Undoes [`Table::combine_exact`].
+    ///
+    /// # Errors
+    /// When a state cannot hold the result.
+    pub(crate) fn subtract_exact(
+        &mut self,
+        lifts: &[Lift],
+        from: &Self,
+        entries: &[u32],
+    ) -> Result<()> {
+        fold(&mut self.rows, entries, from.rows.iter().copied(), |a, b| a - b);
+        for (to, from) in self.nulls.iter_mut().zip(&from.nulls) {
+            // Where `from` has counts, they were added to `to` before.
+            if !from.is_empty() {
+                fold(to, entries, from.iter().copied(), |a, b| a - b);
+            }
+        }
+        for ((lift, to), from) in lifts.iter().zip(&mut self.cells).zip(&from.cells) {
+            to.subtract(from, entries, &lift.name)?;
+        }
+        Ok(())
+    }
+
+    /// Joins the other cells: entry `i` of `from` into entry `entries[i]`.
+    ///
+    /// # Errors
+    /// When a state cannot hold the result.
+    pub(crate) fn combine_inexact(
+        &mut self,
+        lifts: &[Lift],
+        from: &Self,
+        entries: &[u32],
+    ) -> Result<()> {
+        for ((lift, to), from) in lifts.iter().zip(&mut self.cells).zip(&from.cells) {
+            if !to.is_exact() {
+                to.combine(from, entries, &lift.name)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the cells that are not exact those of an empty set.
+    pub(crate) fn reset_inexact(&mut self, entries: &[u32]) {
+        for cells in self.cells.iter_mut().filter(|cells| !cells.is_exact()) {
+            entries.iter().for_each(|&at| cells.reset(at as usize));
+        }
+    }
+
+    /// Whether some cells must be computed anew for each window.
+    pub(crate) fn has_inexact(&self) -> bool {
+        self.cells.iter().any(|cells| !cells.is_exact())
+    }
+
+    /// Appends entries of `from`, in the order given.
+    pub(crate) fn gather(&mut self, from: &Self, entries: &[u32]) {
+        self.gather_counts(from, entries);
+        for (to, from) in self.cells.iter_mut().zip(&from.cells) {
+            to.gather(from, entries);
+        }
+    }
+
+    /// As [`Table::gather`], of entries that are named once and not used any more: what can be
+    /// moved is not copied.
+    pub(crate) fn take(&mut self, from: &mut Self, entries: &[u32]) {
+        self.gather_counts(from, entries);
+        for (to, from) in self.cells.iter_mut().zip(&mut from.cells) {
+            to.take(from, entries);
+        }
+    }
+
+    fn gather_counts(&mut self, from: &Self, entries: &[u32]) {
+        let before = self.rows.len();
+        self.rows.extend(entries.iter().map(|&at| from.rows[at as usize]));
+        for (to, from) in self.nulls.iter_mut().zip(&from.nulls) {
+            if !from.is_empty() {
+                to.resize(before, 0);
+                to.extend(entries.iter().map(|&at| from.get(at as usize).copied().unwrap_or(0)));
+            } else if !to.is_empty() {
+                to.resize(before + entries.len(), 0);
+            }
+        }
+    }
+}

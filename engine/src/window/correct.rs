@@ -1,0 +1,304 @@
+//! Windows of fixed length that are corrected by late rows.
+//!
+//! A window is given out when the watermark has passed its end, and kept for the allowed
+//! lateness. A row that comes in that time for a window that has been given out changes it, and
+//! the window is given out again: the column `change` says what a row is.
+//!
+//! ```text
+//!  insert          the first time
+//!  update_before   the row that is no longer true, as it was given out (if asked for)
+//!  update_after    the row that is true now
+//! ```
+//!
+//! The watermark that comes here is that of the lateness (nothing before it is expected, late
+//! rows included), so windows close a lateness ahead of it. The pipeline cuts batches before each
+//! late row, so that all windows that had ended when it came have been given out by then: which
+//! corrections there are does not depend on batches.
+//!
+//! Panes are kept as they were filled, and each answer is combined from them anew: corrections
+//! are meant to be rare.
+
+use std::collections::BTreeMap;
+
+use arrow::datatypes::SchemaRef;
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
+use super::aggregate::{Column, Positions, RowSet, Table};
+use super::keys::{SeenKeys, on_time};
+use super::output::Output;
+use super::pane::{Grid, grid};
+use super::spec::{Lateness, Plan, WindowSpec};
+use crate::batch::Batch;
+use crate::error::{Error, Result};
+use crate::operator::{KeyedWindow, Rows, StateSize, WindowRows};
+
+const INSERT: &str = "insert";
+const BEFORE: &str = "update_before";
+const AFTER: &str = "update_after";
+
+/// Tumbling, hopping or cumulating windows that late rows correct, over the rows of one shard.
+#[derive(Debug)]
+pub struct CorrectedWindow {
+    // Set once.
+    plan: Plan,
+    grid: Grid,
+    /// How long a window is kept, in units of the time column.
+    lateness: i64,
+    /// Whether what is no longer true is given out too.
+    retracts: bool,
+    // Changes.
+    keys: SeenKeys,
+    panes: BTreeMap<i128, KeptPane>,
+    /// Windows below this number have been given out.
+    next_window: i128,
+    /// Windows below this number are forgotten.
+    first_kept: i128,
+    out: Output,
+    rows_beyond_memory: u64,
+    // Buffers.
+    ids: Vec<u32>,
+    kept: Vec<u32>,
+}
+
+/// The rows of a pane, by key.
+#[derive(Debug)]
+struct KeptPane {
+    entries: HashMap<u32, u32, FixedState>,
+    /// The key of each entry.
+    keys: Vec<u32>,
+    table: Table,
+}
+
+impl KeptPane {
+    fn new(plan: &Plan) -> Self {
+        let (entries, keys) = (HashMap::default(), Vec::new());
+        Self { entries, keys, table: Table::new(&plan.aggregates) }
+    }
+
+    /// Adds rows; `ids` are those of their keys.
+    fn add(
+        &mut self,
+        plan: &Plan,
+        columns: &[Column],
+        rows: &RowSet<'_>,
+        ids: &[u32],
+    ) -> Result<()> {
+        let entry = |id: &u32| {
+            *self.entries.entry(*id).or_insert_with(|| {
+                self.keys.push(*id);
+                self.keys.len() as u32 - 1
+            })
+        };
+        let entries: Vec<u32> = ids.iter().map(entry).collect();
+        self.table.resize(self.keys.len());
+        self.table.add_rows(&plan.aggregates.lifts, columns, rows, &entries)
+    }
+
+    fn bytes(&self) -> usize {
+        self.entries.allocation_size() + self.keys.capacity() * 4 + self.table.bytes()
+    }
+}
+
+/// Rows of a batch for panes whose windows are all open.
+type Pending = BTreeMap<i128, (Vec<u32>, Vec<u32>)>;
+
+impl CorrectedWindow {
+    /// A window over rows of the schema `input`.
+    ///
+    /// # Errors
+    /// When a column is missing or of a type that cannot be aggregated or be a key, or when a
+    /// duration is not above zero or no whole number of units.
+    pub fn new(spec: &WindowSpec, lateness: &Lateness, input: &SchemaRef) -> Result<Self> {
+        let plan = Plan::new(spec, input)?;
+        if lateness.span.is_negative() {
+            return Err(Error::usage(format!("the allowed lateness is {}", lateness.span)));
+        }
+        Ok(Self {
+            grid: grid(spec)?,
+            lateness: lateness.span.to_units(spec.unit)?,
+            retracts: lateness.retracts,
+            keys: SeenKeys::new(&plan.key_types(input))?,
+            panes: BTreeMap::new(),
+            next_window: i128::MIN / 8,
+            first_kept: i128::MIN / 8,
+            out: Output::with_changes(&plan),
+            rows_beyond_memory: 0,
+            ids: Vec::new(),
+            kept: Vec::new(),
+            plan,
+        })
+    }
+
+    /// Schema of the rows given out: as of other windows, and the column `change`.
+    pub fn output_schema(&self) -> SchemaRef {
+        self.plan.output.clone()
+    }
+
+    fn take(&mut self, columns: &[Column], rows: &RowSet<'_>, ids: &[u32]) -> Result<()> {
+        let mut pending = Pending::new();
+        for (i, &id) in ids.iter().enumerate() {
+            let row = rows.rows.get(i);
+            let pane = self.grid.pane_of(rows.times[row]);
+            let (first, last) = self.grid.windows_of(pane);
+            if first > last {
+                // Between two windows: the row counts nowhere.
+                continue;
+            }
+            if last < self.first_kept {
+                self.rows_beyond_memory += 1;
+            } else if first < self.next_window {
+                self.add(columns, rows, std::mem::take(&mut pending))?;
+                self.correct(columns, rows, (row as u32, id), pane)?;
+            } else {
+                let (rows, ids) = pending.entry(pane).or_default();
+                rows.push(row as u32);
+                ids.push(id);
+            }
+        }
+        self.add(columns, rows, pending)
+    }
+
+    fn add(&mut self, columns: &[Column], rows: &RowSet<'_>, pending: Pending) -> Result<()> {
+        for (pane, (own, ids)) in pending {
+            let pane = self.panes.entry(pane).or_insert_with(|| KeptPane::new(&self.plan));
+            let rows = RowSet { rows: Rows::Some(&own), ..*rows };
+            pane.add(&self.plan, columns, &rows, &ids)?;
+        }
+        Ok(())
+    }
+
+    /// Takes in a row whose pane is in windows that have been given out, and gives them out
+    /// again.
+    fn correct(
+        &mut self,
+        columns: &[Column],
+        rows: &RowSet<'_>,
+        (row, id): (u32, u32),
+        pane: i128,
+    ) -> Result<()> {
+        let (first, last) = self.grid.windows_of(pane);
+        let windows = first.max(self.first_kept)..=last.min(self.next_window - 1);
+        let before =
+            windows.clone().map(|window| self.answer(window, &[id])).collect::<Result<Vec<_>>>()?;
+        self.add(columns, rows, Pending::from([(pane, (vec![row], vec![id]))]))?;
+        for (window, before) in windows.zip(before) {
+            let known = before.rows[0] > 0;
+            if known && self.retracts {
+                self.give(window, BEFORE, &[id], &before);
+            }
+            let after = self.answer(window, &[id])?;
+            self.give(window, if known { AFTER } else { INSERT }, &[id], &after);
+        }
+        Ok(())
+    }
+
+    /// The states of a window for these keys (ascending), an entry each.
+    fn answer(&self, window: i128, keys: &[u32]) -> Result<Table> {
+        let (first, last) = self.grid.panes_of(window);
+        let mut whole = Table::new(&self.plan.aggregates);
+        whole.resize(keys.len());
+        for pane in self.panes.range(first..=last).map(|(_, pane)| pane) {
+            let (mut from, mut to) = (Vec::new(), Vec::new());
+            for (at, key) in keys.iter().enumerate() {
+                if let Some(&entry) = pane.entries.get(key) {
+                    from.push(entry);
+                    to.push(at as u32);
+                }
+            }
+            let mut part = Table::new(&self.plan.aggregates);
+            part.gather(&pane.table, &from);
+            whole.combine(&self.plan.aggregates.lifts, &part, &to)?;
+        }
+        Ok(whole)
+    }
+
+    /// Appends a window's rows to the output.
+    fn give(&mut self, window: i128, change: &'static str, keys: &[u32], table: &Table) {
+        let (start, end) = self.grid.window_bounds(window);
+        let all: Vec<u32> = (0..keys.len() as u32).collect();
+        self.out.windows.push((start, end, keys.len()));
+        self.out.keys.extend_from_slice(keys);
+        self.out.table.gather(table, &all);
+        self.out.changes.get_or_insert_default().resize(self.out.keys.len(), change);
+    }
+
+    /// Gives out the windows below `open_from`.
+    fn close(&mut self, open_from: i128) -> Result<()> {
+        while let Some((&pane, _)) =
+            self.panes.range(self.grid.panes_of(self.next_window).0..).next()
+        {
+            let window = self.next_window.max(self.grid.windows_of(pane).0);
+            if window >= open_from {
+                break;
+            }
+            let (first, last) = self.grid.panes_of(window);
+            let panes = self.panes.range(first..=last);
+            let mut keys: Vec<u32> = panes.flat_map(|(_, pane)| &pane.keys).copied().collect();
+            keys.sort_unstable();
+            keys.dedup();
+            let table = self.answer(window, &keys)?;
+            self.give(window, INSERT, &keys, &table);
+            self.next_window = window + 1;
+        }
+        self.next_window = self.next_window.max(open_from);
+        Ok(())
+    }
+
+    /// The first window that a watermark leaves open.
+    fn open_from(&self, watermark: i64) -> i128 {
+        match watermark {
+            i64::MAX => {
+                let last = self.panes.last_key_value();
+                last.map_or(self.next_window, |(&pane, _)| self.grid.windows_of(pane).1 + 1)
+            }
+            _ => self.grid.first_open_window(watermark),
+        }
+    }
+}
+
+impl KeyedWindow for CorrectedWindow {
+    fn on_batch(&mut self, batch: &Batch, rows: Rows<'_>) -> Result<()> {
+        let (mut kept, mut ids) = (std::mem::take(&mut self.kept), std::mem::take(&mut self.ids));
+        let result = on_time(batch, rows, &mut kept).and_then(|(times, rows)| {
+            if rows.is_empty() {
+                return Ok(());
+            }
+            self.keys.ids(&self.plan.key_columns(&batch.rows), batch, rows, &mut ids)?;
+            let columns = self.plan.aggregates.read(&self.plan.aggregates.arrays(&batch.rows)?)?;
+            let rows = RowSet { rows, times, positions: Positions::Of(batch) };
+            self.take(&columns, &rows, &ids)
+        });
+        (self.kept, self.ids) = (kept, ids);
+        result
+    }
+
+    fn on_watermark(&mut self, watermark: i64) -> Result<Option<WindowRows>> {
+        if watermark != i64::MIN {
+            // The end of the input stays what it is.
+            let close_from = self.open_from(watermark.saturating_add(self.lateness));
+            if close_from > self.next_window {
+                self.close(close_from)?;
+            }
+            self.first_kept = self.first_kept.max(self.open_from(watermark));
+            let first_pane = self.grid.panes_of(self.first_kept).0;
+            self.panes = self.panes.split_off(&first_pane);
+        }
+        if self.out.keys.is_empty() {
+            return Ok(None);
+        }
+        let out = std::mem::replace(&mut self.out, Output::with_changes(&self.plan));
+        out.finish(&self.plan, &self.keys.index, &self.keys.first_seen).map(Some)
+    }
+
+    fn state(&self) -> StateSize {
+        let panes: usize = self.panes.values().map(KeptPane::bytes).sum();
+        let buffers = (self.ids.capacity() + self.kept.capacity()) * 4;
+        StateSize {
+            bytes: self.keys.bytes() + (panes + buffers) as u64,
+            keys: self.keys.len() as u64,
+            rows_beyond_memory: self.rows_beyond_memory,
+            ..StateSize::default()
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! From cells to the rows that a window gives out.
+
+use std::sync::Arc;
+
+use arrow::array::{RecordBatch, RecordBatchOptions, StringArray, UInt32Array};
+
+use super::aggregate::{Table, time_array};
+use super::spec::Plan;
+use crate::batch::Position;
+use crate::error::Result;
+use crate::operator::WindowRows;
+use crate::state::keys::KeyIndex;
+
+/// Rows to give out: windows one after the other, each in the order of key ids.
+#[derive(Debug)]
+pub(super) struct Output {
+    /// Index of the first row of a window that only the end of the input closes: those come
+    /// last, whatever their ends, or their place would depend on when the input ended.
+    pub(super) unfinished_from: Option<usize>,
+    /// Start and end of each window, and its number of rows.
+    pub(super) windows: Vec<(i128, i128, usize)>,
+    /// Key id of each row.
+    pub(super) keys: Vec<u32>,
+    pub(super) table: Table,
+    /// What each row is, where windows are corrected.
+    pub(super) changes: Option<Vec<&'static str>>,
+}
+
+impl Output {
+    pub(super) fn new(plan: &Plan) -> Self {
+        Self {
+            unfinished_from: None,
+            windows: Vec::new(),
+            keys: Vec::new(),
+            table: Table::new(&plan.aggregates),
+            changes: None,
+        }
+    }
+
+    /// With a column that says what each row is.
+    pub(super) fn with_changes(plan: &Plan) -> Self {
+        Self { changes: Some(Vec::new()), ..Self::new(plan) }
+    }
+
+    /// Builds the rows.
+    ///
+    /// # Errors
+    /// When a sum does not fit its column.
+    pub(super) fn finish(
+        self,
+        plan: &Plan,
+        index: &KeyIndex,
+        first_seen: &[Position],
+    ) -> Result<WindowRows> {
+        let rows = self.keys.len();
+        let (mut starts, mut ends) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
+        for &(start, end, count) in &self.windows {
+            starts.resize(starts.len() + count, saturated(start));
+            ends.resize(ends.len() + count, saturated(end));
+        }
+        let positions = self.keys.iter().map(|&key| first_seen[key as usize]);
+        let mut order: Vec<(i64, i64, Position)> =
+            ends.iter().zip(&starts).zip(positions).map(|((&e, &s), p)| (e, s, p)).collect();
+        for (end, start, _) in &mut order[self.unfinished_from.unwrap_or(rows)..] {
+            (*end, *start) = (i64::MAX, i64::MAX);
+        }
+        let mut columns =
+            vec![time_array(starts, &plan.time_type)?, time_array(ends, &plan.time_type)?];
+        columns.extend(index.key_columns(&self.keys)?);
+        columns.extend(self.table.lower(&plan.aggregates)?);
+        if let Some(changes) = self.changes {
+            columns.push(Arc::new(StringArray::from(changes)));
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let batch = RecordBatch::try_new_with_options(plan.output.clone(), columns, &options)?;
+        sorted(WindowRows { rows: batch, order })
+    }
+}
+
+fn saturated(time: i128) -> i64 {
+    time.clamp(i64::MIN.into(), i64::MAX.into()) as i64
+}
+
+/// The rows in their order. Key ids are in the order in which keys were first seen, which is
+/// that of positions unless partitions were read in turns.
+pub(super) fn sorted(output: WindowRows) -> Result<WindowRows> {
+    if output.order.is_sorted() {
+        return Ok(output);
+    }
+    let mut indices: Vec<u32> = (0..output.order.len() as u32).collect();
+    indices.sort_by_key(|&i| output.order[i as usize]);
+    let order = indices.iter().map(|&i| output.order[i as usize]).collect();
+    let rows = arrow::compute::take_record_batch(&output.rows, &UInt32Array::from(indices))?;
+    Ok(WindowRows { rows, order })
+}
