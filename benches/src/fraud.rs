@@ -1,12 +1,14 @@
 //! The whole job: payments in, alerts out.
 //!
 //! [`full_speed`] replays a recording as fast as it can be read, alerts written to a file.
-//! [`open_loop`] pushes single payments at a set rate, whatever the answers do, and counts each
-//! row's latency from when it was due: a stall shows in every row that it held up.
+//! [`open_loop`] makes payments due at a set rate, whatever the answers do, pushes what is due (a
+//! single payment, unless more have come meanwhile), and counts each row's latency from when it
+//! was due: a stall shows in every row that it held up.
 
 use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
+use hdrhistogram::Histogram;
 use pelton::pipeline::{File, NdJson, Options, Pipeline, Summary};
 use pelton::{Error, Result};
 use pelton_datasets::payments::{Payments, PaymentsConfig, schema};
@@ -40,7 +42,7 @@ pub struct OpenLoopPlan {
     pub seed: u64,
 }
 
-/// Pushes single payments at a rate into a pipeline that has seen as many before, on the
+/// Pushes payments as they become due into a pipeline that has seen as many before, on the
 /// caller's thread; the summary's rows and latencies are those of the timed part.
 ///
 /// # Errors
@@ -62,19 +64,36 @@ pub fn open_loop(plan: &OpenLoopPlan) -> Result<Summary> {
     }
     live.reset_measurements();
     let start = Instant::now();
-    let mut due = Duration::ZERO;
     let step = Duration::from_secs_f64(1.0 / plan.rate_rows_per_s);
+    let mut latency_ns = Histogram::new_with_bounds(1, 3_600_000_000_000, 3)
+        .map_err(|error| Error::run(error.to_string()))?;
+    let mut pushed = 0;
     for batch in &batches[warm_up..] {
-        for row in 0..batch.num_rows() {
-            let payment = batch.slice(row, 1);
-            let scheduled = start + due;
-            while Instant::now() < scheduled {
-                std::hint::spin_loop();
-            }
-            live.push_arrived(0, payment, scheduled)?;
+        let mut at = 0;
+        while at < batch.num_rows() {
+            let rows = due_rows(start, step, pushed).min(batch.num_rows() - at);
+            let first_due = start + step.mul_f64(pushed as f64);
+            live.push_arrived(0, batch.slice(at, rows), first_due)?;
             while live.poll()?.is_some() {}
-            due += step;
+            let decided = start.elapsed();
+            for row in pushed..pushed + rows as u64 {
+                let waited = decided.saturating_sub(step.mul_f64(row as f64));
+                latency_ns.saturating_record(waited.as_nanos().max(1) as u64);
+            }
+            pushed += rows as u64;
+            at += rows;
         }
     }
-    Ok(live.close()?.1)
+    Ok(Summary { latency_ns, ..live.close()?.1 })
+}
+
+/// How many rows are due that have not been pushed; waits for the first.
+fn due_rows(start: Instant, step: Duration, pushed: u64) -> usize {
+    loop {
+        let due = (start.elapsed().as_secs_f64() / step.as_secs_f64()) as u64 + 1;
+        if due > pushed {
+            return (due - pushed) as usize;
+        }
+        std::hint::spin_loop();
+    }
 }

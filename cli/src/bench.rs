@@ -42,13 +42,14 @@ pub struct BenchReport {
     pub log_bytes_per_row: Option<f64>,
     /// Largest resident set of the process.
     pub peak_rss_bytes: Option<u64>,
-    /// Single payments at a set rate; `None` if left out.
+    /// Payments due at a set rate; `None` if left out.
     pub open_loop: Option<OpenLoop>,
     /// Where it ran.
     pub machine: Machine,
 }
 
-/// Single payments pushed at a fixed rate, whatever the answers do (no coordinated omission).
+/// Payments due at a fixed rate, whatever the answers do (no coordinated omission), and pushed as
+/// soon as they are: one by one, unless more have become due meanwhile.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OpenLoop {

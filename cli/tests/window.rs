@@ -210,7 +210,7 @@ fn the_same_bytes_for_every_number_of_shards_batch_size_and_format() {
 fn the_ledger_balances_and_the_report_says_so() {
     let bench = Bench::new();
     let input = bench.write("payments.csv", &format!("{PAYMENTS}x,1,DE,1\n,2,DE,1\n"));
-    let words = "--time ts:s --key card --tumble 10s --agg count --report report.json \
+    let words = "--time ts:s --delay 0s --key card --tumble 10s --agg count --report report.json \
                  --dead-letters dead.ndjson --out blackhole";
     let output = bench.run(&input, words);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));

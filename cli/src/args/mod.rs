@@ -281,7 +281,7 @@ Examples:
   pelton bench fraud --rows 10M --format arrow --shards 1
   pelton bench fraud --rate 100k --seconds 30 --json bench.json
 
-First the whole recording at full speed (rows/s, bytes of state a row), then single payments at
+First the whole recording at full speed (rows/s, bytes of state a row), then payments that are due at
 a fixed rate: latency counts from the moment a payment was due, not from when it was sent, so
 that a stall is seen by every payment that it delayed.")]
 pub struct BenchFraudArgs {

@@ -91,7 +91,7 @@ pub struct WindowArgs {
     pub offset: Span,
 
     /// How far out of order rows may be before they are late and set aside
-    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse_span)]
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = parse_span)]
     #[arg(allow_hyphen_values = true)]
     pub delay: Span,
 

@@ -13,11 +13,12 @@
 //!                      ▲           ▲
 //!                      lo          hi     a delayed horizon (28 d that ended 7 d ago)
 //! ```
-//! One log a key serves all horizons ([`OverPlan`]); a horizon is two cursors and the running
-//! values between them (`state`). A batch is worked through with prefetches some rows ahead,
-//! since what costs is the cache misses (block, log tail, one or two cursors a row), not the
-//! arithmetic. Values that several columns need (a mean and a sum) are read once a row and
-//! turned into columns at the end of the batch (`derive`).
+//! One log a key serves all horizons ([`OverPlan`]); a horizon is two cursors, and a sum the
+//! difference of two words of the log (`layout`). A batch is worked through with prefetches some
+//! rows ahead, since cache misses (block, log tail, one or two cursors a row) cost as much as the
+//! arithmetic. The common row takes a short cut (`slide`), any other the long way (`row`). Values
+//! that several columns need (a mean and a sum) are written once a row (`raw`) and turned into
+//! columns at the end of the batch (`derive`).
 
 mod accumulate;
 mod derive;
