@@ -14,18 +14,29 @@ use pelton::{Error, Result};
 use pelton_datasets::payments::{Payments, PaymentsConfig, schema};
 use pelton_pipelines::fraud::{self, FraudConfig};
 
-/// Replays a recording at full speed; the alerts are written and thrown away.
+/// Replays a recording at full speed; the alerts are written and thrown away. With
+/// `every_feature` all columns that the pipeline declares are computed, not only those that a
+/// rule, the score or a reason reads.
 ///
 /// # Errors
 /// When the recording cannot be read or the alerts cannot be written.
-pub fn full_speed(path: &str, shards: usize, batch_rows: usize) -> Result<Summary> {
+pub fn full_speed(
+    path: &str,
+    shards: usize,
+    batch_rows: usize,
+    every_feature: bool,
+) -> Result<Summary> {
     let opened = fraud::columns(File::any(path).batch_rows(batch_rows)).open()?;
     let schema = opened.schema();
     let config = FraudConfig::standard()?;
     let folder = tempfile::tempdir()
         .map_err(|error| Error::run(format!("cannot make a temporary folder: {error}")))?;
     let alerts = folder.path().join("alerts.ndjson");
-    let plan = fraud::features(Pipeline::read_opened(opened), &schema, config.delay);
+    let mut plan = fraud::features(Pipeline::read_opened(opened), &schema, config.delay);
+    if every_feature {
+        // Who looks at whole rows looks at every column.
+        plan.pipeline = plan.pipeline.inspect(|_| {});
+    }
     let plan = fraud::decide(plan, &schema, &config, |_| {})?;
     let options = Options::default().shards(shards).batch_rows(batch_rows);
     plan.pipeline.write(NdJson::file(alerts.to_string_lossy())).run(options)

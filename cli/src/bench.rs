@@ -20,6 +20,8 @@ pub struct BenchReport {
     pub pelton: String,
     /// Rows of the recording.
     pub rows: u64,
+    /// Whether every declared feature was computed, or only those that decisions read.
+    pub every_feature: bool,
     /// Its format.
     pub format: String,
     /// Cores that held state.
@@ -73,6 +75,7 @@ pub fn fraud(args: &BenchFraudArgs) -> Result<()> {
     let plan = BenchPlan {
         input: args.input.clone(),
         batch_rows: args.batch_rows as usize,
+        every_feature: args.every_feature,
         rows: args.rows,
         format: args.format,
         rate_rows_per_s: args.rate,
@@ -96,6 +99,7 @@ pub fn text(report: &BenchReport, paint: Paint) -> String {
     };
     line("rows", thousands(report.rows));
     line("format", report.format.clone());
+    line("features", if report.every_feature { "all declared" } else { "those read" }.into());
     line("shards", report.shards.to_string());
     line("rows/s", short(report.rows_per_s));
     line("rows/s a shard", short(report.rows_per_s_per_shard));

@@ -227,10 +227,11 @@ fn the_ledger_balances_and_the_report_says_so() {
     let loud = pelton()
         .args(["window", "--input"])
         .arg(&input)
-        .args(["--time", "ts:s", "--tumble", "10s", "--agg", "count"])
+        .args(["--time", "ts:s", "--delay", "0s", "--tumble", "10s", "--agg", "count"])
         .output()
         .unwrap();
     assert!(said(&loud).contains("9 rows in = 5 used + 2 late + 2 rejected"), "{}", said(&loud));
+    assert!(said(&loud).contains("1 rejected: ts: is not an int64"), "{}", said(&loud));
     let lines = String::from_utf8(loud.stdout).unwrap();
     assert_eq!(lines.lines().next(), Some("{\"window_start\":0,\"window_end\":10,\"count\":3}"));
 }

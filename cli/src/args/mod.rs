@@ -298,6 +298,10 @@ pub struct BenchFraudArgs {
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1_048_576))]
     pub batch_rows: u32,
 
+    /// Compute every feature that the pipeline declares, not only those that decisions read
+    #[arg(long)]
+    pub every_feature: bool,
+
     /// Format of the recording
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value = "csv")]
     pub format: FormatArg,

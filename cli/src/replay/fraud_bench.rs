@@ -42,13 +42,14 @@ pub(super) fn bench(
     };
     let path = text(&recording)?;
     reset_peak_rss();
-    let summary = fraud::full_speed(&path, plan.shards, plan.batch_rows)?;
+    let summary = fraud::full_speed(&path, plan.shards, plan.batch_rows, plan.every_feature)?;
     let wall_s = summary.wall.as_secs_f64();
     let rows_per_s = summary.rows_in as f64 / wall_s.max(1e-9);
     let log_rows = summary.state.log_rows;
     let mut report = BenchReport {
         pelton: env!("CARGO_PKG_VERSION").to_owned(),
         rows: summary.rows_in,
+        every_feature: plan.every_feature,
         format: plan.format.name().to_owned(),
         shards: summary.shards,
         simd: pelton_kernels::simd::level().to_string(),

@@ -98,6 +98,8 @@ pub struct BenchPlan {
     pub input: Option<PathBuf>,
     /// Largest batch.
     pub batch_rows: usize,
+    /// Compute every declared feature.
+    pub every_feature: bool,
     /// Rows of the recording.
     pub rows: u64,
     /// Its format.

@@ -395,10 +395,14 @@ fn to_duration(span: Span) -> Duration {
 }
 
 /// A reason without the values in it, so that reasons can be counted: what stands before the
-/// first bracket, quote, colon or digit, behind the column's name.
+/// first bracket, quote, colon or digit, or behind the value where that comes first; after the
+/// column's name.
 fn reason_class(letter: &DeadLetter) -> String {
     let values = |c: char| matches!(c, '(' | '`' | '"' | '\'' | ':') || c.is_ascii_digit();
-    let reason = letter.reason.split(values).next().unwrap_or_default().trim();
+    let reason = match letter.reason.split(values).next().map(str::trim) {
+        Some("") | None => letter.reason.rsplit(['"', '`', '\'']).next().unwrap_or_default().trim(),
+        Some(reason) => reason,
+    };
     match &letter.column {
         Some(column) => format!("{column}: {reason}"),
         None => reason.to_owned(),
