@@ -34,7 +34,8 @@ impl Raw {
     /// A row, to be written.
     #[inline]
     pub(super) fn row(&mut self, row: usize) -> RawRow<'_> {
-        RawRow { words: &mut self.words[row..], rows: self.rows }
+        // Nothing, where a plan asks for no column.
+        RawRow { words: self.words.get_mut(row..).unwrap_or_default(), rows: self.rows }
     }
 }
 

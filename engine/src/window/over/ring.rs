@@ -8,8 +8,9 @@
 //! Capacities come in steps of a quarter or less (4 classes a doubling; of 4 rows below 32), so a
 //! log is at most a fifth slack, and a tenth on average. Steps of an eighth copy every row eight
 //! times until it is forgotten, which took an eighth of the whole job's time. The ring asks the
-//! allocator for each size: an arena with free lists by class was the first idea and is worse, because keys that grow in step strand all smaller classes
-//! (up to eight times the live bytes), while the allocator joins neighbours.
+//! allocator for each size: an arena with free lists by class was the first idea and is worse,
+//! because keys that grow in step strand all smaller classes (up to eight times the live bytes),
+//! while the allocator joins neighbours.
 
 use crate::state::lines::Lines;
 

@@ -1,10 +1,10 @@
 //! The state of all keys of an over operator, and how one row moves it.
 //!
 //! Each horizon of a key is a pair of cursors into the key's log. A row in order of time is
-//! pushed behind the log, joins every horizon, and `lo` steps over what has left. A straggler
-//! is inserted where it belongs, the cursors *seek* back to its own window (undoing the rows
-//! between), and the next row in order seeks forward again: so every row gets exactly the rows
-//! of its own interval, whatever the disorder, at a cost of the rows in between.
+//! pushed behind the log, joins every horizon, and `lo` steps over what has left
+//! ([`super::slide`]). A straggler is inserted where it belongs, the cursors *seek* back to its own
+//! window ([`super::row`]), and the next row in order seeks forward again: so every row gets
+//! exactly the rows of its own interval, whatever the disorder, and pays for the cursors' way.
 //!
 //! # Contract
 //! *Forgetting.* With `R` = reach + memory slack, a row is forgotten once a row of its key is
@@ -64,12 +64,13 @@ pub(super) struct Overflow {
 #[derive(Debug)]
 pub(super) struct OverState {
     // Set once.
-    pub layout: Layout,
     /// Reach + memory slack.
     memory: u64,
     /// The watermark's delay.
     delay: u64,
     // Changes.
+    /// Changes once at most: when sums are widened.
+    pub layout: Layout,
     pub(super) rings: Vec<Ring>,
     pub(super) segments: Vec<Lines>,
     multisets: Vec<Multiset>,

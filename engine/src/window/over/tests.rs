@@ -429,6 +429,15 @@ proptest! {
     }
 }
 
+#[test]
+fn a_plan_without_outputs_gives_no_columns() {
+    let rows: Vec<Row> = [0, 3, 1].map(plain).to_vec();
+    assert!(run(&rows, &[2], &OverPlan { outputs: Vec::new(), ..plan(2) }).is_empty());
+    let mut bare = OverPlan { outputs: Vec::new(), ..plan(2) };
+    bare.drop_unused();
+    assert!(bare.horizons.is_empty() && run(&rows, &[2], &bare).is_empty());
+}
+
 fn plain(time: i64) -> Row {
     Row {
         time,
