@@ -16,7 +16,7 @@ pub(crate) struct Table {
     /// Rows of each entry.
     pub(crate) rows: Vec<u64>,
     /// For each column the nulls of each entry; empty while there is no null.
-    nulls: Vec<Vec<u64>>,
+    pub(super) nulls: Vec<Vec<u64>>,
     /// For each lift the cell of each entry.
     pub(super) cells: Vec<Cells>,
 }
@@ -50,11 +50,6 @@ impl Table {
     pub(crate) fn bytes(&self) -> usize {
         let counts = self.rows.capacity() + self.nulls.iter().map(Vec::capacity).sum::<usize>();
         counts * 8 + self.cells.iter().map(Cells::bytes).sum::<usize>()
-    }
-
-    /// Rows of an entry in which a column is not null.
-    pub(super) fn values_in(&self, entry: usize, column: usize) -> u64 {
-        self.rows[entry] - self.nulls[column].get(entry).copied().unwrap_or(0)
     }
 
     /// Takes rows in: row `rows.rows.get(i)` of `columns` into entry `entries[i]`.
