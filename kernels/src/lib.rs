@@ -20,3 +20,4 @@ pub mod math;
 pub mod prefetch;
 pub mod simd;
 pub mod text_parse;
+pub mod window_assign;

@@ -36,6 +36,7 @@ use std::collections::BTreeMap;
 use arrow::datatypes::SchemaRef;
 
 pub(super) use grid::Grid;
+use pelton_kernels::window_assign;
 use store::Panes;
 use totals::Totals;
 
@@ -151,20 +152,21 @@ impl PaneWindow {
     fn select(&self, pane: i128, rows: &RowSet<'_>, ids: &[u32]) -> Bucket {
         let (start, end) = self.grid.pane_bounds(pane);
         let (first, last) = (saturated(start), saturated(end - 1));
-        let len = ids.len();
-        let mut bucket = Bucket { rows: vec![0; len], ids: vec![0; len] };
-        let mut used = 0;
-        for (i, &id) in ids.iter().enumerate() {
-            let row = rows.rows.get(i);
-            let time = rows.times[row];
-            // Without a branch: each row is written, and kept by moving on.
-            bucket.rows[used] = row as u32;
-            bucket.ids[used] = id;
-            used += usize::from(first <= time && time <= last);
+        let mut picked = Vec::new();
+        match rows.rows {
+            Rows::All(len) => {
+                window_assign::select(&rows.times[..len], first, last, &mut picked);
+                let ids = picked.iter().map(|&row| ids[row as usize]).collect();
+                Bucket { rows: picked, ids }
+            }
+            Rows::Some(own) => {
+                let times: Vec<i64> = own.iter().map(|&row| rows.times[row as usize]).collect();
+                window_assign::select(&times, first, last, &mut picked);
+                let ids = picked.iter().map(|&i| ids[i as usize]).collect();
+                picked.iter_mut().for_each(|i| *i = own[*i as usize]);
+                Bucket { rows: picked, ids }
+            }
         }
-        bucket.rows.truncate(used);
-        bucket.ids.truncate(used);
-        bucket
     }
 
     /// Adds rows to one pane.
@@ -186,8 +188,8 @@ impl PaneWindow {
         }
         let keys = self.keys.len();
         let pane = self.panes.open(pane, &self.plan, keys);
-        pane.entries(ids, keys, &mut self.entries)?;
-        pane.table.add_rows(&self.plan.aggregates.lifts, columns, rows, &self.entries)
+        let entries = pane.entries(ids, keys, &mut self.entries)?;
+        pane.table.add_rows(&self.plan.aggregates.lifts, columns, rows, entries)
     }
 
     /// Sorts the rows of a batch into panes, keeping their order in each.
@@ -264,12 +266,14 @@ impl PaneWindow {
 
 /// The least and the greatest time of at least one row.
 fn bounds(rows: &RowSet<'_>) -> (i64, i64) {
-    let widen = |(least, greatest): (i64, i64), time: i64| (least.min(time), greatest.max(time));
-    let none = (i64::MAX, i64::MIN);
-    match rows.rows {
-        Rows::All(len) => rows.times[..len].iter().copied().fold(none, widen),
-        Rows::Some(own) => own.iter().map(|&row| rows.times[row as usize]).fold(none, widen),
-    }
+    let found = match rows.rows {
+        Rows::All(len) => window_assign::bounds(&rows.times[..len]),
+        Rows::Some(own) => {
+            let times = own.iter().map(|&row| rows.times[row as usize]);
+            times.map(|time| (time, time)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+        }
+    };
+    found.unwrap_or_default()
 }
 
 fn saturated(time: i128) -> i64 {

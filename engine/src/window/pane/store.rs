@@ -8,26 +8,37 @@
 //! sorting, and the map and the arrays go back, empty, for the next pane. So a sealed pane takes
 //! no more than its own keys, however many there are in all. The pane of a tumbling window is
 //! copied to the output right away.
+//!
+//! Where the pane before had a good part of all keys, a pane is *full*: entry i is key i, no map
+//! is needed, nothing is ever put in order, and panes are added up as whole arrays.
 
 use std::collections::BTreeMap;
 
 use crate::error::Result;
 use crate::state::keys::{IdTable, NO_ID};
-use crate::window::aggregate::Table;
+use crate::window::aggregate::{Entries, Table};
 use crate::window::output::Output;
 use crate::window::spec::Plan;
 
 /// Most bytes that arrays from key to entry may take; panes beyond it use hash tables.
 const MAP_BYTES_MAX: usize = 256 << 20;
 
+/// A pane is full where the pane before had a row of one in so many keys, or more.
+const FULL_SHARE: usize = 4;
+
+/// Up to so many keys panes are always full.
+const FULL_KEYS: usize = 256;
+
 /// The rows of one pane, by key.
 #[derive(Debug)]
 pub(super) struct Pane {
-    /// The key id of each entry; ascending once sealed.
-    pub(super) keys: Vec<u32>,
+    /// The key id of each entry, unless the pane is full; ascending once sealed.
+    keys: Vec<u32>,
     pub(super) table: Table,
     /// Only while open.
     map: Option<EntryMap>,
+    /// Entry i is key i; those without a row count for nothing.
+    pub(super) is_full: bool,
 }
 
 #[derive(Debug)]
@@ -55,11 +66,19 @@ pub(super) struct Panes {
     dense_maps: usize,
     /// Panes to use again, empty.
     spare: Vec<Pane>,
+    /// Keys of the pane that was closed or sealed last.
+    last_keys: usize,
 }
 
 impl Panes {
     pub(super) fn new() -> Self {
-        Self { panes: BTreeMap::new(), open_from: i128::MIN, dense_maps: 0, spare: Vec::new() }
+        Self {
+            panes: BTreeMap::new(),
+            open_from: i128::MIN,
+            dense_maps: 0,
+            spare: Vec::new(),
+            last_keys: 0,
+        }
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -93,9 +112,7 @@ impl Panes {
             return false;
         };
         let pane = first.remove();
-        if let Some(map) = &pane.map {
-            self.dense_maps -= usize::from(matches!(map, EntryMap::Dense(_)));
-        }
+        self.recycle(pane);
         true
     }
 
@@ -104,10 +121,16 @@ impl Panes {
     pub(super) fn take_before(&mut self, end: i128, out: &mut Output) -> Option<usize> {
         let first = self.panes.first_entry().filter(|first| *first.key() < end)?;
         let mut pane = first.remove();
+        let before = out.keys.len();
         let order = pane.drain_order(&mut out.keys);
-        out.table.take(&mut pane.table, &order);
+        if pane.is_full && order.len() == pane.table.len() {
+            out.table.append(&pane.table);
+        } else {
+            out.table.take(&mut pane.table, &order);
+        }
+        self.last_keys = order.len();
         self.recycle(pane);
-        Some(order.len())
+        Some(out.keys.len() - before)
     }
 
     /// An open pane, new or known.
@@ -117,7 +140,13 @@ impl Panes {
                 keys: Vec::new(),
                 table: Table::new(&plan.aggregates),
                 map: None,
+                is_full: false,
             });
+            pane.is_full = keys <= FULL_KEYS || self.last_keys * FULL_SHARE >= keys;
+            if pane.is_full {
+                pane.map = None;
+                return pane;
+            }
             let is_dense = (self.dense_maps + 1) * keys * 4 <= MAP_BYTES_MAX;
             self.dense_maps += usize::from(is_dense);
             pane.map = Some(match pane.map.take() {
@@ -138,11 +167,17 @@ impl Panes {
         let numbers: Vec<i128> = self.panes.range(newly).map(|(&number, _)| number).collect();
         for number in numbers {
             let Some(mut open) = self.panes.remove(&number) else { continue };
+            if open.is_full {
+                self.last_keys = open.table.rows.iter().filter(|&&rows| rows > 0).count();
+                self.panes.insert(number, open);
+                continue;
+            }
+            self.last_keys = open.keys.len();
             let mut keys = Vec::with_capacity(open.keys.len());
             let order = open.drain_order(&mut keys);
             let mut table = Table::new(&plan.aggregates);
             table.take(&mut open.table, &order);
-            self.panes.insert(number, Pane { keys, table, map: None });
+            self.panes.insert(number, Pane { keys, table, map: None, is_full: false });
             self.recycle(open);
         }
         self.open_from = open_from;
@@ -172,14 +207,23 @@ impl Pane {
         self.keys.capacity() * 4 + self.table.bytes() + map
     }
 
-    /// Writes the entry of each id to `entries` (cleared first); ids without one get one. `keys`
-    /// is the number of ids that there are.
-    pub(super) fn entries(
+    /// The key of each entry.
+    pub(super) fn keys(&self) -> Entries<'_> {
+        if self.is_full { Entries::Same(self.table.len()) } else { Entries::Listed(&self.keys) }
+    }
+
+    /// The entry of each id, perhaps written to `entries`; ids without one get one. `keys` is the
+    /// number of ids that there are.
+    pub(super) fn entries<'a>(
         &mut self,
-        ids: &[u32],
+        ids: &'a [u32],
         keys: usize,
-        entries: &mut Vec<u32>,
-    ) -> Result<()> {
+        entries: &'a mut Vec<u32>,
+    ) -> Result<&'a [u32]> {
+        if self.is_full {
+            self.table.resize(keys);
+            return Ok(ids);
+        }
         entries.clear();
         match &mut self.map {
             Some(EntryMap::Dense(map)) => map.entries_of(ids, keys, &mut self.keys, entries),
@@ -195,11 +239,17 @@ impl Pane {
             None => unreachable!("rows fall into open panes only"),
         }
         self.table.resize(self.keys.len());
-        Ok(())
+        Ok(entries)
     }
 
     /// The entries in the order of their keys, which are appended to `keys`; empties the map.
     fn drain_order(&mut self, keys: &mut Vec<u32>) -> Vec<u32> {
+        if self.is_full {
+            let live = self.table.rows.iter().enumerate().filter(|(_, rows)| **rows > 0);
+            let order: Vec<u32> = live.map(|(at, _)| at as u32).collect();
+            keys.extend_from_slice(&order);
+            return order;
+        }
         let mut order: Vec<u32> = Vec::with_capacity(self.keys.len());
         match &mut self.map {
             // Few of all keys have an entry: sorting them is cheaper than reading the bitmap.
