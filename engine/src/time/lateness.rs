@@ -28,6 +28,8 @@ use arrow::temporal_conversions::{
     timestamp_us_to_datetime,
 };
 
+use pelton_kernels::window_assign;
+
 use super::duration::{Span, days};
 use super::watermark::WatermarkTracker;
 use crate::batch::RowTimes;
@@ -202,6 +204,9 @@ impl TimeStage {
     fn judge(&self, times: &Times, running: &mut Running) -> Found {
         let mut found = Found::default();
         let all_usable = times.nulls.is_none() && times.too_large.is_empty();
+        if all_usable && is_sorted_in_bounds(&times.values, running, self.bounds) {
+            return found;
+        }
         for (block, values) in times.values.chunks(BLOCK).enumerate() {
             if !(all_usable && in_order(values, running, self.bounds)) {
                 self.judge_rows(times, block * BLOCK, values.len(), running, &mut found);
@@ -358,6 +363,20 @@ fn in_order(block: &[i64], running: &mut Running, bounds: Bounds) -> bool {
     }
     *running = Running { own: Some(own), all: Some(all) };
     true
+}
+
+/// Whether times never fall, the first is not behind the largest of all partitions by more than
+/// the delay, and the last is plausible. Then `running` is moved on.
+fn is_sorted_in_bounds(times: &[i64], running: &mut Running, bounds: Bounds) -> bool {
+    let (Some(&first), Some(&last)) = (times.first(), times.last()) else { return true };
+    let (own, all) = (running.own.unwrap_or(first), running.all.unwrap_or(first));
+    let fits = last <= own.saturating_add_unsigned(bounds.ahead)
+        && first >= all.saturating_sub(bounds.delay)
+        && window_assign::is_sorted(times);
+    if fits {
+        *running = Running { own: Some(own.max(last)), all: Some(all.max(last)) };
+    }
+    fits
 }
 
 /// Smallest and largest of at least one time.

@@ -42,6 +42,12 @@ impl Output {
         Self { changes: Some(Vec::new()), ..Self::new(plan) }
     }
 
+    /// Makes room for so many more rows.
+    pub(super) fn reserve(&mut self, rows: usize) {
+        self.keys.reserve(rows);
+        self.table.reserve(rows);
+    }
+
     /// Builds the rows.
     ///
     /// # Errors

@@ -39,6 +39,28 @@ multiversion! {
     }
 }
 
+/// Whether no time is below the one before it.
+#[must_use]
+pub fn is_sorted(times: &[i64]) -> bool {
+    // In blocks that stay in the first cache: where times are not sorted, it is seen early.
+    const BLOCK: usize = 1024;
+    (0..times.len()).step_by(BLOCK).all(|from| {
+        let mut falls = 0;
+        let until = times.len().min(from + BLOCK + 1);
+        count_falls(&times[from..until], &mut falls);
+        falls == 0
+    })
+}
+
+multiversion! {
+    /// Counts the times that are below the one before them.
+    fn count_falls(times: &[i64], falls: &mut u64) {
+        for (before, after) in times.iter().zip(times.iter().skip(1)) {
+            *falls += u64::from(after < before);
+        }
+    }
+}
+
 /// Writes the numbers of the rows whose time is in `first..=last` to `rows` (cleared first).
 ///
 /// # Panics

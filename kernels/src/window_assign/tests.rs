@@ -14,6 +14,21 @@ proptest! {
     }
 
     #[test]
+    fn sorted_is_sorted(
+        mut times in prop::collection::vec(time(), 0..3_000),
+        swap in any::<prop::sample::Index>(),
+    ) {
+        prop_assert_eq!(is_sorted(&times), times.is_sorted());
+        times.sort_unstable();
+        prop_assert!(is_sorted(&times));
+        if times.len() > 1 {
+            let at = swap.index(times.len() - 1);
+            times.swap(at, at + 1);
+            prop_assert_eq!(is_sorted(&times), times.is_sorted());
+        }
+    }
+
+    #[test]
     fn rows_of_a_window_are_picked_in_order(
         times in prop::collection::vec(time(), 0..100),
         first in time(),

@@ -233,9 +233,10 @@ impl ColumnKeys {
             let array: BooleanArray = ids.iter().map(|id| key(id).map(|k| k != 0)).collect();
             return Ok(Arc::new(array));
         }
+        let has_null = ids.iter().any(|&id| id == NO_ID || keys.is_null(id));
         macro_rules! array {
             ($type:ty, $to:expr, $from:expr) => {{
-                let array: PrimitiveArray<$type> = native_array(ids, key, $from);
+                let array: PrimitiveArray<$type> = native_array(ids, key, $from, has_null);
                 Ok(Arc::new(array.with_data_type(self.output.clone())) as ArrayRef)
             }};
         }
@@ -251,8 +252,12 @@ fn native_array<T: ArrowPrimitiveType>(
     ids: &[u32],
     key: impl Fn(&u32) -> Option<u64>,
     from: impl Fn(u64) -> T::Native,
+    has_null: bool,
 ) -> PrimitiveArray<T> {
-    ids.iter().map(|id| key(id).map(&from)).collect()
+    if has_null {
+        return ids.iter().map(|id| key(id).map(&from)).collect();
+    }
+    PrimitiveArray::from_iter_values(ids.iter().map(|id| from(key(id).unwrap_or_default())))
 }
 
 fn text_array(keys: &TextKeys, ids: &[u32], output: &DataType) -> Result<ArrayRef> {

@@ -7,6 +7,8 @@
 
 use std::borrow::Cow;
 
+use pelton_kernels::window_reduce;
+
 use super::column::{Column, Values};
 use super::plan::Op;
 use super::states::{RowSet, SAME_PLAN, States};
@@ -48,6 +50,16 @@ impl Cells {
             Self::Least(cells) => cells.resize(len, i64::MAX),
             Self::LeastWide(cells) => cells.resize(len, i128::MAX),
             Self::States(states) => states.resize(len),
+        }
+    }
+
+    /// Makes room for so many more entries, where cells are plain numbers.
+    pub(super) fn reserve(&mut self, entries: usize) {
+        match self {
+            Self::Exact(cells) | Self::LeastWide(cells) => cells.reserve(entries),
+            Self::Float(cells) => cells.reserve(entries),
+            Self::Least(cells) => cells.reserve(entries),
+            Self::States(_) => {}
         }
     }
 
@@ -245,6 +257,20 @@ fn add_column(
     rows: Rows<'_>,
     entries: &[u32],
 ) -> Option<()> {
+    if let (Rows::All(len), None) = (rows, &column.nulls) {
+        // All rows into one entry: whole vectors at a time.
+        match (op, &mut *cells, &column.values) {
+            (Op::Exact, Cells::Exact(cells), Values::Int(values)) if cells.len() == 1 => {
+                cells[0] += window_reduce::sum_i64(&values[..len]);
+                return Some(());
+            }
+            (Op::Least { flip }, Cells::Least(cells), Values::Int(values)) if cells.len() == 1 => {
+                cells[0] = window_reduce::least_i64(&values[..len], *flip, cells[0]);
+                return Some(());
+            }
+            _ => {}
+        }
+    }
     match (op, cells, &column.values) {
         (Op::Exact, Cells::Exact(cells), Values::Int(values)) => {
             // 2^63 values of 64 bits fit in 128.

@@ -64,6 +64,22 @@ impl Column {
         Ok(Self { values: values(array), nulls, is_bool })
     }
 
+    /// The rows `from..until`.
+    pub(crate) fn slice(&self, from: usize, until: usize) -> Self {
+        let len = until - from;
+        let values = match &self.values {
+            Values::Int(values) => Values::Int(values.slice(from, len)),
+            Values::Wide(values) => Values::Wide(values.slice(from, len)),
+            Values::Float(values) => Values::Float(values.slice(from, len)),
+            Values::Text(values) => Values::Text(values.slice(from, len)),
+            Values::LargeText(values) => Values::LargeText(values.slice(from, len)),
+            Values::Opaque => Values::Opaque,
+        };
+        let nulls = self.nulls.as_ref().map(|nulls| nulls.slice(from, len));
+        let nulls = nulls.filter(|nulls| nulls.null_count() > 0);
+        Self { values, nulls, is_bool: self.is_bool }
+    }
+
     /// A column of so many rows that has only the filter's rows.
     pub(crate) fn rows_of(filter: &BooleanArray) -> Self {
         let column = Self { values: Values::Opaque, nulls: None, is_bool: false };

@@ -318,7 +318,9 @@ pub(crate) fn time_array(mut times: Vec<i64>, data_type: &DataType) -> Result<Ar
         DataType::UInt64 => (0, i64::MAX),
         _ => (i64::MIN, i64::MAX),
     };
-    times.iter_mut().for_each(|time| *time = (*time).clamp(low, high));
+    if (low, high) != (i64::MIN, i64::MAX) {
+        times.iter_mut().for_each(|time| *time = (*time).clamp(low, high));
+    }
     let array: ArrayRef = Arc::new(Int64Array::from(times));
     Ok(arrow::compute::cast(&array, data_type)?)
 }

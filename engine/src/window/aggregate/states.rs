@@ -26,6 +26,8 @@ pub(crate) const ARGUMENTS_MAX: usize = 4;
 pub(crate) enum Positions<'a> {
     /// As the batch says.
     Of(&'a Batch),
+    /// As the batch says, row 0 being this row of it.
+    From(&'a Batch, usize),
     /// By row.
     Listed(&'a [Position]),
 }
@@ -42,6 +44,7 @@ impl RowSet<'_> {
     fn position(&self, row: usize) -> Position {
         match self.positions {
             Positions::Of(batch) => batch.position(row),
+            Positions::From(batch, first) => batch.position(first + row),
             Positions::Listed(positions) => positions[row],
         }
     }

@@ -40,6 +40,12 @@ impl Table {
         self.cells.iter_mut().for_each(|cells| cells.resize(len));
     }
 
+    /// Makes room for so many more entries.
+    pub(crate) fn reserve(&mut self, entries: usize) {
+        self.rows.reserve(entries);
+        self.cells.iter_mut().for_each(|cells| cells.reserve(entries));
+    }
+
     /// Makes an entry that of an empty set.
     pub(crate) fn reset(&mut self, at: usize) {
         self.rows[at] = 0;

@@ -73,6 +73,9 @@ const BEFORE_ALL: i128 = i128::MIN / 8;
 /// Up to so many neighbouring panes the rows of each are picked by a pass over the batch.
 const PANES_SELECTED: i128 = 4;
 
+/// Room for the rows of so many windows is made at once.
+const WINDOWS_RESERVED: i128 = 1024;
+
 /// Rows of a batch that fall into one pane.
 #[derive(Debug, Default)]
 struct Bucket {
@@ -125,13 +128,47 @@ impl PaneWindow {
     /// Adds the rows, whose key ids are `self.ids`, to their panes.
     fn add(&mut self, columns: &[Column], rows: &RowSet<'_>) -> Result<()> {
         let ids = std::mem::take(&mut self.ids);
+        let result = match rows.rows {
+            Rows::All(len) if window_assign::is_sorted(&rows.times[..len]) => {
+                self.add_sorted(columns, rows, &ids)
+            }
+            _ => self.add_unsorted(columns, rows, &ids),
+        };
+        self.ids = ids;
+        result
+    }
+
+    /// Adds all rows of a batch whose times never fall: each pane gets a part of the batch.
+    fn add_sorted(&mut self, columns: &[Column], rows: &RowSet<'_>, ids: &[u32]) -> Result<()> {
+        let (times, mut from) = (&rows.times[..ids.len()], 0);
+        while let Some(&first) = times.get(from) {
+            let bounds = self.bounds_of(first);
+            let until = from + times[from..].partition_point(|&time| time <= bounds.last);
+            if (from, until) == (0, times.len()) {
+                return self.add_to_pane(bounds.number, columns, rows, ids);
+            }
+            let part: Vec<Column> = columns.iter().map(|c| c.slice(from, until)).collect();
+            let positions = match rows.positions {
+                Positions::Of(batch) => Positions::From(batch, from),
+                Positions::From(batch, first) => Positions::From(batch, first + from),
+                Positions::Listed(positions) => Positions::Listed(&positions[from..until]),
+            };
+            let rows =
+                RowSet { rows: Rows::All(until - from), times: &times[from..until], positions };
+            self.add_to_pane(bounds.number, &part, &rows, &ids[from..until])?;
+            from = until;
+        }
+        Ok(())
+    }
+
+    fn add_unsorted(&mut self, columns: &[Column], rows: &RowSet<'_>, ids: &[u32]) -> Result<()> {
         let (least, greatest) = bounds(rows);
         let (first, last) = (self.grid.pane_of(least), self.grid.pane_of(greatest));
-        let result = if first == last {
-            self.add_to_pane(first, columns, rows, &ids)
+        if first == last {
+            self.add_to_pane(first, columns, rows, ids)
         } else if last - first < PANES_SELECTED {
             (first..=last).try_for_each(|pane| {
-                let bucket = self.select(pane, rows, &ids);
+                let bucket = self.select(pane, rows, ids);
                 if bucket.rows.is_empty() {
                     return Ok(());
                 }
@@ -139,13 +176,11 @@ impl PaneWindow {
                 self.add_to_pane(pane, columns, &rows, &bucket.ids)
             })
         } else {
-            self.buckets(rows, &ids).into_iter().try_for_each(|(pane, bucket)| {
+            self.buckets(rows, ids).into_iter().try_for_each(|(pane, bucket)| {
                 let rows = RowSet { rows: Rows::Some(&bucket.rows), ..*rows };
                 self.add_to_pane(pane, columns, &rows, &bucket.ids)
             })
-        };
-        self.ids = ids;
-        result
+        }
     }
 
     /// The rows of a batch that fall into one pane, in their order.
@@ -231,6 +266,7 @@ impl PaneWindow {
     /// Appends the rows of the windows below `open_from` to `out`.
     fn close(&mut self, open_from: i128, out: &mut Output) -> Result<()> {
         let grid = self.grid;
+        let mut is_first = true;
         // Windows without a pane are stepped over.
         while let Some(pane) = self.panes.next_from(grid.panes_of(self.next_window).0) {
             let window = self.next_window.max(grid.windows_of(pane).0);
@@ -248,6 +284,11 @@ impl PaneWindow {
             let (start, end) = grid.window_bounds(window);
             out.windows.push((start, end, rows));
             self.next_window = window + 1;
+            if std::mem::take(&mut is_first) {
+                // Those to come have about as many rows, if all have some.
+                let more = (open_from - self.next_window).clamp(0, WINDOWS_RESERVED) as usize;
+                out.reserve(rows * more);
+            }
         }
         self.next_window = self.next_window.max(open_from);
         self.forget_panes()
