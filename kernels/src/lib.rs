@@ -9,16 +9,22 @@
 //!
 //! Kernels take plain slices and numbers; they know nothing of Arrow, files or threads. They
 //! never read or write outside of the slices they are given, whatever the bytes say, and each
-//! level gives the same answer, bit for bit: one suite of tests runs on all of them.
+//! level gives the same answer, bit for bit: one suite (`tests/`) runs every kernel of
+//! [`simd::KERNELS`] for every type at every level, and compares with `scalar`.
 //!
 //! `unsafe` appears only in leaf functions around a `std::arch` load, store or call.
 
+pub mod batch_filter;
 pub mod columns;
 pub mod csv_scan;
 pub mod geo_haversine;
 pub mod math;
 pub mod prefetch;
+pub mod shard_hash;
+pub mod shard_scatter;
 pub mod simd;
+#[cfg(test)]
+mod tests;
 pub mod text_parse;
 pub mod window_assign;
 pub mod window_reduce;

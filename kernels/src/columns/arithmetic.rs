@@ -1,6 +1,6 @@
 //! Sums, differences, products and quotients; signs and roots.
 
-use crate::math::multiversion;
+use crate::simd::multiversion;
 
 /// An operation on two numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

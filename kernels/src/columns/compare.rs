@@ -4,7 +4,7 @@
 //! bits by one multiplication: with `b_i` at bit `8i`, the factor has a 1 at bit `56 − 7i` for
 //! each i, so that `b_i` arrives at bit `56 + i`, and no two products meet at one place below.
 
-use crate::math::multiversion;
+use crate::simd::multiversion;
 
 /// A comparison of two numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! One of two values for each row.
 
 use super::less;
-use crate::math::multiversion;
+use crate::simd::multiversion;
 
 #[inline(always)]
 fn select<T: Copy>(mask: &[u64], a: &[T], b: &[T], out: &mut [T], one: impl Fn(u64, T, T) -> T) {

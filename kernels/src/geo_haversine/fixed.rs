@@ -4,7 +4,8 @@
 //! selects, so that the compiler runs it in as many lanes as the machine has, with the same bits.
 
 use super::EARTH_RADIUS_KM;
-use crate::math::{multiversion, polynomial};
+use crate::math::polynomial;
+use crate::simd::multiversion;
 
 /// One degree in fixed point: 1e-7 of a degree (11 mm on the ground) is 1.
 pub const DEGREE: i32 = 10_000_000;

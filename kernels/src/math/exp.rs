@@ -4,7 +4,8 @@
 //! two parts, so that `k · high` is exact), exp(r) by a polynomial. 2^k is applied in two factors,
 //! so that results below the normal range are right too.
 
-use super::{multiversion, polynomial};
+use super::polynomial;
+use crate::simd::multiversion;
 
 const LOG2_E: f64 = std::f64::consts::LOG2_E;
 /// ln 2, its last 11 bits zero: times any k it is exact.

@@ -6,7 +6,8 @@
 //! and at most [`CONTRIBUTION_MAX`] in size, so that no sum is ever NaN.
 
 use super::ln::ln_1p_regular;
-use super::{ln_1p, multiversion};
+use super::ln_1p;
+use crate::simd::multiversion;
 
 /// A transformed value beyond this counts as missing.
 pub const MAGNITUDE_MAX: f64 = 1e150;

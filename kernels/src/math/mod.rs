@@ -4,7 +4,7 @@
 //! is portable but branches, so that loops over it do not vectorise. The functions here use only
 //! `+ − × ÷`, comparisons and bit operations, each exactly rounded by IEEE 754 on every machine,
 //! and no fused multiply-add (Rust contracts none by itself). So one lane of AVX-512 computes
-//! what plain scalar code computes, bit for bit, and [`multiversion!`] may compile a loop for
+//! what plain scalar code computes, bit for bit, and `multiversion!` (`simd/dispatch.rs`) may compile a loop for
 //! several SIMD levels without changing an answer.
 //!
 //! Accuracy is tested against `libm` (itself below 1 ulp): [`exp`] and [`ln_1p`] stay within
@@ -13,14 +13,12 @@
 //! Polynomials interpolate at Chebyshev nodes (computed with 60 digits, coefficients rounded to
 //! f64); beside each stands its largest relative error in exact arithmetic.
 
-mod dispatch;
 mod exp;
 mod linear;
 mod ln;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use dispatch::multiversion;
 pub use exp::{exp, sigmoid, sigmoid_in_place};
 pub use linear::{
     CONTRIBUTION_MAX, LinearTerm, MAGNITUDE_MAX, TABLE_LEN, Table, Transform, add_from_table,

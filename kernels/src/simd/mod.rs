@@ -10,10 +10,22 @@
 //! | `scalar` | nothing | everywhere |
 //!
 //! Every level gives the same bytes; only the time differs.
+//!
+//! # How a level reaches a kernel
+//! Every kernel runs at a [`Level`] that is a value, not a build: either its first argument, or
+//! (for the small loops of expressions) [`level`], which is decided once. So `PELTON_SIMD` and
+//! [`force`] reach all of them, and [`KERNELS`] says which code each then runs.
+
+mod catalogue;
+pub(crate) mod dispatch;
 
 use std::fmt;
 use std::str::FromStr;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+pub use catalogue::{KERNELS, Kernel};
+pub(crate) use dispatch::multiversion;
 
 /// The environment variable that forces a level.
 pub const LEVEL_VARIABLE: &str = "PELTON_SIMD";
@@ -35,15 +47,17 @@ impl Level {
     /// All levels, lowest first.
     pub const ALL: [Self; 4] = [Self::Scalar, Self::Neon, Self::Avx2, Self::Avx512];
 
-    /// Whether this processor has what the level needs.
+    /// Whether this processor has what the level needs. Asked once; then a load and a test.
     #[must_use]
+    #[inline]
     pub fn is_available(self) -> bool {
-        match self {
-            Self::Scalar => true,
-            Self::Neon => cfg!(target_arch = "aarch64"),
-            Self::Avx2 => has_avx2(),
-            Self::Avx512 => has_avx512(),
-        }
+        let known = AVAILABLE.load(Ordering::Relaxed);
+        (if known == 0 { ask_processor() } else { known }) & self.bit() != 0
+    }
+
+    #[inline]
+    const fn bit(self) -> u8 {
+        1 << self as u8
     }
 
     /// The levels that this processor has, lowest first.
@@ -81,6 +95,24 @@ impl FromStr for Level {
     }
 }
 
+/// A bit for each level that the processor has; 0: not asked yet (the scalar level is always
+/// there). Every thread that asks finds the same.
+static AVAILABLE: AtomicU8 = AtomicU8::new(0);
+
+#[cold]
+fn ask_processor() -> u8 {
+    let has = |level: Level| match level {
+        Level::Scalar => true,
+        Level::Neon => cfg!(target_arch = "aarch64"),
+        Level::Avx2 => has_avx2(),
+        Level::Avx512 => has_avx512(),
+    };
+    let found = Level::ALL.into_iter().filter(|level| has(*level));
+    let found = found.fold(0, |bits, level| bits | level.bit());
+    AVAILABLE.store(found, Ordering::Relaxed);
+    found
+}
+
 static LEVEL: OnceLock<Result<Level, String>> = OnceLock::new();
 
 /// Makes this the level that the kernels use, whatever `PELTON_SIMD` says.
@@ -109,8 +141,16 @@ pub fn try_level() -> Result<Level, String> {
 /// [`try_level`], with the best level of the processor where `PELTON_SIMD` is wrong. Programs
 /// report that error once at their start through `try_level`.
 #[must_use]
+#[inline]
 pub fn level() -> Level {
-    try_level().unwrap_or_else(|_| Level::best())
+    #[cfg(test)]
+    if let Some(level) = tests::FORCED.get() {
+        return level;
+    }
+    match LEVEL.get() {
+        Some(Ok(level)) => *level,
+        _ => try_level().unwrap_or_else(|_| Level::best()),
+    }
 }
 
 fn choose(wish: Option<std::ffi::OsString>) -> Result<Level, String> {
@@ -155,4 +195,4 @@ fn has_avx512() -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

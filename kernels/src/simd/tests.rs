@@ -1,4 +1,33 @@
+use std::cell::Cell;
+
 use super::{Level, choose};
+
+thread_local! {
+    /// What [`super::level`] answers on this thread in place of the process's choice, which is
+    /// made once: so that one test can run a kernel at every level.
+    pub(crate) static FORCED: Cell<Option<Level>> = const { Cell::new(None) };
+}
+
+/// Runs `work` with kernels of this thread at `level`.
+pub(crate) fn at_level<T>(level: Level, work: impl FnOnce() -> T) -> T {
+    struct Restore(Option<Level>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            FORCED.set(self.0);
+        }
+    }
+    let _restore = Restore(FORCED.replace(Some(level)));
+    work()
+}
+
+#[test]
+fn a_forced_level_lasts_as_long_as_its_work() {
+    let before = super::level();
+    for level in Level::ALL {
+        assert_eq!(at_level(level, super::level), level);
+    }
+    assert_eq!(super::level(), before);
+}
 
 #[test]
 fn a_wish_is_granted_or_refused_with_a_reason() {
