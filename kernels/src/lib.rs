@@ -17,6 +17,7 @@ pub mod columns;
 pub mod csv_scan;
 pub mod geo_haversine;
 pub mod math;
+pub mod over_advance;
 pub mod prefetch;
 pub mod simd;
 pub mod text_parse;

@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
 use super::aggregate::{Aggregate, Function};
 use super::budget::{Budget, Capped};
@@ -15,11 +15,12 @@ use super::lookup::{find, indices, time_unit, units_per_second};
 use super::window::{History, Last, Window};
 use crate::error::{Error, Result};
 use crate::expr::{Compute, Computed};
-use crate::operator::{KeyedEnrich, MapOperator};
+use crate::operator::{KeyedEnrich, KeyedWindow, MapOperator};
 use crate::runtime::{Keyed, Stage};
 use crate::time::Span;
+use crate::window::over::at_watermark::{Extent, OverColumn, WatermarkOver, WatermarkPlan};
 use crate::window::over::{Horizon, Measure, Output, Over, OverPlan};
-use crate::window::{self, WindowSpec};
+use crate::window::{self, WindowSpec, aggregate as windows_of};
 
 /// A checked plan.
 pub(crate) struct Plan {
@@ -34,6 +35,8 @@ enum StagePlan {
     Map(Arc<dyn MapOperator>),
     Enrich { plans: Vec<OverPlan>, input: SchemaRef, output: SchemaRef },
     Window { spec: WindowSpec, input: SchemaRef, output: SchemaRef },
+    /// Over windows at the watermark.
+    Waiting { plan: WatermarkPlan, input: SchemaRef, output: SchemaRef },
 }
 
 impl Plan {
@@ -49,11 +52,12 @@ impl Plan {
             .transpose()?;
         let mut compiler = Compiler {
             schema: input.clone(),
+            input: input.clone(),
             time,
-            time_type: time
-                .map_or(DataType::Null, |(index, ..)| input.field(index).data_type().clone()),
+            time_field: time.map(|(index, ..)| input.field(index).clone()),
             stages: Vec::new(),
             pending: Vec::new(),
+            waiting: None,
             computed: Vec::new(),
         };
         for step in &pipeline.steps {
@@ -77,7 +81,9 @@ impl Plan {
 
     /// Whether rows are held back until the watermark passes: then late ones are set aside.
     pub(crate) fn sets_late_aside(&self) -> bool {
-        self.stages.iter().any(|stage| matches!(stage, StagePlan::Window { .. }))
+        let waits =
+            |stage: &StagePlan| matches!(stage, StagePlan::Window { .. } | StagePlan::Waiting { .. });
+        self.stages.iter().any(waits)
     }
 
     /// For how long late rows still count.
@@ -96,6 +102,9 @@ impl Plan {
             // It was made for this input before.
             StagePlan::Window { spec, input, .. } => {
                 window::describe(spec, input).unwrap_or_else(|error| vec![error.to_string()])
+            }
+            StagePlan::Waiting { plan, input, .. } => {
+                plan.describe(input).unwrap_or_else(|error| vec![error.to_string()])
             }
         });
         lines.map(|line| line + "\n").collect()
@@ -132,6 +141,14 @@ fn prune(stages: &mut Vec<StagePlan>) -> bool {
             StagePlan::Window { spec, .. } => {
                 needed = Some(spec.reads().into_iter().collect());
             }
+            StagePlan::Waiting { plan, .. } => {
+                let Some(needed) = &mut needed else { continue };
+                let before = (plan.carried.len(), plan.columns.len());
+                plan.carried.retain(|name| needed.contains(name));
+                plan.columns.retain(|column| needed.contains(&column.aggregate.name));
+                pruned |= before != (plan.carried.len(), plan.columns.len());
+                *needed = plan.carried.iter().cloned().chain(plan.reads()).collect();
+            }
         }
     }
     stages.retain(|stage| !matches!(stage, StagePlan::Enrich { plans, .. } if plans.is_empty()));
@@ -157,6 +174,11 @@ impl StagePlan {
                 *input = schema;
                 Ok(output.clone())
             }
+            Self::Waiting { plan, input, output } => {
+                *output = plan.output_schema(&schema)?;
+                *input = schema;
+                Ok(output.clone())
+            }
         }
     }
 
@@ -179,26 +201,45 @@ impl StagePlan {
                 Stage::Keyed(Keyed::Enrich { operators, schema: output.clone() })
             }
             Self::Window { spec, input, output } => {
-                let keys = indices(input, &spec.keys)?;
-                let (mut operator, _) = window::open(spec, input)?;
-                if let Some(budget) = budget {
-                    operator = Box::new(Capped::new(operator, budget.clone()));
-                }
-                Stage::Keyed(Keyed::Window { keys, operator, schema: output.clone() })
+                let (operator, _) = window::open(spec, input)?;
+                windows(input, &spec.keys, operator, output, budget)?
+            }
+            Self::Waiting { plan, input, output } => {
+                let operator = Box::new(WatermarkOver::new(plan, input)?);
+                windows(input, &plan.keys, operator, output, budget)?
             }
         })
     }
 }
 
+/// A stage that swallows rows and gives out others.
+fn windows(
+    input: &SchemaRef,
+    keys: &[String],
+    mut operator: Box<dyn KeyedWindow>,
+    output: &SchemaRef,
+    budget: Option<&Arc<Budget>>,
+) -> Result<Stage> {
+    if let Some(budget) = budget {
+        operator = Box::new(Capped::new(operator, budget.clone()));
+    }
+    let keys = indices(input, keys)?;
+    Ok(Stage::Keyed(Keyed::Window { keys, operator, schema: output.clone() }))
+}
+
 struct Compiler {
     /// Of the rows before `pending`.
     schema: SchemaRef,
+    /// Of the rows before `waiting`.
+    input: SchemaRef,
     time: Option<(usize, TimeUnit, Watermark)>,
-    /// The time column's type.
-    time_type: DataType,
+    /// The time column.
+    time_field: Option<Field>,
     stages: Vec<StagePlan>,
     /// Over windows of the stage that is being put together.
     pending: Vec<OverPlan>,
+    /// Over windows at the watermark that are being put together; their schema is `schema`.
+    waiting: Option<WatermarkPlan>,
     /// Computed columns that stand beside each other: one step. Empty where `pending` is not.
     computed: Vec<Computed>,
 }
@@ -206,7 +247,12 @@ struct Compiler {
 impl Compiler {
     fn step(&mut self, step: &Step) -> Result<()> {
         match step {
-            Step::Over { keys, horizons, aggregates } => self.over(keys, horizons, aggregates),
+            Step::Over { keys, horizons, aggregates, waits: false } => {
+                self.over(keys, horizons, aggregates)
+            }
+            Step::Over { keys, horizons, aggregates, waits: true } => {
+                self.over_at_watermark(keys, horizons, aggregates)
+            }
             Step::History { keys, history } => self.history(keys, history),
             Step::Window { keys, window, aggregates } => self.window(keys, window, aggregates),
             Step::Column(column) => self.compute(column.as_ref(), column.computed()),
@@ -228,11 +274,9 @@ impl Compiler {
     fn window(&mut self, keys: &[String], window: &Window, of: &[Aggregate]) -> Result<()> {
         self.flush();
         let (_, unit, _) = self.times()?;
-        if self.stages.iter().any(|stage| matches!(stage, StagePlan::Window { .. })) {
-            return Err(Error::usage("windows of windows are not possible yet")
-                .advise("write the first windows out and read them again"));
-        }
-        let time_type = self.time_type.clone();
+        self.check_first_windows()?;
+        let time_type =
+            self.time_field.as_ref().map_or(DataType::Null, |field| field.data_type().clone());
         let spec = WindowSpec {
             kind: window.kind.clone(),
             offset: window.offset,
@@ -248,6 +292,16 @@ impl Compiler {
         Ok(())
     }
 
+    fn check_first_windows(&self) -> Result<()> {
+        let holds_back =
+            |stage: &StagePlan| matches!(stage, StagePlan::Window { .. } | StagePlan::Waiting { .. });
+        if self.stages.iter().any(holds_back) {
+            return Err(Error::usage("windows of windows are not possible yet")
+                .advise("write the first windows out and read them again"));
+        }
+        Ok(())
+    }
+
     fn map(&mut self, map: Arc<dyn MapOperator>) -> Result<()> {
         self.flush();
         self.schema = map.output_schema(&self.schema)?;
@@ -257,7 +311,7 @@ impl Compiler {
 
     /// Adds the columns that an operator computes to the step of computed columns.
     fn compute(&mut self, operator: &dyn MapOperator, columns: &[Computed]) -> Result<()> {
-        if self.computed.is_empty() {
+        if self.computed.is_empty() || self.waiting.is_some() {
             self.flush();
         }
         self.schema = operator.output_schema(&self.schema)?;
@@ -275,6 +329,10 @@ impl Compiler {
     /// Ends the stage that is being put together.
     fn flush(&mut self) {
         self.flush_computed();
+        if let Some(plan) = self.waiting.take() {
+            let (input, output) = (self.input.clone(), self.schema.clone());
+            self.stages.push(StagePlan::Waiting { plan, input, output });
+        }
         if self.pending.is_empty() {
             return;
         }
@@ -294,6 +352,9 @@ impl Compiler {
     /// The pending plan of these keys; columns computed by pending plans end the stage first.
     fn plan(&mut self, keys: &[String], reads: &[&str]) -> Result<&mut OverPlan> {
         let (_, unit, watermark) = self.times()?;
+        if self.waiting.is_some() {
+            self.flush();
+        }
         self.flush_computed();
         let is_pending = |name: &&str| {
             self.schema.index_of(name).is_err()
@@ -327,6 +388,10 @@ impl Compiler {
         let schema = self.schema.clone();
         let plan = self.plan(keys, &columns)?;
         for last in horizons {
+            if last.rows.is_some() {
+                return Err(Error::usage("horizons by rows are answered at the watermark")
+                    .advise("use .over_at_watermark(...), or a length of time"));
+            }
             let horizon = Horizon {
                 length: last.length.to_units(unit)?,
                 delay: last.delay.map_or(Ok(0), |delay| delay.to_units(unit))?,
@@ -334,15 +399,61 @@ impl Compiler {
             let h = position_or_push(&mut plan.horizons, horizon);
             for aggregate in aggregates {
                 let output = bind(plan, &schema, h, aggregate)?;
-                let mut name = prefix(keys);
-                name.push_str(&aggregate.function.name());
-                if !aggregate.column.is_empty() {
-                    name = format!("{name}_{}", aggregate.column);
-                }
-                add(plan, format!("{name}_{}", last.suffix()), output, &schema)?;
+                let only = horizons.len() == 1;
+                add(plan, aggregate.over_name(&prefix(keys), &last.suffix(), only), output, &schema)?;
             }
         }
         plan.validate()
+    }
+
+    fn over_at_watermark(
+        &mut self,
+        keys: &[String],
+        horizons: &[Last],
+        aggregates: &[Aggregate],
+    ) -> Result<()> {
+        let (_, unit, _) = self.times()?;
+        // Only over windows of one key share their log; and none reads another's columns.
+        let reads = aggregates.iter().map(Aggregate::of_windows).collect::<Result<Vec<_>>>()?;
+        let goes_on = self.waiting.as_ref().is_some_and(|plan| {
+            let added = |name: &String| plan.columns.iter().any(|c| c.aggregate.name == *name);
+            plan.keys == keys && !reads.iter().flat_map(|a| a.reads()).any(|name| added(&name))
+        });
+        if !goes_on {
+            self.flush();
+            if self.stages.iter().any(|stage| matches!(stage, StagePlan::Window { .. })) {
+                return Err(Error::usage("over windows of windows are not possible yet")
+                    .advise("write the first windows out and read them again"));
+            }
+            self.input = self.schema.clone();
+        }
+        let mut plan = self.waiting.take().unwrap_or_else(|| WatermarkPlan {
+            keys: keys.to_vec(),
+            time: self.time_field.as_ref().map_or_else(String::new, |field| field.name().clone()),
+            unit,
+            carried: self.input.fields().iter().map(|field| field.name().clone()).collect(),
+            horizons: Vec::new(),
+            columns: Vec::new(),
+        });
+        for last in horizons {
+            let extent = match last.rows {
+                Some(rows) => Extent::Rows(rows),
+                None => Extent::Time {
+                    length: last.length.to_units(unit)?,
+                    delay: last.delay.map_or(Ok(0), |delay| delay.to_units(unit))?,
+                },
+            };
+            let horizon = position_or_push(&mut plan.horizons, extent);
+            for (aggregate, of) in aggregates.iter().zip(&reads) {
+                let only = horizons.len() == 1;
+                let name = aggregate.over_name(&prefix(keys), &last.suffix(), only);
+                let aggregate = windows_of::Aggregate { name, ..of.clone() };
+                plan.columns.push(OverColumn { horizon, aggregate });
+            }
+        }
+        self.schema = plan.output_schema(&self.input)?;
+        self.waiting = Some(plan);
+        Ok(())
     }
 
     fn history(&mut self, keys: &[String], history: &History) -> Result<()> {
@@ -407,19 +518,20 @@ fn add(plan: &mut OverPlan, name: String, output: Output, schema: &SchemaRef) ->
 
 fn bind(plan: &mut OverPlan, schema: &SchemaRef, h: usize, of: &Aggregate) -> Result<Output> {
     of.check_over()?;
-    if of.function == Function::Count {
+    let function = of.at_arrival();
+    if function == Function::Count {
         return Ok(Output::Count { h });
     }
     let field = schema.field(find(schema, &of.column)?);
-    if matches!(of.function, Function::Distinct | Function::CountSame) {
+    if matches!(function, Function::Distinct | Function::CountSame) {
         let c = position_or_push(&mut plan.codes, of.column.clone());
-        return Ok(match of.function {
+        return Ok(match function {
             Function::Distinct => Output::Distinct { h, c },
             _ => Output::CountSame { h, c },
         });
     }
     let m = position_or_push(&mut plan.measures, Measure::new(&of.column, field.data_type())?);
-    Ok(match of.function {
+    Ok(match function {
         Function::CountValid => Output::CountValid { h, m },
         Function::Sum => Output::Sum { h, m },
         Function::Mean => Output::Mean { h, m },
