@@ -99,7 +99,7 @@ pub struct WindowArgs {
 
     /// Answer --over when the row arrives, over what has arrived by then: count, sum, avg, stddev,
     /// distinct; nothing waits, and late rows are answered too
-    #[arg(long, requires = "over")]
+    #[arg(long)]
     pub at_arrival: bool,
 
     /// Shift tumbling, hopping and cumulating windows from the epoch by this

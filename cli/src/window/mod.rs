@@ -61,6 +61,10 @@ fn blackhole(swallowed: &Swallowed) -> Blackhole {
 
 /// The plan that the options ask for.
 fn pipeline(args: &WindowArgs) -> Result<(Pipeline, Option<Arc<Swallowed>>)> {
+    if args.at_arrival && args.over.is_empty() {
+        return Err(Error::usage("--at-arrival says how --over is answered")
+            .advise("leave it out: other windows are closed by the watermark"));
+    }
     let (aggregates, columns) = aggregates::parse(&args.agg)?;
     let (window, condition_columns) = match args.over.is_empty() {
         true => kinds::window(args).map(|(window, columns)| (Some(window), columns))?,

@@ -33,10 +33,22 @@ pub(crate) struct Plan {
 
 enum StagePlan {
     Map(Arc<dyn MapOperator>),
-    Enrich { plans: Vec<OverPlan>, input: SchemaRef, output: SchemaRef },
-    Window { spec: WindowSpec, input: SchemaRef, output: SchemaRef },
+    Enrich {
+        plans: Vec<OverPlan>,
+        input: SchemaRef,
+        output: SchemaRef,
+    },
+    Window {
+        spec: WindowSpec,
+        input: SchemaRef,
+        output: SchemaRef,
+    },
     /// Over windows at the watermark.
-    Waiting { plan: WatermarkPlan, input: SchemaRef, output: SchemaRef },
+    Waiting {
+        plan: WatermarkPlan,
+        input: SchemaRef,
+        output: SchemaRef,
+    },
 }
 
 impl Plan {
@@ -81,8 +93,9 @@ impl Plan {
 
     /// Whether rows are held back until the watermark passes: then late ones are set aside.
     pub(crate) fn sets_late_aside(&self) -> bool {
-        let waits =
-            |stage: &StagePlan| matches!(stage, StagePlan::Window { .. } | StagePlan::Waiting { .. });
+        let waits = |stage: &StagePlan| {
+            matches!(stage, StagePlan::Window { .. } | StagePlan::Waiting { .. })
+        };
         self.stages.iter().any(waits)
     }
 
@@ -293,8 +306,9 @@ impl Compiler {
     }
 
     fn check_first_windows(&self) -> Result<()> {
-        let holds_back =
-            |stage: &StagePlan| matches!(stage, StagePlan::Window { .. } | StagePlan::Waiting { .. });
+        let holds_back = |stage: &StagePlan| {
+            matches!(stage, StagePlan::Window { .. } | StagePlan::Waiting { .. })
+        };
         if self.stages.iter().any(holds_back) {
             return Err(Error::usage("windows of windows are not possible yet")
                 .advise("write the first windows out and read them again"));
@@ -400,7 +414,12 @@ impl Compiler {
             for aggregate in aggregates {
                 let output = bind(plan, &schema, h, aggregate)?;
                 let only = horizons.len() == 1;
-                add(plan, aggregate.over_name(&prefix(keys), &last.suffix(), only), output, &schema)?;
+                add(
+                    plan,
+                    aggregate.over_name(&prefix(keys), &last.suffix(), only),
+                    output,
+                    &schema,
+                )?;
             }
         }
         plan.validate()

@@ -155,7 +155,10 @@ fn least_values(
     }
 }
 
-pub(crate) fn int_array(values: impl Iterator<Item = Option<i64>>, data_type: &DataType) -> Result<ArrayRef> {
+pub(crate) fn int_array(
+    values: impl Iterator<Item = Option<i64>>,
+    data_type: &DataType,
+) -> Result<ArrayRef> {
     let array: ArrayRef = match data_type {
         DataType::Date32 => Arc::new(values.map(|v| v.map(|v| v as i32)).collect::<Int32Array>()),
         _ => Arc::new(values.collect::<Int64Array>()),

@@ -369,12 +369,7 @@ fn take_slot(table: &mut Table, free: &mut Vec<u32>) -> u32 {
 }
 
 /// Joins entries of a table into those of another, in order.
-fn combine(
-    plan: &AggregatePlan,
-    from: &Table,
-    to: &mut Table,
-    parts: &[(u32, u32)],
-) -> Result<()> {
+fn combine(plan: &AggregatePlan, from: &Table, to: &mut Table, parts: &[(u32, u32)]) -> Result<()> {
     for parts in parts.chunks(GATHERED) {
         let (slots, entries): (Vec<u32>, Vec<u32>) = parts.iter().copied().unzip();
         let mut gathered = Table::new(plan);

@@ -86,7 +86,11 @@ pub(super) enum Kind {
     FloatSum(usize),
     FloatSquares(usize),
     /// `turned`: the greatest. Of 128-bit values where `wide`.
-    Extreme { column: usize, turned: bool, wide: bool },
+    Extreme {
+        column: usize,
+        turned: bool,
+        wide: bool,
+    },
 }
 
 /// A state a key.
@@ -159,10 +163,7 @@ impl Fast {
             let Extent::Time { length, delay } = *extent else { continue };
             if !own.is_empty() {
                 horizons.push(FastHorizon {
-                    horizon: Horizon {
-                        length: length.unsigned_abs(),
-                        delay: delay.unsigned_abs(),
-                    },
+                    horizon: Horizon { length: length.unsigned_abs(), delay: delay.unsigned_abs() },
                     cursors: Cursors::default(),
                     columns: own,
                     passes: Vec::new(),

@@ -160,7 +160,8 @@ impl LogColumn {
         changed |= match &column.values {
             Values::Int(values) => self.append_narrow(column, values.iter().copied(), before),
             Values::Wide(values) => {
-                let valid = |&(i, _): &(usize, &i128)| column.nulls.as_ref().is_none_or(|n| n.is_valid(i));
+                let valid =
+                    |&(i, _): &(usize, &i128)| column.nulls.as_ref().is_none_or(|n| n.is_valid(i));
                 let mut known = values.iter().enumerate().filter(valid);
                 let fits = known.all(|(_, &value)| i64::try_from(value).is_ok());
                 if fits && !matches!(self.measure, Measure::Wide(_)) {

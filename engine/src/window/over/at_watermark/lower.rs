@@ -188,9 +188,10 @@ impl Answers<'_> {
         let row = |&row: &u32| (row != u32::MAX).then_some(row as usize);
         let wide = matches!(field.data_type(), DataType::UInt64 | DataType::Decimal128(..));
         match &self.log.columns[column].measure {
-            Measure::Narrow(values) if wide => {
-                wide_array(rows.iter().map(|at| row(at).map(|at| values[at].into())), field.data_type())
-            }
+            Measure::Narrow(values) if wide => wide_array(
+                rows.iter().map(|at| row(at).map(|at| values[at].into())),
+                field.data_type(),
+            ),
             Measure::Narrow(values) => {
                 int_array(rows.iter().map(|at| row(at).map(|at| values[at])), field.data_type())
             }

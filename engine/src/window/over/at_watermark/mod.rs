@@ -107,8 +107,7 @@ impl WatermarkOver {
         for name in &plan.carried {
             let index = find(input, name)?;
             let data_type = input.field(index).data_type();
-            let is_whole =
-                matches!(data_type, DataType::Int64 | DataType::Timestamp(..));
+            let is_whole = matches!(data_type, DataType::Int64 | DataType::Timestamp(..));
             carried.push(match *name == plan.time && is_whole {
                 true => Carried::Time(data_type.clone()),
                 false => Carried::Held(place(index)),

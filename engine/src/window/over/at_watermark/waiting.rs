@@ -249,8 +249,7 @@ impl Waiting {
         let columns = self.chunks.iter().flat_map(|chunk| &chunk.columns);
         // Of the slice: what it was cut from is not held for these rows alone.
         let slice = |column: &ArrayRef| column.to_data().get_slice_memory_size().unwrap_or(0);
-        let entries =
-            self.entries.capacity() + self.ready.capacity() + self.spare.capacity();
+        let entries = self.entries.capacity() + self.ready.capacity() + self.spare.capacity();
         entries * size_of::<Entry>() + columns.map(slice).sum::<usize>()
     }
 }
