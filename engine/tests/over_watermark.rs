@@ -162,7 +162,7 @@ fn live_rows_come_out_once_the_watermark_has_passed() {
             );
         }
         let seen: Vec<(i64, i64)> = match row.0 {
-            5 | 7 | 6 => vec![],
+            5..=7 => vec![],
             8 => vec![(5, 1)],
             _ => vec![(5, 1), (6, 2), (7, 3), (8, 4)],
         };

@@ -9,8 +9,9 @@ use arrow::buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field};
 
 use super::super::derive::{exact_spread, power_of_ten, to_f64};
-use super::fast::{Kind, Out, What};
+use super::fast::What;
 use super::log::{Log, Measure};
+use super::pass::{Kind, Out};
 use super::running::{FloatSquare, FloatState};
 use crate::error::{Error, Result};
 use crate::window::aggregate::{Spread, float_of_order, float_order, int_array, wide_array};

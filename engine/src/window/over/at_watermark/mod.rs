@@ -6,7 +6,7 @@
 //! its own time is then expected. Rows come out by (time, position), and only then.
 //!
 //! ```text
-//!  rows ─▶ wait ─▶ by (time, position) ─┬─▶ log ─▶ cursors, sums, deques    fast.rs
+//!  rows ─▶ wait ─▶ by (time, position) ─┬─▶ log ─▶ cursors, sums, deques    fast.rs, pass.rs
 //!          waiting.rs                   │          (horizons by time)
 //!          order.rs                     └─▶ rows of each key ─▶ blocks      blocks.rs
 //!                                                  (by rows; any aggregate)    │
@@ -26,6 +26,7 @@ mod held;
 mod log;
 mod lower;
 mod order;
+mod pass;
 mod running;
 mod spec;
 #[cfg(test)]
