@@ -3,3 +3,4 @@
 //! engines on the same files.
 
 pub mod fraud;
+pub mod window;

@@ -1,9 +1,9 @@
-//! `pelton bench fraud`: the whole job measured, for people and as JSON.
+//! `pelton bench`: the whole job, or windows alone, measured, for people and as JSON.
 
 use pelton::Result;
 use serde::{Deserialize, Serialize};
 
-use crate::args::BenchFraudArgs;
+use crate::args::{BenchFraudArgs, BenchWindowArgs};
 use crate::doctor::Machine;
 use crate::replay::all_cores;
 use crate::replay::run::{self, BenchPlan};
@@ -130,4 +130,33 @@ pub fn text(report: &BenchReport, paint: Paint) -> String {
     }
     text.push('\n');
     text
+}
+
+/// Measures windows over columns in memory.
+///
+/// # Errors
+/// When there is no such case, an answer is wrong, or the JSON cannot be written.
+pub fn window(args: &BenchWindowArgs) -> Result<()> {
+    let all: Vec<&str> = pelton_benches::window::CASES.to_vec();
+    let cases = args.case.as_deref().map_or(all, |case| vec![case]);
+    let paint = Paint::for_stdout();
+    let mut reports = Vec::new();
+    let title = format!("\n {}\n", paint.bold("windows over columns in memory, one core"));
+    terminal::print(&title)?;
+    for case in cases {
+        let rows = args.rows.map(|rows| rows as usize);
+        let report = pelton_benches::window::run(case, rows, args.rounds as usize)?;
+        let line = format!(
+            "   {case:<18}{} rows in {:>12} rows out {:>12}  {} B a row, {} GB/s, slowest {}\n",
+            paint.cyan(format!("{:>10} rows/s", short(report.rows_per_s))),
+            thousands(report.rows_in),
+            thousands(report.rows_out),
+            significant(report.bytes_per_row),
+            significant(report.rows_per_s * report.bytes_per_row / 1e9),
+            short(report.rows_per_s_min),
+        );
+        terminal::print(&line)?;
+        reports.push(report);
+    }
+    args.json.as_ref().map_or(Ok(()), |path| report::json::write(path, &reports))
 }

@@ -51,6 +51,7 @@ pub fn main() -> ExitCode {
         Command::Window(args) => window::run(&args),
         Command::Generate { what: GenerateCommand::Payments(args) } => generate::payments(&args),
         Command::Bench { what: BenchCommand::Fraud(args) } => bench::fraud(&args),
+        Command::Bench { what: BenchCommand::Window(args) } => bench::window(&args),
         Command::Doctor(args) => doctor::run(&args),
     };
     match done {

@@ -7,6 +7,7 @@
 //! of their keys, in source order.
 
 use arrow::array::{ArrayRef, RecordBatch};
+use arrow::buffer::ScalarBuffer;
 use arrow::datatypes::SchemaRef;
 
 use crate::batch::{Batch, Position};
@@ -117,13 +118,19 @@ impl std::ops::AddAssign for StateSize {
 pub struct WindowRows {
     /// The rows: `window_start`, `window_end`, the key columns, the aggregates.
     pub rows: RecordBatch,
+    /// Time of each row: that of the last unit in its window (window_end − 1).
+    pub times: ScalarBuffer<i64>,
     /// For each row (window_end, window_start, position at which its key was first seen):
-    /// rows are sorted by it, within the shard and when shards meet.
+    /// rows are sorted by it, within the shard and when shards meet. May be empty where the
+    /// shard is alone.
     pub order: Vec<(i64, i64, Position)>,
 }
 
 /// Swallows rows, gives out windows.
 pub trait KeyedWindow: Send {
+    /// Says that there is no other shard: nobody needs [`WindowRows::order`] to merge rows.
+    fn set_alone(&mut self) {}
+
     /// Takes the rows in; late ones have been set aside before.
     ///
     /// # Errors

@@ -21,3 +21,4 @@ pub mod over_advance;
 pub mod prefetch;
 pub mod simd;
 pub mod text_parse;
+pub mod window_assign;

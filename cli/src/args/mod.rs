@@ -80,6 +80,8 @@ pub enum GenerateCommand {
 pub enum BenchCommand {
     /// The fraud pipeline
     Fraud(BenchFraudArgs),
+    /// Windows over columns in memory
+    Window(BenchWindowArgs),
 }
 
 /// The formats of a recording.
@@ -325,6 +327,33 @@ pub struct BenchFraudArgs {
     /// No progress: only the figures
     #[arg(short, long)]
     pub quiet: bool,
+}
+
+/// `pelton bench window`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  pelton bench window
+  pelton bench window --case sliding --rounds 5 --json windows.json
+
+One core, columns already in memory; every answer is held against a plain computation. Pin the
+process (taskset -c 1) for steady figures.")]
+pub struct BenchWindowArgs {
+    /// One case only: sliding, sliding-integers, distinct or global
+    #[arg(long, value_name = "NAME")]
+    pub case: Option<String>,
+
+    /// Rows of the recording (k, M and G are understood) [default: by the case]
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub rows: Option<u64>,
+
+    /// How often each case is run; the fastest counts
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub rounds: u32,
+
+    /// Also write the figures here, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
 }
 
 /// `pelton doctor`

@@ -53,7 +53,7 @@ pub struct WindowReport {
 /// What a blackhole has swallowed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Blackhole {
-    /// Bytes that a file would hold.
+    /// Bytes of the values, as Arrow holds them.
     pub bytes: u64,
     /// Of the rows in their order, in hexadecimal digits.
     pub checksum: String,

@@ -68,6 +68,10 @@ impl<O: ?Sized> Capped<O> {
 }
 
 impl KeyedWindow for Capped<dyn KeyedWindow> {
+    fn set_alone(&mut self) {
+        self.operator.set_alone();
+    }
+
     fn on_batch(&mut self, batch: &Batch, rows: Rows<'_>) -> Result<()> {
         self.operator.on_batch(batch, rows)?;
         self.spend(rows.len(), |operator| operator.state().bytes)

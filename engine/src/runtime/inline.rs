@@ -13,7 +13,12 @@ pub(super) struct Inline {
 }
 
 impl Inline {
-    pub(super) fn new(stages: Vec<Stage>) -> Self {
+    pub(super) fn new(mut stages: Vec<Stage>) -> Self {
+        for stage in &mut stages {
+            if let Stage::Keyed(keyed) = stage {
+                keyed.set_alone();
+            }
+        }
         Self { stages, done: VecDeque::new() }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
+use arrow::buffer::ScalarBuffer;
 use arrow::compute::interleave;
 use arrow::datatypes::SchemaRef;
 
@@ -38,6 +39,13 @@ pub(crate) enum Part {
 }
 
 impl Keyed {
+    /// Says that there is one shard only.
+    pub(crate) fn set_alone(&mut self) {
+        if let Self::Window { operator, .. } = self {
+            operator.set_alone();
+        }
+    }
+
     /// One shard's share of an item.
     pub(crate) fn run(&mut self, item: &Item, shard: usize, shards: usize) -> Result<Part> {
         match self {
@@ -153,36 +161,41 @@ fn join_columns(
 
 /// The windows of all shards in their order.
 fn join_windows(item: &Item, schema: &SchemaRef, parts: Vec<WindowRows>) -> Result<Item> {
-    let mut order: Vec<((i64, i64, Position), usize, usize)> = Vec::new();
-    for (shard, part) in parts.iter().enumerate() {
-        order.extend(part.order.iter().enumerate().map(|(i, &key)| (key, shard, i)));
-    }
-    if order.is_empty() {
-        return Ok(Item { batch: None, ..item.clone() });
-    }
-    let rows = if let [part] = parts.as_slice() {
-        part.rows.clone()
-    } else {
-        order.sort_unstable();
-        let places: Vec<_> = order.iter().map(|&(_, shard, i)| (shard, i)).collect();
-        let columns = (0..schema.fields().len())
-            .map(|column| {
-                let arrays: Vec<_> =
-                    parts.iter().map(|part| part.rows.column(column).as_ref()).collect();
-                Ok(interleave(&arrays, &places)?)
-            })
-            .collect::<Result<Vec<_>>>()?;
-        RecordBatch::try_new(schema.clone(), columns)?
+    let (rows, time) = match parts.as_slice() {
+        [] => return Ok(Item { batch: None, ..item.clone() }),
+        [part] => (part.rows.clone(), part.times.clone()),
+        parts => merge_windows(schema, parts)?,
     };
-    let ends = order.iter().map(|((end, ..), ..)| end.saturating_sub(1)).collect();
-    let times =
-        RowTimes { time: ends, late: None, largest_before: None, watermark: item.watermark };
+    let times = RowTimes { time, late: None, largest_before: None, watermark: item.watermark };
     let mut batch = Batch::new(rows, 0);
     batch.times = Some(times);
     if let Some(arrived) = item.batch.as_ref().map(|batch| batch.arrived) {
         batch.arrived = arrived;
     }
     Ok(Item { batch: Some(batch), ..item.clone() })
+}
+
+/// The rows of several shards, and their times, by the order that each part brings.
+fn merge_windows(
+    schema: &SchemaRef,
+    parts: &[WindowRows],
+) -> Result<(RecordBatch, ScalarBuffer<i64>)> {
+    let mut order: Vec<((i64, i64, Position), usize, usize)> = Vec::new();
+    for (shard, part) in parts.iter().enumerate() {
+        debug_assert_eq!(part.order.len(), part.rows.num_rows());
+        order.extend(part.order.iter().enumerate().map(|(i, &key)| (key, shard, i)));
+    }
+    order.sort_unstable();
+    let places: Vec<_> = order.iter().map(|&(_, shard, i)| (shard, i)).collect();
+    let columns = (0..schema.fields().len())
+        .map(|column| {
+            let arrays: Vec<_> =
+                parts.iter().map(|part| part.rows.column(column).as_ref()).collect();
+            Ok(interleave(&arrays, &places)?)
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let times = places.iter().map(|&(shard, i)| parts[shard].times[i]).collect();
+    Ok((RecordBatch::try_new(schema.clone(), columns)?, times))
 }
 
 /// Runs a step without state on an item.

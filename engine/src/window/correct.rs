@@ -288,7 +288,7 @@ impl KeyedWindow for CorrectedWindow {
             return Ok(None);
         }
         let out = std::mem::replace(&mut self.out, Output::with_changes(&self.plan));
-        out.finish(&self.plan, &self.keys.index, &self.keys.first_seen).map(Some)
+        out.finish(&self.plan, &self.keys).map(Some)
     }
 
     fn state(&self) -> StateSize {

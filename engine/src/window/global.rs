@@ -82,7 +82,7 @@ impl KeyedWindow for GlobalWindow {
             table,
             changes: None,
         };
-        out.finish(&self.plan, &self.keys.index, &self.keys.first_seen).map(Some)
+        out.finish(&self.plan, &self.keys).map(Some)
     }
 
     fn state(&self) -> StateSize {

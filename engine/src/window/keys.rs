@@ -15,11 +15,17 @@ pub(super) struct SeenKeys {
     pub(super) index: KeyIndex,
     /// Where each key was first seen.
     pub(super) first_seen: Vec<Position>,
+    /// Whether ids stand in the order of these positions: always, unless partitions were read
+    /// in turns.
+    in_order: bool,
+    /// Whether there is no other shard, so that the order of rows need not be told.
+    alone: bool,
 }
 
 impl SeenKeys {
     pub(super) fn new(types: &[DataType]) -> Result<Self> {
-        Ok(Self { index: KeyIndex::new(types)?, first_seen: Vec::new() })
+        let index = KeyIndex::new(types)?;
+        Ok(Self { index, first_seen: Vec::new(), in_order: true, alone: false })
     }
 
     pub(super) fn len(&self) -> usize {
@@ -38,11 +44,23 @@ impl SeenKeys {
         if self.index.len() > self.first_seen.len() {
             for (i, &id) in ids.iter().enumerate() {
                 if id as usize == self.first_seen.len() {
-                    self.first_seen.push(batch.position(rows.get(i)));
+                    let position = batch.position(rows.get(i));
+                    self.in_order &= self.first_seen.last().is_none_or(|last| *last <= position);
+                    self.first_seen.push(position);
                 }
             }
         }
         Ok(())
+    }
+
+    /// There is no other shard.
+    pub(super) fn set_alone(&mut self) {
+        self.alone = true;
+    }
+
+    /// Whether the order of ids is all that rows of one window need.
+    pub(super) fn order_themselves(&self) -> bool {
+        self.alone && self.in_order
     }
 
     pub(super) fn bytes(&self) -> u64 {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use arrow::array::{RecordBatch, RecordBatchOptions, StringArray, UInt32Array};
 
 use super::aggregate::{Table, time_array};
+use super::keys::SeenKeys;
 use super::spec::Plan;
 use crate::batch::Position;
 use crate::error::Result;
 use crate::operator::WindowRows;
-use crate::state::keys::KeyIndex;
 
 /// Rows to give out: windows one after the other, each in the order of key ids.
 #[derive(Debug)]
@@ -46,34 +46,59 @@ impl Output {
     ///
     /// # Errors
     /// When a sum does not fit its column.
-    pub(super) fn finish(
-        self,
-        plan: &Plan,
-        index: &KeyIndex,
-        first_seen: &[Position],
-    ) -> Result<WindowRows> {
+    pub(super) fn finish(self, plan: &Plan, keys: &SeenKeys) -> Result<WindowRows> {
         let rows = self.keys.len();
         let (mut starts, mut ends) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
         for &(start, end, count) in &self.windows {
             starts.resize(starts.len() + count, saturated(start));
             ends.resize(ends.len() + count, saturated(end));
         }
-        let positions = self.keys.iter().map(|&key| first_seen[key as usize]);
-        let mut order: Vec<(i64, i64, Position)> =
-            ends.iter().zip(&starts).zip(positions).map(|((&e, &s), p)| (e, s, p)).collect();
-        for (end, start, _) in &mut order[self.unfinished_from.unwrap_or(rows)..] {
-            (*end, *start) = (i64::MAX, i64::MAX);
-        }
+        let mut times: Vec<i64> = ends.iter().map(|end: &i64| end.saturating_sub(1)).collect();
+        times[self.unfinished_from.unwrap_or(rows)..].fill(i64::MAX - 1);
+        let order = if keys.order_themselves() && self.is_in_order() {
+            Vec::new()
+        } else {
+            self.order(&starts, &ends, &keys.first_seen)
+        };
         let mut columns =
             vec![time_array(starts, &plan.time_type)?, time_array(ends, &plan.time_type)?];
-        columns.extend(index.key_columns(&self.keys)?);
+        columns.extend(keys.index.key_columns(&self.keys)?);
         columns.extend(self.table.lower(&plan.aggregates)?);
         if let Some(changes) = self.changes {
             columns.push(Arc::new(StringArray::from(changes)));
         }
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let batch = RecordBatch::try_new_with_options(plan.output.clone(), columns, &options)?;
-        sorted(WindowRows { rows: batch, order })
+        sorted(WindowRows { rows: batch, times: times.into(), order })
+    }
+
+    /// Whether windows stand in the order of their ends and starts, keys within each in that of
+    /// their ids.
+    fn is_in_order(&self) -> bool {
+        let by_end = |&(start, end, _): &(i128, i128, usize)| (end, start);
+        let mut from = 0;
+        self.unfinished_from.is_none()
+            && self.windows.is_sorted_by(|a, b| by_end(a) < by_end(b))
+            && self.windows.iter().all(|&(.., count)| {
+                from += count;
+                self.keys[from - count..from].is_sorted()
+            })
+    }
+
+    /// What each row is sorted by.
+    fn order(
+        &self,
+        starts: &[i64],
+        ends: &[i64],
+        first_seen: &[Position],
+    ) -> Vec<(i64, i64, Position)> {
+        let positions = self.keys.iter().map(|&key| first_seen[key as usize]);
+        let mut order: Vec<(i64, i64, Position)> =
+            ends.iter().zip(starts).zip(positions).map(|((&e, &s), p)| (e, s, p)).collect();
+        for (end, start, _) in &mut order[self.unfinished_from.unwrap_or(starts.len())..] {
+            (*end, *start) = (i64::MAX, i64::MAX);
+        }
+        order
     }
 }
 
@@ -90,6 +115,7 @@ pub(super) fn sorted(output: WindowRows) -> Result<WindowRows> {
     let mut indices: Vec<u32> = (0..output.order.len() as u32).collect();
     indices.sort_by_key(|&i| output.order[i as usize]);
     let order = indices.iter().map(|&i| output.order[i as usize]).collect();
+    let times = indices.iter().map(|&i| output.times[i as usize]).collect();
     let rows = arrow::compute::take_record_batch(&output.rows, &UInt32Array::from(indices))?;
-    Ok(WindowRows { rows, order })
+    Ok(WindowRows { rows, times, order })
 }

@@ -5,6 +5,8 @@
 //! all bits turned; floats are compared by their bits as integers, which puts NaN last), or a
 //! state of any other kind behind a trait.
 
+use std::borrow::Cow;
+
 use super::column::{Column, Values};
 use super::plan::Op;
 use super::states::{RowSet, SAME_PLAN, States};
@@ -75,6 +77,17 @@ impl Cells {
         }
     }
 
+    /// Appends the first `len` entries of `from`, which are all of them.
+    pub(super) fn append(&mut self, from: &Self, len: usize) {
+        match (self, from) {
+            (Self::Exact(to), Self::Exact(from)) => to.extend_from_slice(from),
+            (Self::Float(to), Self::Float(from)) => to.extend_from_slice(from),
+            (Self::Least(to), Self::Least(from)) => to.extend_from_slice(from),
+            (Self::LeastWide(to), Self::LeastWide(from)) => to.extend_from_slice(from),
+            (to, from) => to.gather(from, &Entries::Same(len).list()),
+        }
+    }
+
     /// As [`Cells::gather`], each entry named once: what can be moved is not copied.
     pub(super) fn take(&mut self, from: &mut Self, entries: &[u32]) {
         match (self, from) {
@@ -84,7 +97,7 @@ impl Cells {
     }
 
     /// Joins entry `i` of `from` into entry `entries[i]`.
-    pub(super) fn combine(&mut self, from: &Self, entries: &[u32], name: &str) -> Result<()> {
+    pub(super) fn combine(&mut self, from: &Self, entries: Entries<'_>, name: &str) -> Result<()> {
         match (self, from) {
             (Self::Exact(to), Self::Exact(from)) => {
                 return fold_checked(to, entries, from.iter().copied(), i128::checked_add)
@@ -100,7 +113,7 @@ impl Cells {
                 fold(to, entries, from.iter().copied(), i128::min);
             }
             (Self::States(to), Self::States(from)) => {
-                return to.combine(&**from, entries).map_err(|error| named(error, name));
+                return to.combine(&**from, &entries.list()).map_err(|error| named(error, name));
             }
             _ => unreachable!("{SAME_PLAN}"),
         }
@@ -108,14 +121,14 @@ impl Cells {
     }
 
     /// Takes entry `i` of `from` away from entry `entries[i]`, where that is exact.
-    pub(super) fn subtract(&mut self, from: &Self, entries: &[u32], name: &str) -> Result<()> {
+    pub(super) fn subtract(&mut self, from: &Self, entries: Entries<'_>, name: &str) -> Result<()> {
         match (self, from) {
             (Self::Exact(to), Self::Exact(from)) => {
                 fold_checked(to, entries, from.iter().copied(), i128::checked_sub)
                     .ok_or_else(|| overflow(name))
             }
             (Self::States(to), Self::States(from)) if to.has_inverse() => {
-                to.subtract(&**from, entries).map_err(|error| named(error, name))
+                to.subtract(&**from, &entries.list()).map_err(|error| named(error, name))
             }
             _ => Ok(()),
         }
@@ -164,22 +177,46 @@ fn overflow(aggregate: &str) -> Error {
         .advise("aggregate over shorter windows, or scale the column down")
 }
 
+/// The entry into which each of a list goes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Entries<'a> {
+    /// The i-th into entry i: so many.
+    Same(usize),
+    Listed(&'a [u32]),
+}
+
+impl Entries<'_> {
+    /// As a list.
+    fn list(&self) -> Cow<'_, [u32]> {
+        match self {
+            Self::Same(len) => (0..*len as u32).collect(),
+            Self::Listed(list) => Cow::Borrowed(list),
+        }
+    }
+}
+
 /// `cells[entries[i]] = op(cells[entries[i]], values[i])`, in order.
 #[inline]
 pub(super) fn fold<C: Copy, V>(
     cells: &mut [C],
-    entries: &[u32],
+    entries: Entries<'_>,
     values: impl Iterator<Item = V>,
     mut op: impl FnMut(C, V) -> C,
 ) {
-    if let [only] = cells {
+    match (entries, cells) {
+        (Entries::Same(len), cells) => {
+            for (cell, value) in cells[..len].iter_mut().zip(values) {
+                *cell = op(*cell, value);
+            }
+        }
         // One entry: kept in a register, without a store and a load between rows.
-        *only = values.take(entries.len()).fold(*only, op);
-        return;
-    }
-    for (&at, value) in entries.iter().zip(values) {
-        let cell = &mut cells[at as usize];
-        *cell = op(*cell, value);
+        (Entries::Listed(list), [only]) => *only = values.take(list.len()).fold(*only, op),
+        (Entries::Listed(list), cells) => {
+            for (&at, value) in list.iter().zip(values) {
+                let cell = &mut cells[at as usize];
+                *cell = op(*cell, value);
+            }
+        }
     }
 }
 
@@ -187,7 +224,7 @@ pub(super) fn fold<C: Copy, V>(
 #[inline]
 fn fold_checked(
     cells: &mut [i128],
-    entries: &[u32],
+    entries: Entries<'_>,
     values: impl Iterator<Item = i128>,
     op: impl Fn(i128, i128) -> Option<i128>,
 ) -> Option<()> {
@@ -259,10 +296,10 @@ fn add<C: Copy, V: Copy>(
         return;
     }
     match rows {
-        Rows::All(_) => fold(cells, entries, values.iter().copied(), op),
+        Rows::All(_) => fold(cells, Entries::Listed(entries), values.iter().copied(), op),
         Rows::Some(rows) => {
             let values = rows.iter().map(|&row| values[row as usize]);
-            fold(cells, entries, values, op);
+            fold(cells, Entries::Listed(entries), values, op);
         }
     }
 }

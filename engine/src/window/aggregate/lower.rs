@@ -1,5 +1,6 @@
 //! From states to the columns that a window gives out.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -17,6 +18,13 @@ use crate::error::{Error, Result};
 
 /// Largest decimal of 38 digits.
 const DECIMAL_MAX: i128 = 10i128.pow(38) - 1;
+
+/// Of how many values each entry of a column is, and which entries have any.
+struct Counts<'a> {
+    counts: Cow<'a, [u64]>,
+    /// `None`: all of them.
+    valid: Option<NullBuffer>,
+}
 
 impl Table {
     /// All aggregates, an entry a row.
@@ -37,23 +45,23 @@ impl Table {
         name: &str,
         data_type: &DataType,
     ) -> Result<ArrayRef> {
-        let counts = |count: &dyn Fn(usize) -> u64| -> ArrayRef {
-            Arc::new(Int64Array::from_iter_values((0..self.len()).map(|at| count(at) as i64)))
+        let counts = |counts: &[u64]| -> ArrayRef {
+            Arc::new(Int64Array::from(counts.iter().map(|&n| n as i64).collect::<Vec<_>>()))
         };
-        let values = |column: usize| move |entry: usize| self.values_in(entry, column);
         Ok(match *lower {
-            Lower::Rows => counts(&|entry| self.rows[entry]),
-            Lower::NonNull { column } => counts(&values(column)),
+            Lower::Rows => counts(&self.rows),
+            Lower::NonNull { column } => counts(&self.counts(column).counts),
             Lower::Sum { column, lift } => match &self.cells[lift] {
-                Cells::Exact(cells) => exact_sums(cells, values(column), name, data_type)?,
-                cells => Arc::new(float_results(cells, values(column), |sum, _| sum)),
+                Cells::Exact(cells) => exact_sums(cells, self.counts(column), name, data_type)?,
+                cells => float_results(cells, self.counts(column), |sum, _| sum),
             },
             Lower::Avg { column, lift, scale } => match &self.cells[lift] {
-                Cells::Exact(cells) => Arc::new(exact_means(cells, values(column), scale)),
-                cells => Arc::new(float_results(cells, values(column), |sum, n| sum / n as f64)),
+                Cells::Exact(cells) => exact_means(cells, self.counts(column), scale),
+                cells => float_results(cells, self.counts(column), |sum, n| sum / n as f64),
             },
             Lower::Least { column, lift } => {
-                least_values(&self.cells[lift], &plan.lifts[lift].op, values(column), data_type)?
+                let valid = self.counts(column).valid;
+                least_values(&self.cells[lift], &plan.lifts[lift].op, valid, data_type)?
             }
             Lower::States { lift } => match &self.cells[lift] {
                 Cells::States(states) => states
@@ -63,47 +71,54 @@ impl Table {
             },
         })
     }
+
+    fn counts(&self, column: usize) -> Counts<'_> {
+        let nulls = &self.nulls[column];
+        let counts = if nulls.is_empty() {
+            Cow::Borrowed(&self.rows[..])
+        } else {
+            self.rows.iter().zip(nulls).map(|(rows, nulls)| rows - nulls).collect()
+        };
+        let valid = counts.contains(&0).then(|| counts.iter().map(|&n| n > 0).collect());
+        Counts { counts, valid }
+    }
 }
 
-/// Sums of integers or decimals as a column.
-fn exact_sums(
-    cells: &[i128],
-    count: impl Fn(usize) -> u64,
-    name: &str,
-    data_type: &DataType,
-) -> Result<ArrayRef> {
+/// Sums of integers or decimals as a column. Where there is no value the sum is 0.
+fn exact_sums(cells: &[i128], of: Counts, name: &str, data_type: &DataType) -> Result<ArrayRef> {
     if data_type == &DataType::Int64 {
-        let sums = cells.iter().enumerate().map(|(entry, &sum)| {
-            if count(entry) == 0 {
-                return Ok(None);
-            }
-            i64::try_from(sum).map(Some).map_err(|_| {
-                Error::run(format!("the aggregate \"{name}\" overflows 64 bits ({sum})"))
-                    .advise("cast the column to a decimal, or use shorter windows")
-            })
-        });
-        return Ok(Arc::new(sums.collect::<Result<Int64Array>>()?));
-    }
-    let sums = cells.iter().enumerate().map(|(entry, &sum)| {
-        if sum.unsigned_abs() > DECIMAL_MAX.unsigned_abs() {
-            return Err(Error::run(format!("the aggregate \"{name}\" overflows 38 digits"))
-                .advise("use shorter windows, or scale the column down"));
+        let sums: Vec<i64> = cells.iter().map(|&sum| sum as i64).collect();
+        let mut pairs = cells.iter().zip(&sums);
+        if let Some((sum, _)) = pairs.find(|&(&sum, &short)| sum != i128::from(short)) {
+            return Err(Error::run(format!("the aggregate \"{name}\" overflows 64 bits ({sum})"))
+                .advise("cast the column to a decimal, or use shorter windows"));
         }
-        Ok((count(entry) > 0).then_some(sum))
-    });
-    let array = sums.collect::<Result<Decimal128Array>>()?;
+        return Ok(Arc::new(Int64Array::new(sums.into(), of.valid)));
+    }
+    if cells.iter().any(|sum| sum.unsigned_abs() > DECIMAL_MAX.unsigned_abs()) {
+        return Err(Error::run(format!("the aggregate \"{name}\" overflows 38 digits"))
+            .advise("use shorter windows, or scale the column down"));
+    }
+    let array = Decimal128Array::new(cells.to_vec().into(), of.valid);
     Ok(Arc::new(array.with_data_type(data_type.clone())))
 }
 
 /// Means of integers or decimals: the exact sum, rounded once, by the count times 10^scale.
-fn exact_means(cells: &[i128], count: impl Fn(usize) -> u64, scale: i8) -> Float64Array {
+fn exact_means(cells: &[i128], of: Counts, scale: i8) -> ArrayRef {
     let power = power_of_ten(scale);
-    let mean = |(entry, &sum): (usize, &i128)| {
-        let n = count(entry);
-        let (sum, n_float) = (sum as f64, n as f64);
-        (n > 0).then(|| if scale < 0 { sum * power / n_float } else { sum / (n_float * power) })
+    let mean = |sum: f64, n: u64| {
+        // Where there is no value the sum is 0, and nobody looks at the mean.
+        let n = n.max(1) as f64;
+        if scale < 0 { sum * power / n } else { sum / (n * power) }
     };
-    cells.iter().enumerate().map(mean).collect()
+    let pairs = cells.iter().zip(&*of.counts);
+    // Most sums have 64 bits, which the processor converts by itself; both round once.
+    let means: Vec<f64> = if cells.iter().all(|&sum| sum == i128::from(sum as i64)) {
+        pairs.map(|(&sum, &n)| mean(sum as i64 as f64, n)).collect()
+    } else {
+        pairs.map(|(&sum, &n)| mean(sum as f64, n)).collect()
+    };
+    Arc::new(Float64Array::new(means.into(), of.valid))
 }
 
 /// 10^|scale|.
@@ -111,17 +126,11 @@ pub(super) fn power_of_ten(scale: i8) -> f64 {
     10i128.pow(u32::from(scale.unsigned_abs()).min(38)) as f64
 }
 
-fn float_results(
-    cells: &Cells,
-    count: impl Fn(usize) -> u64,
-    result: impl Fn(f64, u64) -> f64,
-) -> Float64Array {
+fn float_results(cells: &Cells, of: Counts, result: impl Fn(f64, u64) -> f64) -> ArrayRef {
     let Cells::Float(cells) = cells else { unreachable!("sums are exact or of floats") };
-    let value = |(entry, &sum): (usize, &f64)| {
-        let n = count(entry);
-        (n > 0).then(|| one_nan(result(sum, n)))
-    };
-    cells.iter().enumerate().map(value).collect()
+    let results = cells.iter().zip(&*of.counts);
+    let results = results.map(|(&sum, &n)| one_nan(result(sum, n.max(1))));
+    Arc::new(Float64Array::new(results.collect::<Vec<_>>().into(), of.valid))
 }
 
 /// One NaN, whatever it came from: machines differ in its bits.
@@ -132,48 +141,54 @@ pub(super) fn one_nan(value: f64) -> f64 {
 fn least_values(
     cells: &Cells,
     op: &Op,
-    count: impl Fn(usize) -> u64,
+    valid: Option<NullBuffer>,
     data_type: &DataType,
 ) -> Result<ArrayRef> {
     match (cells, op) {
         (Cells::Least(cells), Op::Least { flip }) => {
-            let value = |(entry, &cell): (usize, &i64)| (count(entry) > 0).then_some(cell ^ flip);
-            let values = cells.iter().enumerate().map(value);
+            let values = cells.iter().map(|&cell| cell ^ flip);
             match data_type {
                 DataType::Float32 | DataType::Float64 => {
-                    let floats = values.map(|v| v.map(float_of_order)).collect::<Float64Array>();
+                    let floats: Vec<f64> = values.map(float_of_order).collect();
+                    let floats: ArrayRef = Arc::new(Float64Array::new(floats.into(), valid));
                     Ok(arrow::compute::cast(&floats, data_type)?)
                 }
-                _ => int_array(values, data_type),
+                _ => int_array(values.collect(), valid, data_type),
             }
         }
         (Cells::LeastWide(cells), Op::LeastWide { flip }) => {
-            let value = |(entry, &cell): (usize, &i128)| (count(entry) > 0).then_some(cell ^ flip);
-            wide_array(cells.iter().enumerate().map(value), data_type)
+            wide_array(cells.iter().map(|&cell| cell ^ flip).collect(), valid, data_type)
         }
         _ => unreachable!("the plan gives each operation its cells"),
     }
 }
 
+/// Where `valid` says no, the value may be any.
 pub(crate) fn int_array(
-    values: impl Iterator<Item = Option<i64>>,
+    values: Vec<i64>,
+    valid: Option<NullBuffer>,
     data_type: &DataType,
 ) -> Result<ArrayRef> {
     let array: ArrayRef = match data_type {
-        DataType::Date32 => Arc::new(values.map(|v| v.map(|v| v as i32)).collect::<Int32Array>()),
-        _ => Arc::new(values.collect::<Int64Array>()),
+        DataType::Date32 => {
+            let days: Vec<i32> = values.into_iter().map(|v| v as i32).collect();
+            Arc::new(Int32Array::new(days.into(), valid))
+        }
+        _ => Arc::new(Int64Array::new(values.into(), valid)),
     };
     Ok(arrow::compute::cast(&array, data_type)?)
 }
 
 pub(crate) fn wide_array(
-    values: impl Iterator<Item = Option<i128>>,
+    values: Vec<i128>,
+    valid: Option<NullBuffer>,
     data_type: &DataType,
 ) -> Result<ArrayRef> {
     if data_type == &DataType::UInt64 {
-        return Ok(Arc::new(values.map(|v| v.map(|v| v as u64)).collect::<UInt64Array>()));
+        let short: Vec<u64> = values.into_iter().map(|v| v as u64).collect();
+        return Ok(Arc::new(UInt64Array::new(short.into(), valid)));
     }
-    let array: Decimal128Array = values.collect();
+    let array = Decimal128Array::new(values.into(), valid);
     Ok(Arc::new(array.with_data_type(data_type.clone())))
 }
 
@@ -204,7 +219,8 @@ pub(super) fn value_array(values: Vec<Option<Value>>, data_type: &DataType) -> R
         }
         DataType::UInt64 | DataType::Decimal128(..) => {
             let wide: Vec<Option<i128>> = each!(Value::Wide(v) => *v).collect::<Result<_>>()?;
-            wide_array(wide.into_iter(), data_type)?
+            let (values, valid) = split(wide);
+            wide_array(values, valid, data_type)?
         }
         DataType::Utf8 => {
             let texts: Vec<Option<&str>> = each!(Value::Text(v) => &**v).collect::<Result<_>>()?;
@@ -223,9 +239,17 @@ pub(super) fn value_array(values: Vec<Option<Value>>, data_type: &DataType) -> R
         DataType::Struct(fields) => struct_array(values, fields, wrong)?,
         _ => {
             let ints: Vec<Option<i64>> = each!(Value::Int(v) => *v).collect::<Result<_>>()?;
-            int_array(ints.into_iter(), data_type)?
+            let (values, valid) = split(ints);
+            int_array(values, valid, data_type)?
         }
     })
+}
+
+/// The values, and which there are.
+fn split<T: Copy + Default>(values: Vec<Option<T>>) -> (Vec<T>, Option<NullBuffer>) {
+    let valid: NullBuffer = values.iter().map(Option::is_some).collect();
+    let values = values.into_iter().map(Option::unwrap_or_default).collect();
+    (values, (valid.null_count() > 0).then_some(valid))
 }
 
 fn list_array(

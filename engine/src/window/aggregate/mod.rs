@@ -50,6 +50,7 @@ use std::fmt;
 
 use arrow::datatypes::DataType;
 
+pub(crate) use cells::Entries;
 pub(crate) use column::{Column, Values};
 pub use function::{Function, Spread};
 pub use hyperloglog::APPROX_DISTINCT_ERROR;

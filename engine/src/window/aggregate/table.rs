@@ -4,7 +4,7 @@
 //! A table is a set of arrays of one length: for each entry its number of rows, its number of
 //! nulls in each column, and one cell a lift (`cells.rs`).
 
-use super::cells::{Cells, fold};
+use super::cells::{Cells, Entries, fold};
 use super::column::Column;
 use super::plan::{AggregatePlan, Lift};
 use super::states::RowSet;
@@ -16,7 +16,7 @@ pub(crate) struct Table {
     /// Rows of each entry.
     pub(crate) rows: Vec<u64>,
     /// For each column the nulls of each entry; empty while there is no null.
-    nulls: Vec<Vec<u64>>,
+    pub(super) nulls: Vec<Vec<u64>>,
     /// For each lift the cell of each entry.
     pub(super) cells: Vec<Cells>,
 }
@@ -50,11 +50,6 @@ impl Table {
     pub(crate) fn bytes(&self) -> usize {
         let counts = self.rows.capacity() + self.nulls.iter().map(Vec::capacity).sum::<usize>();
         counts * 8 + self.cells.iter().map(Cells::bytes).sum::<usize>()
-    }
-
-    /// Rows of an entry in which a column is not null.
-    pub(super) fn values_in(&self, entry: usize, column: usize) -> u64 {
-        self.rows[entry] - self.nulls[column].get(entry).copied().unwrap_or(0)
     }
 
     /// Takes rows in: row `rows.rows.get(i)` of `columns` into entry `entries[i]`.
@@ -93,8 +88,8 @@ impl Table {
     /// # Errors
     /// When a state cannot hold the result.
     pub(crate) fn combine(&mut self, lifts: &[Lift], from: &Self, entries: &[u32]) -> Result<()> {
-        self.combine_exact(lifts, from, entries)?;
-        self.combine_inexact(lifts, from, entries)
+        self.combine_exact(lifts, from, Entries::Listed(entries))?;
+        self.combine_inexact(lifts, from, Entries::Listed(entries))
     }
 
     /// Joins entry `i` of `from` into entry `entries[i]`; of the cells only those from which it
@@ -106,7 +101,7 @@ impl Table {
         &mut self,
         lifts: &[Lift],
         from: &Self,
-        entries: &[u32],
+        entries: Entries<'_>,
     ) -> Result<()> {
         fold(&mut self.rows, entries, from.rows.iter().copied(), |a, b| a + b);
         let len = self.rows.len();
@@ -132,7 +127,7 @@ impl Table {
         &mut self,
         lifts: &[Lift],
         from: &Self,
-        entries: &[u32],
+        entries: Entries<'_>,
     ) -> Result<()> {
         fold(&mut self.rows, entries, from.rows.iter().copied(), |a, b| a - b);
         for (to, from) in self.nulls.iter_mut().zip(&from.nulls) {
@@ -155,7 +150,7 @@ impl Table {
         &mut self,
         lifts: &[Lift],
         from: &Self,
-        entries: &[u32],
+        entries: Entries<'_>,
     ) -> Result<()> {
         for ((lift, to), from) in lifts.iter().zip(&mut self.cells).zip(&from.cells) {
             if !to.is_exact() {
@@ -175,6 +170,24 @@ impl Table {
     /// Whether some cells must be computed anew for each window.
     pub(crate) fn has_inexact(&self) -> bool {
         self.cells.iter().any(|cells| !cells.is_exact())
+    }
+
+    /// Appends all entries of `from`.
+    pub(crate) fn append(&mut self, from: &Self) {
+        let before = self.rows.len();
+        self.rows.extend_from_slice(&from.rows);
+        for (to, from) in self.nulls.iter_mut().zip(&from.nulls) {
+            if !from.is_empty() {
+                to.resize(before, 0);
+                to.extend_from_slice(from);
+            }
+            if !to.is_empty() {
+                to.resize(self.rows.len(), 0);
+            }
+        }
+        for (to, from) in self.cells.iter_mut().zip(&from.cells) {
+            to.append(from, self.rows.len() - before);
+        }
     }
 
     /// Appends entries of `from`, in the order given.

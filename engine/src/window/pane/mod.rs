@@ -36,6 +36,7 @@ use std::collections::BTreeMap;
 use arrow::datatypes::SchemaRef;
 
 pub(super) use grid::Grid;
+use pelton_kernels::window_assign;
 use store::Panes;
 use totals::Totals;
 
@@ -68,6 +69,9 @@ pub struct PaneWindow {
 
 /// Below the number of any window of 64-bit times.
 const BEFORE_ALL: i128 = i128::MIN / 8;
+
+/// Up to so many neighbouring panes the rows of each are picked by a pass over the batch.
+const PANES_SELECTED: i128 = 4;
 
 /// Rows of a batch that fall into one pane.
 #[derive(Debug, Default)]
@@ -121,15 +125,19 @@ impl PaneWindow {
     /// Adds the rows, whose key ids are `self.ids`, to their panes.
     fn add(&mut self, columns: &[Column], rows: &RowSet<'_>) -> Result<()> {
         let ids = std::mem::take(&mut self.ids);
-        let times = rows.times;
-        let first = self.bounds_of(times[rows.rows.get(0)]);
-        let within = |&time: &i64| first.first <= time && time <= first.last;
-        let one_pane = match rows.rows {
-            Rows::All(len) => times[..len].iter().all(within),
-            Rows::Some(rows) => rows.iter().all(|&row| within(&times[row as usize])),
-        };
-        let result = if one_pane {
-            self.add_to_pane(first.number, columns, rows, &ids)
+        let (least, greatest) = bounds(rows);
+        let (first, last) = (self.grid.pane_of(least), self.grid.pane_of(greatest));
+        let result = if first == last {
+            self.add_to_pane(first, columns, rows, &ids)
+        } else if last - first < PANES_SELECTED {
+            (first..=last).try_for_each(|pane| {
+                let bucket = self.select(pane, rows, &ids);
+                if bucket.rows.is_empty() {
+                    return Ok(());
+                }
+                let rows = RowSet { rows: Rows::Some(&bucket.rows), ..*rows };
+                self.add_to_pane(pane, columns, &rows, &bucket.ids)
+            })
         } else {
             self.buckets(rows, &ids).into_iter().try_for_each(|(pane, bucket)| {
                 let rows = RowSet { rows: Rows::Some(&bucket.rows), ..*rows };
@@ -138,6 +146,27 @@ impl PaneWindow {
         };
         self.ids = ids;
         result
+    }
+
+    /// The rows of a batch that fall into one pane, in their order.
+    fn select(&self, pane: i128, rows: &RowSet<'_>, ids: &[u32]) -> Bucket {
+        let (start, end) = self.grid.pane_bounds(pane);
+        let (first, last) = (saturated(start), saturated(end - 1));
+        let mut picked = Vec::new();
+        match rows.rows {
+            Rows::All(len) => {
+                window_assign::select(&rows.times[..len], first, last, &mut picked);
+                let ids = picked.iter().map(|&row| ids[row as usize]).collect();
+                Bucket { rows: picked, ids }
+            }
+            Rows::Some(own) => {
+                let times: Vec<i64> = own.iter().map(|&row| rows.times[row as usize]).collect();
+                window_assign::select(&times, first, last, &mut picked);
+                let ids = picked.iter().map(|&i| ids[i as usize]).collect();
+                picked.iter_mut().for_each(|i| *i = own[*i as usize]);
+                Bucket { rows: picked, ids }
+            }
+        }
     }
 
     /// Adds rows to one pane.
@@ -159,8 +188,8 @@ impl PaneWindow {
         }
         let keys = self.keys.len();
         let pane = self.panes.open(pane, &self.plan, keys);
-        pane.entries(ids, keys, &mut self.entries)?;
-        pane.table.add_rows(&self.plan.aggregates.lifts, columns, rows, &self.entries)
+        let entries = pane.entries(ids, keys, &mut self.entries)?;
+        pane.table.add_rows(&self.plan.aggregates.lifts, columns, rows, entries)
     }
 
     /// Sorts the rows of a batch into panes, keeping their order in each.
@@ -196,9 +225,7 @@ impl PaneWindow {
     fn bounds_of(&self, time: i64) -> PaneBounds {
         let number = self.grid.pane_of(time);
         let (start, end) = self.grid.pane_bounds(number);
-        let first = start.max(i64::MIN.into()) as i64;
-        let last = (end - 1).min(i64::MAX.into()) as i64;
-        PaneBounds { number, first, last }
+        PaneBounds { number, first: saturated(start), last: saturated(end - 1) }
     }
 
     /// Appends the rows of the windows below `open_from` to `out`.
@@ -212,7 +239,7 @@ impl PaneWindow {
             }
             let (first, last) = grid.panes_of(window);
             let rows = if grid.is_tumbling() {
-                self.panes.pop_before(last + 1).map_or(0, |pane| pane.append_to(out))
+                self.panes.take_before(last + 1, out).unwrap_or(0)
             } else {
                 let keys = self.keys.len();
                 self.totals.advance(&self.panes, first, last, &self.plan, keys)?;
@@ -232,9 +259,25 @@ impl PaneWindow {
         if !self.grid.is_tumbling() {
             self.totals.leave(&self.panes, first, &self.plan)?;
         }
-        while self.panes.pop_before(first).is_some() {}
+        while self.panes.drop_before(first) {}
         Ok(())
     }
+}
+
+/// The least and the greatest time of at least one row.
+fn bounds(rows: &RowSet<'_>) -> (i64, i64) {
+    let found = match rows.rows {
+        Rows::All(len) => window_assign::bounds(&rows.times[..len]),
+        Rows::Some(own) => {
+            let times = own.iter().map(|&row| rows.times[row as usize]);
+            times.map(|time| (time, time)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+        }
+    };
+    found.unwrap_or_default()
+}
+
+fn saturated(time: i128) -> i64 {
+    time.clamp(i64::MIN.into(), i64::MAX.into()) as i64
 }
 
 /// Where the windows lie that are asked for.
@@ -263,6 +306,10 @@ pub(super) fn grid(spec: &WindowSpec) -> Result<Grid> {
 }
 
 impl KeyedWindow for PaneWindow {
+    fn set_alone(&mut self) {
+        self.keys.set_alone();
+    }
+
     fn on_batch(&mut self, batch: &Batch, rows: Rows<'_>) -> Result<()> {
         let mut kept = std::mem::take(&mut self.kept);
         let result = on_time(batch, rows, &mut kept).and_then(|(times, rows)| {
@@ -278,7 +325,7 @@ impl KeyedWindow for PaneWindow {
             return Ok(None);
         }
         let grid = self.grid;
-        self.panes.seal(grid.first_open_pane(watermark), &self.plan);
+        self.panes.seal(grid.first_open_pane(watermark), &self.plan, grid.is_tumbling());
         let open_from = match watermark {
             i64::MAX => self.panes.last().map_or(self.next_window, |p| grid.windows_of(p).1 + 1),
             _ => grid.first_open_window(watermark),
@@ -291,7 +338,7 @@ impl KeyedWindow for PaneWindow {
         if out.keys.is_empty() {
             return Ok(None);
         }
-        out.finish(&self.plan, &self.keys.index, &self.keys.first_seen).map(Some)
+        out.finish(&self.plan, &self.keys).map(Some)
     }
 
     fn state(&self) -> StateSize {

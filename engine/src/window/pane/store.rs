@@ -1,38 +1,59 @@
 //! The live panes: which there are, and which entry of a pane is which key's.
 //!
 //! A pane is *open* while rows may fall into it. Then its entries are in the order in which its
-//! keys came, and a map finds a key's entry: an array over all keys, or, where many panes are
-//! open and there are many keys, a hash table (`MAP_BYTES_MAX` bounds what the arrays may take).
-//! Once the watermark has passed its end it is *sealed*: the map goes back for the next pane,
-//! and the entries are put in the order of key ids. So a sealed pane takes no more than its own
-//! keys, however many there are in all, and closing a tumbling window only moves its arrays.
+//! keys came, and a map finds a key's entry: an array over all keys with a bitmap of those that
+//! have one, or, where many panes are open and there are many keys, a hash table
+//! (`MAP_BYTES_MAX` bounds what the arrays may take). Once the watermark has passed its end it is
+//! *sealed*: its entries are copied in the order of key ids, which the bitmap gives without
+//! sorting, and the map and the arrays go back, empty, for the next pane. So a sealed pane takes
+//! no more than its own keys, however many there are in all. The pane of a tumbling window is
+//! copied to the output right away.
+//!
+//! Where the pane before had a good part of all keys, a pane is *full*: entry i is key i, no map
+//! is needed, nothing is ever put in order, and panes are added up as whole arrays.
 
 use std::collections::BTreeMap;
 
 use crate::error::Result;
 use crate::state::keys::{IdTable, NO_ID};
-use crate::window::aggregate::Table;
+use crate::window::aggregate::{Entries, Table};
 use crate::window::output::Output;
 use crate::window::spec::Plan;
 
 /// Most bytes that arrays from key to entry may take; panes beyond it use hash tables.
 const MAP_BYTES_MAX: usize = 256 << 20;
 
+/// A pane is full where the pane before had a row of one in so many keys, or more.
+const FULL_SHARE: usize = 4;
+
+/// Up to so many keys panes are always full.
+const FULL_KEYS: usize = 256;
+
 /// The rows of one pane, by key.
 #[derive(Debug)]
 pub(super) struct Pane {
-    /// The key id of each entry; ascending once sealed.
-    pub(super) keys: Vec<u32>,
+    /// The key id of each entry, unless the pane is full; ascending once sealed.
+    keys: Vec<u32>,
     pub(super) table: Table,
     /// Only while open.
     map: Option<EntryMap>,
+    /// Entry i is key i; those without a row count for nothing.
+    pub(super) is_full: bool,
 }
 
 #[derive(Debug)]
 enum EntryMap {
-    /// Entry by key id, [`NO_ID`] where the key has none.
-    Dense(Vec<u32>),
+    Dense(DenseMap),
     Hashed(IdTable),
+}
+
+/// From key ids to entries by an array.
+#[derive(Debug, Default)]
+struct DenseMap {
+    /// Entry by key id, [`NO_ID`] where the key has none.
+    entries: Vec<u32>,
+    /// Bit `id` is set where the key has an entry.
+    live: Vec<u64>,
 }
 
 /// All live panes, by number.
@@ -43,19 +64,25 @@ pub(super) struct Panes {
     open_from: i128,
     /// Number of open panes with an array.
     dense_maps: usize,
-    /// Arrays to use again, all [`NO_ID`].
-    spare_maps: Vec<Vec<u32>>,
+    /// Panes to use again, empty.
+    spare: Vec<Pane>,
+    /// Keys of the pane that was closed or sealed last.
+    last_keys: usize,
 }
 
 impl Panes {
     pub(super) fn new() -> Self {
-        Self { panes: BTreeMap::new(), open_from: i128::MIN, dense_maps: 0, spare_maps: Vec::new() }
+        Self {
+            panes: BTreeMap::new(),
+            open_from: i128::MIN,
+            dense_maps: 0,
+            spare: Vec::new(),
+            last_keys: 0,
+        }
     }
 
     pub(super) fn bytes(&self) -> u64 {
-        let panes: usize = self.panes.values().map(Pane::bytes).sum();
-        let spare: usize = self.spare_maps.iter().map(|map| map.capacity() * 4).sum();
-        (panes + spare) as u64
+        self.panes.values().chain(&self.spare).map(Pane::bytes).sum::<usize>() as u64
     }
 
     /// Whether rows may still fall into a pane.
@@ -79,89 +106,127 @@ impl Panes {
         self.panes.range(first..).next().map(|(&number, _)| number)
     }
 
-    /// Takes the first pane out where its number is below `end`.
-    pub(super) fn pop_before(&mut self, end: i128) -> Option<Pane> {
-        let entry = self.panes.first_entry()?;
-        (*entry.key() < end).then(|| entry.remove())
+    /// Forgets the first pane where its number is below `end`.
+    pub(super) fn drop_before(&mut self, end: i128) -> bool {
+        let Some(first) = self.panes.first_entry().filter(|first| *first.key() < end) else {
+            return false;
+        };
+        let pane = first.remove();
+        self.recycle(pane);
+        true
+    }
+
+    /// Appends the rows of the first pane, in the order of key ids, to the output, forgets the
+    /// pane, and gives their number; `None` where the first is no pane below `end`.
+    pub(super) fn take_before(&mut self, end: i128, out: &mut Output) -> Option<usize> {
+        let first = self.panes.first_entry().filter(|first| *first.key() < end)?;
+        let mut pane = first.remove();
+        let before = out.keys.len();
+        let order = pane.drain_order(&mut out.keys);
+        if pane.is_full && order.len() == pane.table.len() {
+            out.table.append(&pane.table);
+        } else {
+            out.table.take(&mut pane.table, &order);
+        }
+        self.last_keys = order.len();
+        self.recycle(pane);
+        Some(out.keys.len() - before)
     }
 
     /// An open pane, new or known.
     pub(super) fn open(&mut self, number: i128, plan: &Plan, keys: usize) -> &mut Pane {
         self.panes.entry(number).or_insert_with(|| {
-            let map = if (self.dense_maps + 1) * keys * 4 <= MAP_BYTES_MAX {
-                self.dense_maps += 1;
-                EntryMap::Dense(self.spare_maps.pop().unwrap_or_default())
-            } else {
-                EntryMap::Hashed(IdTable::default())
-            };
-            Pane { keys: Vec::new(), table: Table::new(&plan.aggregates), map: Some(map) }
+            let mut pane = self.spare.pop().unwrap_or_else(|| Pane {
+                keys: Vec::new(),
+                table: Table::new(&plan.aggregates),
+                map: None,
+                is_full: false,
+            });
+            pane.is_full = keys <= FULL_KEYS || self.last_keys * FULL_SHARE >= keys;
+            if pane.is_full {
+                pane.map = None;
+                return pane;
+            }
+            let is_dense = (self.dense_maps + 1) * keys * 4 <= MAP_BYTES_MAX;
+            self.dense_maps += usize::from(is_dense);
+            pane.map = Some(match pane.map.take() {
+                Some(map @ EntryMap::Dense(_)) if is_dense => map,
+                _ if is_dense => EntryMap::Dense(DenseMap::default()),
+                _ => EntryMap::Hashed(IdTable::default()),
+            });
+            pane
         })
     }
 
-    /// Seals the panes below `open_from`.
-    pub(super) fn seal(&mut self, open_from: i128, plan: &Plan) {
+    /// Seals the panes below `open_from`, unless they are given out at once (`is_tumbling`).
+    pub(super) fn seal(&mut self, open_from: i128, plan: &Plan, is_tumbling: bool) {
         if open_from <= self.open_from {
             return;
         }
-        let newly = self.panes.range_mut(self.open_from..open_from);
-        for (_, pane) in newly {
-            if let Some(map) = pane.seal(plan) {
-                self.dense_maps -= 1;
-                self.spare_maps.push(map);
+        let newly = if is_tumbling { open_from..open_from } else { self.open_from..open_from };
+        let numbers: Vec<i128> = self.panes.range(newly).map(|(&number, _)| number).collect();
+        for number in numbers {
+            let Some(mut open) = self.panes.remove(&number) else { continue };
+            if open.is_full {
+                self.last_keys = open.table.rows.iter().filter(|&&rows| rows > 0).count();
+                self.panes.insert(number, open);
+                continue;
             }
+            self.last_keys = open.keys.len();
+            let mut keys = Vec::with_capacity(open.keys.len());
+            let order = open.drain_order(&mut keys);
+            let mut table = Table::new(&plan.aggregates);
+            table.take(&mut open.table, &order);
+            self.panes.insert(number, Pane { keys, table, map: None, is_full: false });
+            self.recycle(open);
         }
         self.open_from = open_from;
+    }
+
+    /// Keeps the arrays of a pane, whose map is empty, for the next.
+    fn recycle(&mut self, mut pane: Pane) {
+        if matches!(pane.map, Some(EntryMap::Dense(_))) {
+            self.dense_maps -= 1;
+        }
+        pane.keys.clear();
+        pane.table.resize(0);
+        // Open at a time are as many panes as the disorder spans, mostly two.
+        if self.spare.len() < 2 {
+            self.spare.push(pane);
+        }
     }
 }
 
 impl Pane {
-    /// Appends the rows of a sealed pane, in the order of key ids, and gives their number.
-    pub(super) fn append_to(mut self, out: &mut Output) -> usize {
-        let rows = self.keys.len();
-        if out.keys.is_empty() {
-            out.table = self.table;
-            out.keys = self.keys;
-        } else {
-            let all: Vec<u32> = (0..rows as u32).collect();
-            out.table.take(&mut self.table, &all);
-            out.keys.extend_from_slice(&self.keys);
-        }
-        rows
-    }
-
     fn bytes(&self) -> usize {
         let map = match &self.map {
-            Some(EntryMap::Dense(map)) => map.capacity() * 4,
+            Some(EntryMap::Dense(map)) => map.entries.capacity() * 4 + map.live.capacity() * 8,
             Some(EntryMap::Hashed(map)) => map.bytes() as usize,
             None => 0,
         };
         self.keys.capacity() * 4 + self.table.bytes() + map
     }
 
-    /// Writes the entry of each id to `entries` (cleared first); ids without one get one. `keys`
-    /// is the number of ids that there are.
-    pub(super) fn entries(
+    /// The key of each entry.
+    pub(super) fn keys(&self) -> Entries<'_> {
+        if self.is_full { Entries::Same(self.table.len()) } else { Entries::Listed(&self.keys) }
+    }
+
+    /// The entry of each id, perhaps written to `entries`; ids without one get one. `keys` is the
+    /// number of ids that there are.
+    pub(super) fn entries<'a>(
         &mut self,
-        ids: &[u32],
+        ids: &'a [u32],
         keys: usize,
-        entries: &mut Vec<u32>,
-    ) -> Result<()> {
+        entries: &'a mut Vec<u32>,
+    ) -> Result<&'a [u32]> {
+        if self.is_full {
+            self.table.resize(keys);
+            return Ok(ids);
+        }
         entries.clear();
         match &mut self.map {
-            Some(EntryMap::Dense(map)) => {
-                if map.len() < keys {
-                    map.resize(keys.next_power_of_two(), NO_ID);
-                }
-                let map = &mut map[..];
-                entries.extend(ids.iter().map(|&id| {
-                    let entry = &mut map[id as usize];
-                    if *entry == NO_ID {
-                        *entry = self.keys.len() as u32;
-                        self.keys.push(id);
-                    }
-                    *entry
-                }));
-            }
+            Some(EntryMap::Dense(map)) => map.entries_of(ids, keys, &mut self.keys, entries),
             Some(EntryMap::Hashed(map)) => {
                 for &id in ids {
                     let entry = map.get_or_insert(u64::from(id), self.keys.len())?;
@@ -174,36 +239,84 @@ impl Pane {
             None => unreachable!("rows fall into open panes only"),
         }
         self.table.resize(self.keys.len());
-        Ok(())
+        Ok(entries)
     }
 
-    /// Puts the entries in the order of their keys; gives back the array that is free now.
-    fn seal(&mut self, plan: &Plan) -> Option<Vec<u32>> {
+    /// The entries in the order of their keys, which are appended to `keys`; empties the map.
+    fn drain_order(&mut self, keys: &mut Vec<u32>) -> Vec<u32> {
+        if self.is_full {
+            let live = self.table.rows.iter().enumerate().filter(|(_, rows)| **rows > 0);
+            let order: Vec<u32> = live.map(|(at, _)| at as u32).collect();
+            keys.extend_from_slice(&order);
+            return order;
+        }
         let mut order: Vec<u32> = Vec::with_capacity(self.keys.len());
-        let mut spare = None;
-        match self.map.take() {
-            // Many of all keys have an entry: reading the map is cheaper than sorting.
-            Some(EntryMap::Dense(mut map)) if self.keys.len() * 16 > map.len() => {
-                order.extend(map.iter().copied().filter(|&entry| entry != NO_ID));
-                self.keys.iter().for_each(|&key| map[key as usize] = NO_ID);
-                spare = Some(map);
+        match &mut self.map {
+            // Few of all keys have an entry: sorting them is cheaper than reading the bitmap.
+            Some(EntryMap::Dense(map)) if self.keys.len() * 1024 > map.entries.len() => {
+                map.drain(&mut order, keys);
             }
             map => {
                 order.extend(0..self.keys.len() as u32);
                 order.sort_unstable_by_key(|&entry| self.keys[entry as usize]);
-                if let Some(EntryMap::Dense(mut map)) = map {
-                    self.keys.iter().for_each(|&key| map[key as usize] = NO_ID);
-                    spare = Some(map);
+                keys.extend(order.iter().map(|&entry| self.keys[entry as usize]));
+                if let Some(EntryMap::Dense(map)) = map {
+                    for &key in &self.keys {
+                        map.entries[key as usize] = NO_ID;
+                        map.live[key as usize / 64] = 0;
+                    }
                 }
             }
         }
-        if !self.keys.is_sorted() {
-            let mut table = Table::new(&plan.aggregates);
-            table.take(&mut self.table, &order);
-            self.table = table;
-            self.keys = order.iter().map(|&entry| self.keys[entry as usize]).collect();
+        order
+    }
+}
+
+impl DenseMap {
+    /// As [`Pane::entries`]; new keys are appended to `pane_keys`. Without a branch: in panes
+    /// that are short for their keys it would be guessed wrong often.
+    fn entries_of(
+        &mut self,
+        ids: &[u32],
+        keys: usize,
+        pane_keys: &mut Vec<u32>,
+        entries: &mut Vec<u32>,
+    ) {
+        if self.entries.len() < keys {
+            let len = keys.next_power_of_two().max(64);
+            self.entries.resize(len, NO_ID);
+            self.live.resize(len / 64, 0);
         }
-        self.keys.shrink_to_fit();
-        spare
+        let mut used = pane_keys.len();
+        pane_keys.resize(used + ids.len(), 0);
+        let (map, live, new_keys) = (&mut self.entries[..], &mut self.live[..], &mut pane_keys[..]);
+        entries.extend(ids.iter().map(|&id| {
+            let slot = &mut map[id as usize];
+            let is_new = *slot == NO_ID;
+            let entry = if is_new { used as u32 } else { *slot };
+            *slot = entry;
+            live[id as usize / 64] |= 1 << (id % 64);
+            // Where the key is known this place is written again by the next new one.
+            if let Some(key) = new_keys.get_mut(used) {
+                *key = id;
+            }
+            used += usize::from(is_new);
+            entry
+        }));
+        pane_keys.truncate(used);
+    }
+
+    /// Appends the entries in the order of their keys to `order`, the keys to `keys`; empties
+    /// the map.
+    fn drain(&mut self, order: &mut Vec<u32>, keys: &mut Vec<u32>) {
+        for (at, word) in self.live.iter_mut().enumerate() {
+            let mut rest = std::mem::take(word);
+            while rest != 0 {
+                let key = at * 64 + rest.trailing_zeros() as usize;
+                order.push(std::mem::replace(&mut self.entries[key], NO_ID));
+                keys.push(key as u32);
+                rest &= rest - 1;
+            }
+        }
     }
 }

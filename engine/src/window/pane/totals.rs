@@ -9,9 +9,9 @@
 //!
 //! A bitmap of the keys that have a row in the window gives them in the order of their ids.
 
-use super::store::{Pane, Panes};
+use super::store::Panes;
 use crate::error::Result;
-use crate::window::aggregate::Table;
+use crate::window::aggregate::{Entries, Table};
 use crate::window::spec::Plan;
 
 /// The cells of the current window, by key id.
@@ -20,6 +20,8 @@ pub(super) struct Totals {
     table: Table,
     /// Bit `id` is set where the key has a row in the window.
     live: Vec<u64>,
+    /// Whether whole arrays came or went since, so that the bitmap is made anew.
+    is_stale: bool,
     /// Numbers of the first and the last pane that are in `table`; none where first > last.
     first: i128,
     last: i128,
@@ -34,6 +36,7 @@ impl Totals {
         Self {
             table: Table::new(&plan.aggregates),
             live: Vec::new(),
+            is_stale: false,
             first: i128::MIN + 1,
             last: i128::MIN,
             folded: None,
@@ -62,9 +65,12 @@ impl Totals {
         self.live.resize(self.table.len().div_ceil(64), 0);
         self.leave(panes, first, plan)?;
         for pane in panes.between(first.max(self.last.saturating_add(1)), last) {
-            self.table.combine_exact(&plan.aggregates.lifts, &pane.table, &pane.keys)?;
-            for &key in &pane.keys {
-                self.live[key as usize / 64] |= 1 << (key % 64);
+            self.table.combine_exact(&plan.aggregates.lifts, &pane.table, pane.keys())?;
+            match pane.keys() {
+                Entries::Same(_) => self.is_stale = true,
+                Entries::Listed(keys) => {
+                    keys.iter().for_each(|&key| self.live[key as usize / 64] |= 1 << (key % 64));
+                }
             }
         }
         self.last = last;
@@ -76,15 +82,44 @@ impl Totals {
     /// # Errors
     /// When an exact sum exceeds 128 bits.
     pub(super) fn leave(&mut self, panes: &Panes, first: i128, plan: &Plan) -> Result<()> {
-        for Pane { keys, table, .. } in panes.between(self.first, self.last.min(first - 1)) {
-            self.table.subtract_exact(&plan.aggregates.lifts, table, keys)?;
-            for &key in keys {
-                let gone = u64::from(self.table.rows[key as usize] == 0);
-                self.live[key as usize / 64] &= !(gone << (key % 64));
+        for pane in panes.between(self.first, self.last.min(first - 1)) {
+            self.table.subtract_exact(&plan.aggregates.lifts, &pane.table, pane.keys())?;
+            match pane.keys() {
+                Entries::Same(_) => self.is_stale = true,
+                Entries::Listed(keys) => {
+                    for &key in keys {
+                        let gone = u64::from(self.table.rows[key as usize] == 0);
+                        self.live[key as usize / 64] &= !(gone << (key % 64));
+                    }
+                }
             }
         }
         self.first = first;
         Ok(())
+    }
+
+    /// The live keys, ascending.
+    fn find_keys(&mut self) {
+        self.keys.clear();
+        if std::mem::take(&mut self.is_stale) {
+            for (word, rows) in self.live.iter_mut().zip(self.table.rows.chunks(64)) {
+                let bits = rows.iter().enumerate();
+                *word = bits.fold(0, |word, (at, &rows)| word | u64::from(rows > 0) << at);
+            }
+        }
+        if self.live.iter().map(|word| word.count_ones() as usize).sum::<usize>()
+            == self.table.len()
+        {
+            self.keys.extend(0..self.table.len() as u32);
+            return;
+        }
+        for (at, &word) in self.live.iter().enumerate() {
+            let mut word = word;
+            while word != 0 {
+                self.keys.push(at as u32 * 64 + word.trailing_zeros());
+                word &= word - 1;
+            }
+        }
     }
 
     /// Appends the window's rows, in the order of key ids, and gives their number.
@@ -106,21 +141,18 @@ impl Totals {
                 self.first
             }
         };
-        self.keys.clear();
-        for (at, &word) in self.live.iter().enumerate() {
-            let mut word = word;
-            while word != 0 {
-                self.keys.push(at as u32 * 64 + word.trailing_zeros());
-                word &= word - 1;
-            }
-        }
+        self.find_keys();
         if self.table.has_inexact() {
             for pane in panes.between(fold_from, self.last) {
-                self.table.combine_inexact(&plan.aggregates.lifts, &pane.table, &pane.keys)?;
+                self.table.combine_inexact(&plan.aggregates.lifts, &pane.table, pane.keys())?;
             }
             self.folded = Some((self.first, self.last));
         }
-        out.gather(&self.table, &self.keys);
+        if self.keys.len() == self.table.len() {
+            out.append(&self.table);
+        } else {
+            out.gather(&self.table, &self.keys);
+        }
         out_keys.extend_from_slice(&self.keys);
         Ok(self.keys.len())
     }

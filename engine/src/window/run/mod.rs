@@ -298,7 +298,7 @@ impl KeyedWindow for RunWindow {
         if out.keys.is_empty() {
             return Ok(None);
         }
-        out.finish(&self.plan, &self.keys.index, &self.keys.first_seen).map(Some)
+        out.finish(&self.plan, &self.keys).map(Some)
     }
 
     fn state(&self) -> StateSize {

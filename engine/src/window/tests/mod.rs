@@ -89,7 +89,8 @@ pub(super) fn run(
     let (_, schema) = super::open(spec, &input_schema()).expect("valid");
     let joined = concat_batches(&schema, all.iter().map(|g| &g.rows)).expect("one schema");
     let order: Vec<_> = all.iter().flat_map(|g| g.order.iter().copied()).collect();
-    super::output::sorted(WindowRows { rows: joined, order })
+    let times = all.iter().flat_map(|g| g.times.iter().copied()).collect();
+    super::output::sorted(WindowRows { rows: joined, times, order })
         .map(|sorted| (sorted.rows, sorted.order))
         .expect("sortable")
 }

@@ -186,26 +186,27 @@ impl Answers<'_> {
         let Some(Out::Rows(rows)) = out else {
             return Ok(arrow::array::new_null_array(field.data_type(), self.rows));
         };
-        let row = |&row: &u32| (row != u32::MAX).then_some(row as usize);
-        let wide = matches!(field.data_type(), DataType::UInt64 | DataType::Decimal128(..));
+        let valid = nulls_where(rows, |&row| row == u32::MAX);
+        fn taken<T: Copy + Default, U: From<T>>(values: &[T], rows: &[u32]) -> Vec<U> {
+            rows.iter()
+                .map(|&row| U::from(values.get(row as usize).copied().unwrap_or_default()))
+                .collect()
+        }
+        let data_type = field.data_type();
+        let wide = matches!(data_type, DataType::UInt64 | DataType::Decimal128(..));
         match &self.log.columns[column].measure {
-            Measure::Narrow(values) if wide => wide_array(
-                rows.iter().map(|at| row(at).map(|at| values[at].into())),
-                field.data_type(),
-            ),
-            Measure::Narrow(values) => {
-                int_array(rows.iter().map(|at| row(at).map(|at| values[at])), field.data_type())
-            }
-            Measure::Wide(values) => {
-                wide_array(rows.iter().map(|at| row(at).map(|at| values[at])), field.data_type())
-            }
+            Measure::Narrow(values) if wide => wide_array(taken(values, rows), valid, data_type),
+            Measure::Narrow(values) => int_array(taken(values, rows), valid, data_type),
+            Measure::Wide(values) => wide_array(taken(values, rows), valid, data_type),
             Measure::Floats(values) => {
                 // By way of the order, so that there is one NaN and one zero.
-                let value = |at: usize| float_of_order(float_order(values[at]));
-                let array: Float64Array = rows.iter().map(|at| row(at).map(value)).collect();
-                Ok(arrow::compute::cast(&array, field.data_type())?)
+                let values: Vec<f64> = taken(values, rows);
+                let values = values.into_iter().map(|value| float_of_order(float_order(value)));
+                let array: ArrayRef =
+                    Arc::new(Float64Array::new(values.collect::<Vec<_>>().into(), valid));
+                Ok(arrow::compute::cast(&array, data_type)?)
             }
-            Measure::None => Ok(arrow::array::new_null_array(field.data_type(), self.rows)),
+            Measure::None => Ok(arrow::array::new_null_array(data_type, self.rows)),
         }
     }
 }
@@ -229,6 +230,11 @@ fn floats(values: impl Iterator<Item = f64>) -> ScalarBuffer<f64> {
 
 /// Null where there are fewer than `least` values.
 fn nulls_below(n: &[i64], least: i64) -> Option<NullBuffer> {
-    let any = n.iter().fold(false, |any, &n| any | (n < least));
-    any.then(|| BooleanBuffer::collect_bool(n.len(), |i| n[i] >= least).into())
+    nulls_where(n, |&n| n < least)
+}
+
+fn nulls_where<T>(values: &[T], is_null: impl Fn(&T) -> bool) -> Option<NullBuffer> {
+    // Without a branch a value: mostly there is none.
+    let any = values.iter().fold(false, |any, value| any | is_null(value));
+    any.then(|| BooleanBuffer::collect_bool(values.len(), |i| !is_null(&values[i])).into())
 }

@@ -35,7 +35,8 @@ mod waiting;
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOptions, UInt32Array};
+use arrow::buffer::ScalarBuffer;
 use arrow::datatypes::{DataType, SchemaRef, UInt32Type};
 
 pub use spec::{Extent, OverColumn, WatermarkPlan};
@@ -44,7 +45,7 @@ use crate::batch::Batch;
 use crate::error::Result;
 use crate::operator::{KeyedWindow, Rows, StateSize, WindowRows};
 use crate::state::keys::KeyIndex;
-use crate::window::aggregate::{AggregatePlan, find, plain, time_array};
+use crate::window::aggregate::{AggregatePlan, find, plain};
 use crate::window::keys::on_time;
 use blocks::Blocks;
 use fast::Fast;
@@ -75,6 +76,8 @@ pub struct WatermarkOver {
     blocks: Vec<Blocks>,
     watermark: i64,
     rows_beyond_memory: u64,
+    /// Whether there is no other shard, whose rows these would have to be merged with.
+    alone: bool,
     // Buffers.
     ids: Vec<u32>,
     kept: Vec<u32>,
@@ -129,6 +132,7 @@ impl WatermarkOver {
             blocks,
             watermark: i64::MIN,
             rows_beyond_memory: 0,
+            alone: false,
             ids: Vec::new(),
             kept: Vec::new(),
         })
@@ -220,12 +224,12 @@ impl WatermarkOver {
         let order = times.iter().zip(positions);
         let order = order.map(|(&time, at)| (time.saturating_add(1), time, at)).collect();
         let mut arrays = Vec::with_capacity(carried + added.len());
-        let mut times = Some(times);
+        let times = ScalarBuffer::from(times);
         for column in &self.carried {
             arrays.push(match column {
                 Carried::Time(data_type) => {
-                    // A column is carried once: no name stands twice in a schema.
-                    time_array(times.take().unwrap_or_default(), data_type)?
+                    let whole: ArrayRef = Arc::new(Int64Array::new(times.clone(), None));
+                    arrow::compute::cast(&whole, data_type)?
                 }
                 Carried::Held(at) => own[*at].clone(),
             });
@@ -233,11 +237,15 @@ impl WatermarkOver {
         arrays.extend(added.into_iter().map(|(_, array)| array));
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let rows = RecordBatch::try_new_with_options(self.output.clone(), arrays, &options)?;
-        Ok(WindowRows { rows, order })
+        Ok(WindowRows { rows, times, order })
     }
 }
 
 impl KeyedWindow for WatermarkOver {
+    fn set_alone(&mut self) {
+        self.alone = true;
+    }
+
     fn on_batch(&mut self, batch: &Batch, rows: Rows<'_>) -> Result<()> {
         let mut kept = std::mem::take(&mut self.kept);
         let result = on_time(batch, rows, &mut kept).and_then(|(times, rows)| {
@@ -249,7 +257,7 @@ impl KeyedWindow for WatermarkOver {
 
     fn on_watermark(&mut self, watermark: i64) -> Result<Option<WindowRows>> {
         self.watermark = self.watermark.max(watermark);
-        match self.waiting.ready(self.watermark)? {
+        match self.waiting.ready(self.watermark, !self.alone)? {
             Some(ready) => self.answer(ready).map(Some),
             None => Ok(None),
         }

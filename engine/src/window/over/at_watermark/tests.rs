@@ -103,7 +103,8 @@ fn run(
     let schema: SchemaRef = plan.output_schema(&input_schema()).expect("valid plan");
     let joined = concat_batches(&schema, all.iter().map(|g| &g.rows)).expect("one schema");
     let order: Vec<_> = all.iter().flat_map(|g| g.order.iter().copied()).collect();
-    crate::window::output::sorted(WindowRows { rows: joined, order }).expect("sortable").rows
+    let times = order.iter().map(|(_, time, _)| *time).collect();
+    crate::window::output::sorted(WindowRows { rows: joined, times, order }).expect("sortable").rows
 }
 
 /// For each row that is not late, by (time, position): it, and the rows of its window.

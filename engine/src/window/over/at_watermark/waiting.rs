@@ -124,8 +124,8 @@ impl Waiting {
         Ok(())
     }
 
-    /// Takes out the rows up to a time; none: nothing.
-    pub(super) fn ready(&mut self, until: i64) -> Result<Option<Ready>> {
+    /// Takes out the rows up to a time; none: nothing. Their positions where they are asked for.
+    pub(super) fn ready(&mut self, until: i64, with_positions: bool) -> Result<Option<Ready>> {
         self.cut(until);
         if self.ready.is_empty() {
             return Ok(None);
@@ -136,7 +136,10 @@ impl Waiting {
         }
         let ready = Ready {
             times: taken.iter().map(|entry| entry.time).collect(),
-            positions: taken.iter().map(|entry| self.position(entry)).collect(),
+            positions: match with_positions {
+                true => taken.iter().map(|entry| self.position(entry)).collect(),
+                false => Vec::new(),
+            },
             columns: self.columns(&taken)?,
         };
         for entry in &taken {
