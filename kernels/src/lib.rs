@@ -19,6 +19,7 @@ pub mod columns;
 pub mod csv_scan;
 pub mod geo_haversine;
 pub mod math;
+pub mod over_advance;
 pub mod prefetch;
 pub mod shard_hash;
 pub mod shard_scatter;

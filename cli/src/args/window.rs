@@ -22,6 +22,10 @@ Examples:
   pelton window --input sensor.csv --time ts:ms --key machine --state 'temperature>80' \\
       --agg 'count,max(temperature)'
 
+  pelton window --input payments.csv --time ts:us --key card --over 10m,1d,100rows \\
+      --agg 'count,sum(amount)'
+      For each payment, its card's payments of the last 10 minutes, day and 100 rows
+
 Aggregates (of the rows in which no argument is null; `distinct` before the column counts equal
 values once; `as name` names the output):
   count  count(x)  sum(x)  avg(x)  min(x)  max(x)  median(x)  p99(x)  quantile(x,0.999)
@@ -35,7 +39,9 @@ values once; `as name` names the output):
 With --lateness `change` is insert, update_after, or (--retract) update_before.
 
 Output: window_start, window_end (as the time column has them), the keys, the aggregates in the
-order asked for; by (window_end, window_start, where the key was first seen).")]
+order asked for; by (window_end, window_start, where the key was first seen). With --over: the
+time, the keys, then for each horizon a column an aggregate, named after both (sum_amount_10m); by
+(time, where the row stands), with --at-arrival in the order of the input.")]
 pub struct WindowArgs {
     /// The recording; `-` reads standard input. Several are read one after the other
     #[arg(short, long, value_name = "FILE", required = true, num_args = 1..)]
@@ -81,9 +87,20 @@ pub struct WindowArgs {
     #[arg(long, value_name = "CONDITION", group = "window", help_heading = "Windows (one of)")]
     pub state: Option<String>,
 
+    /// Windows that end at each row: (t - 10m, t], or the last so many rows of the key; a length
+    /// that ended earlier as 28d/7d: 10m,1d,28d/7d,100rows
+    #[arg(long, value_name = "HORIZONS", value_delimiter = ',', group = "window")]
+    #[arg(help_heading = "Windows (one of)")]
+    pub over: Vec<String>,
+
     /// All rows
     #[arg(long, group = "window", help_heading = "Windows (one of)")]
     pub global: bool,
+
+    /// Answer --over when the row arrives, over what has arrived by then: count, sum, avg, stddev,
+    /// distinct; nothing waits, and late rows are answered too
+    #[arg(long)]
+    pub at_arrival: bool,
 
     /// Shift tumbling, hopping and cumulating windows from the epoch by this
     #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse_span)]

@@ -85,8 +85,8 @@ impl WindowReport {
         }
     }
 
-    /// In a few lines.
-    pub fn text(&self, paint: Paint) -> String {
+    /// In a few lines. `over`: each row was given out, with columns.
+    pub fn text(&self, over: bool, paint: Paint) -> String {
         let mut text = format!(
             "{} rows in = {} used + {} late + {} rejected\n",
             thousands(self.rows_in),
@@ -99,12 +99,17 @@ impl WindowReport {
         }
         if self.rows_beyond_memory > 0 {
             let rows = thousands(self.rows_beyond_memory);
-            text.push_str(&format!("  {rows} of the used came when their windows had closed\n"));
+            let fate = match over {
+                true => "came later than their windows remember",
+                false => "came when their windows had closed",
+            };
+            text.push_str(&format!("  {rows} of the used {fate}\n"));
         }
         let speed = format!("{} rows/s", short(self.rows_per_s));
         text.push_str(&format!(
-            "{} windows in {:.2} s ({}), {} keys, state {}\n",
+            "{} {} in {:.2} s ({}), {} keys, state {}\n",
             thousands(self.rows_out),
+            if over { "rows out" } else { "windows" },
             self.wall_s,
             paint.cyan(speed),
             thousands(self.keys),

@@ -18,6 +18,7 @@ mod account;
 mod aggregates;
 mod input;
 mod kinds;
+mod over;
 
 pub use account::{Blackhole, WindowReport};
 
@@ -45,7 +46,7 @@ pub fn run(args: &WindowArgs) -> Result<()> {
     }
     if !args.quiet {
         // Standard output may be the windows.
-        eprint!("{}", report.text(Paint::for_stderr()));
+        eprint!("{}", report.text(!args.over.is_empty(), Paint::for_stderr()));
     }
     finished(&summary)
 }
@@ -60,8 +61,15 @@ fn blackhole(swallowed: &Swallowed) -> Blackhole {
 
 /// The plan that the options ask for.
 fn pipeline(args: &WindowArgs) -> Result<(Pipeline, Option<Arc<Swallowed>>)> {
-    let (window, condition_columns) = kinds::window(args)?;
+    if args.at_arrival && args.over.is_empty() {
+        return Err(Error::usage("--at-arrival says how --over is answered")
+            .advise("leave it out: other windows are closed by the watermark"));
+    }
     let (aggregates, columns) = aggregates::parse(&args.agg)?;
+    let (window, condition_columns) = match args.over.is_empty() {
+        true => kinds::window(args).map(|(window, columns)| (Some(window), columns))?,
+        false => (None, Vec::new()),
+    };
     let (time, unit) = kinds::time(&args.time);
     let mut needed = vec![(time.to_owned(), None)];
     let keys = args.key.iter().map(|key| (key.clone(), None));
@@ -79,8 +87,11 @@ fn pipeline(args: &WindowArgs) -> Result<(Pipeline, Option<Arc<Swallowed>>)> {
         Some(unit) => pipeline.event_time_in(time, unit, watermark),
         None => pipeline.event_time(time, watermark),
     };
-    let mut pipeline =
-        pipeline.key_by(args.key.iter().map(String::as_str)).window(window, aggregates);
+    let pipeline = pipeline.key_by(args.key.iter().map(String::as_str));
+    let mut pipeline = match window {
+        Some(window) => pipeline.window(window, aggregates),
+        None => over::over(args, pipeline, time, &aggregates)?,
+    };
     if let Some(path) = &args.late {
         pipeline = pipeline.late(File::any(text(path)?));
     }

@@ -3,7 +3,8 @@
 //! In windows, columns are named after aggregate and column: `sum("amount")` is `sum_amount`. In
 //! over windows they are named after what they hold: key, aggregate, column, horizon.
 //! `sum("amount")` over `last(minutes(10))` of `key_by(["card"])` is `card_sum_amount_10m`; a
-//! horizon that ended 7 days ago adds `_after_7d`.
+//! horizon that ended 7 days ago adds `_after_7d`. An aggregate with a name of its own keeps it;
+//! of several horizons the horizon is added to it.
 
 use std::sync::Arc;
 
@@ -112,7 +113,7 @@ impl Aggregate {
         self
     }
 
-    /// The output column's name. Of windows.
+    /// The output column's name; over several horizons, the horizon is added to it.
     #[must_use]
     pub fn named(mut self, name: &str) -> Self {
         self.name = Some(name.to_owned());
@@ -127,26 +128,56 @@ impl Aggregate {
         };
         let columns = (!self.column.is_empty()).then(|| self.column.clone());
         let columns: Vec<String> = columns.into_iter().chain(self.more.clone()).collect();
-        let name = self.name.clone().unwrap_or_else(|| {
-            let distinct = if self.distinct { "_distinct" } else { "" };
-            let arguments: String = columns.iter().map(|column| format!("_{column}")).collect();
-            format!("{}{distinct}{arguments}", self.function.name())
-        });
         let (distinct, filter) = (self.distinct, self.filter.clone());
-        Ok(windows::Aggregate { function, columns, distinct, filter, name })
+        Ok(windows::Aggregate { function, columns, distinct, filter, name: self.name() })
     }
 
-    /// What over windows cannot do.
+    /// The name of the column that windows have of it: the one given, or one after function and
+    /// columns (`sum_amount`).
+    pub fn name(&self) -> String {
+        self.name.clone().unwrap_or_else(|| {
+            let distinct = if self.distinct { "_distinct" } else { "" };
+            let columns = std::iter::once(&self.column).chain(&self.more);
+            let columns = columns.filter(|column| !column.is_empty());
+            let arguments: String = columns.map(|column| format!("_{column}")).collect();
+            format!("{}{distinct}{arguments}", self.function.name())
+        })
+    }
+
+    /// The name of the column that over windows have of it.
+    pub(crate) fn over_name(&self, prefix: &str, horizon: &str, is_only_horizon: bool) -> String {
+        match &self.name {
+            Some(name) if is_only_horizon => name.clone(),
+            Some(name) => format!("{name}_{horizon}"),
+            None => format!("{prefix}{}_{horizon}", self.name()),
+        }
+    }
+
+    /// The function as over windows at arrival know it.
+    pub(crate) fn at_arrival(&self) -> Function {
+        use windows::Function as Of;
+        match &self.function {
+            Function::Other(Of::Count) if self.column.is_empty() => Function::Count,
+            Function::Other(Of::Count) => Function::CountValid,
+            Function::Other(Of::Sum) => Function::Sum,
+            Function::Other(Of::Avg) => Function::Mean,
+            Function::Other(Of::StdDev(Spread::Sample)) => Function::StdDev,
+            Function::Other(Of::Distinct) => Function::Distinct,
+            other => other.clone(),
+        }
+    }
+
+    /// What over windows at arrival cannot do.
     pub(crate) fn check_over(&self) -> Result<()> {
-        let beyond = match &self.function {
-            Function::Min | Function::Max | Function::Other(_) => self.function.name(),
+        let beyond = match self.at_arrival() {
+            function @ (Function::Min | Function::Max | Function::Other(_)) => function.name(),
             _ if self.filter.is_some() => "a filtered aggregate".to_owned(),
             _ if self.distinct => "a distinct aggregate".to_owned(),
-            _ if self.name.is_some() => "a column with a name of one's own".to_owned(),
             _ => return Ok(()),
         };
-        Err(Error::usage(format!("over cannot compute {beyond} yet"))
-            .advise("windows can: .window(tumble(...), ...) or .window(hop(...), ...)"))
+        Err(Error::usage(format!("over cannot compute {beyond} at arrival yet")).advise(
+            "at the watermark it can: .over_at_watermark(...), or pelton window without --at-arrival",
+        ))
     }
 }
 

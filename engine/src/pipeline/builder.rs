@@ -59,7 +59,7 @@ pub type Inspector = Arc<dyn Fn(&Batch) + Send + Sync>;
 
 #[derive(Clone)]
 pub(crate) enum Step {
-    Over { keys: Vec<String>, horizons: Vec<Last>, aggregates: Vec<Aggregate> },
+    Over { keys: Vec<String>, horizons: Vec<Last>, aggregates: Vec<Aggregate>, waits: bool },
     History { keys: Vec<String>, history: History },
     Window { keys: Vec<String>, window: Window, aggregates: Vec<Aggregate> },
     Column(Arc<WithColumn>),
@@ -158,7 +158,30 @@ impl Pipeline {
     /// one log in one pass.
     #[must_use]
     pub fn over(
+        self,
+        horizons: impl IntoIterator<Item = Last>,
+        aggregates: impl IntoIterator<Item = Aggregate>,
+    ) -> Self {
+        self.over_answered(false, horizons, aggregates)
+    }
+
+    /// As [`Pipeline::over`], answered once the watermark has passed the row's time: exact by
+    /// event time, whatever the disorder, rows of the same time counting for each other. Any
+    /// aggregate of windows is possible, filters and `distinct` too, and horizons by rows
+    /// ([`last_n`](super::last_n)). Rows come out by (time, position); late rows are set aside;
+    /// dictionaries come out as their values.
+    #[must_use]
+    pub fn over_at_watermark(
+        self,
+        horizons: impl IntoIterator<Item = Last>,
+        aggregates: impl IntoIterator<Item = Aggregate>,
+    ) -> Self {
+        self.over_answered(true, horizons, aggregates)
+    }
+
+    fn over_answered(
         mut self,
+        waits: bool,
         horizons: impl IntoIterator<Item = Last>,
         aggregates: impl IntoIterator<Item = Aggregate>,
     ) -> Self {
@@ -166,6 +189,7 @@ impl Pipeline {
             keys: self.keys.clone(),
             horizons: horizons.into_iter().collect(),
             aggregates: aggregates.into_iter().collect(),
+            waits,
         });
         self
     }

@@ -5,20 +5,22 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
-use super::aggregate::{Aggregate, Function};
+use super::aggregate::Aggregate;
 use super::budget::{Budget, Capped};
 use super::builder::{Pipeline, Step, Watermark};
+use super::compile_over::describe_over;
 use super::inspect::Inspect;
-use super::lookup::{find, indices, time_unit, units_per_second};
-use super::window::{History, Last, Window};
+use super::lookup::{find, indices, time_unit};
+use super::window::Window;
 use crate::error::{Error, Result};
 use crate::expr::{Compute, Computed};
-use crate::operator::{KeyedEnrich, MapOperator};
+use crate::operator::{KeyedEnrich, KeyedWindow, MapOperator};
 use crate::runtime::{Keyed, Stage};
 use crate::time::Span;
-use crate::window::over::{Horizon, Measure, Output, Over, OverPlan};
+use crate::window::over::at_watermark::{WatermarkOver, WatermarkPlan};
+use crate::window::over::{Over, OverPlan};
 use crate::window::{self, WindowSpec};
 
 /// A checked plan.
@@ -30,10 +32,24 @@ pub(crate) struct Plan {
     stages: Vec<StagePlan>,
 }
 
-enum StagePlan {
+pub(super) enum StagePlan {
     Map(Arc<dyn MapOperator>),
-    Enrich { plans: Vec<OverPlan>, input: SchemaRef, output: SchemaRef },
-    Window { spec: WindowSpec, input: SchemaRef, output: SchemaRef },
+    Enrich {
+        plans: Vec<OverPlan>,
+        input: SchemaRef,
+        output: SchemaRef,
+    },
+    Window {
+        spec: WindowSpec,
+        input: SchemaRef,
+        output: SchemaRef,
+    },
+    /// Over windows at the watermark.
+    Waiting {
+        plan: WatermarkPlan,
+        input: SchemaRef,
+        output: SchemaRef,
+    },
 }
 
 impl Plan {
@@ -49,11 +65,12 @@ impl Plan {
             .transpose()?;
         let mut compiler = Compiler {
             schema: input.clone(),
+            input: input.clone(),
             time,
-            time_type: time
-                .map_or(DataType::Null, |(index, ..)| input.field(index).data_type().clone()),
+            time_field: time.map(|(index, ..)| input.field(index).clone()),
             stages: Vec::new(),
             pending: Vec::new(),
+            waiting: None,
             computed: Vec::new(),
         };
         for step in &pipeline.steps {
@@ -77,7 +94,10 @@ impl Plan {
 
     /// Whether rows are held back until the watermark passes: then late ones are set aside.
     pub(crate) fn sets_late_aside(&self) -> bool {
-        self.stages.iter().any(|stage| matches!(stage, StagePlan::Window { .. }))
+        let waits = |stage: &StagePlan| {
+            matches!(stage, StagePlan::Window { .. } | StagePlan::Waiting { .. })
+        };
+        self.stages.iter().any(waits)
     }
 
     /// For how long late rows still count.
@@ -96,6 +116,9 @@ impl Plan {
             // It was made for this input before.
             StagePlan::Window { spec, input, .. } => {
                 window::describe(spec, input).unwrap_or_else(|error| vec![error.to_string()])
+            }
+            StagePlan::Waiting { plan, input, .. } => {
+                plan.describe(input).unwrap_or_else(|error| vec![error.to_string()])
             }
         });
         lines.map(|line| line + "\n").collect()
@@ -132,6 +155,14 @@ fn prune(stages: &mut Vec<StagePlan>) -> bool {
             StagePlan::Window { spec, .. } => {
                 needed = Some(spec.reads().into_iter().collect());
             }
+            StagePlan::Waiting { plan, .. } => {
+                let Some(needed) = &mut needed else { continue };
+                let before = (plan.carried.len(), plan.columns.len());
+                plan.carried.retain(|name| needed.contains(name));
+                plan.columns.retain(|column| needed.contains(&column.aggregate.name));
+                pruned |= before != (plan.carried.len(), plan.columns.len());
+                *needed = plan.carried.iter().cloned().chain(plan.reads()).collect();
+            }
         }
     }
     stages.retain(|stage| !matches!(stage, StagePlan::Enrich { plans, .. } if plans.is_empty()));
@@ -157,6 +188,11 @@ impl StagePlan {
                 *input = schema;
                 Ok(output.clone())
             }
+            Self::Waiting { plan, input, output } => {
+                *output = plan.output_schema(&schema)?;
+                *input = schema;
+                Ok(output.clone())
+            }
         }
     }
 
@@ -179,26 +215,45 @@ impl StagePlan {
                 Stage::Keyed(Keyed::Enrich { operators, schema: output.clone() })
             }
             Self::Window { spec, input, output } => {
-                let keys = indices(input, &spec.keys)?;
-                let (mut operator, _) = window::open(spec, input)?;
-                if let Some(budget) = budget {
-                    operator = Box::new(Capped::new(operator, budget.clone()));
-                }
-                Stage::Keyed(Keyed::Window { keys, operator, schema: output.clone() })
+                let (operator, _) = window::open(spec, input)?;
+                windows(input, &spec.keys, operator, output, budget)?
+            }
+            Self::Waiting { plan, input, output } => {
+                let operator = Box::new(WatermarkOver::new(plan, input)?);
+                windows(input, &plan.keys, operator, output, budget)?
             }
         })
     }
 }
 
-struct Compiler {
+/// A stage that swallows rows and gives out others.
+fn windows(
+    input: &SchemaRef,
+    keys: &[String],
+    mut operator: Box<dyn KeyedWindow>,
+    output: &SchemaRef,
+    budget: Option<&Arc<Budget>>,
+) -> Result<Stage> {
+    if let Some(budget) = budget {
+        operator = Box::new(Capped::new(operator, budget.clone()));
+    }
+    let keys = indices(input, keys)?;
+    Ok(Stage::Keyed(Keyed::Window { keys, operator, schema: output.clone() }))
+}
+
+pub(super) struct Compiler {
     /// Of the rows before `pending`.
-    schema: SchemaRef,
+    pub(super) schema: SchemaRef,
+    /// Of the rows before `waiting`.
+    pub(super) input: SchemaRef,
     time: Option<(usize, TimeUnit, Watermark)>,
-    /// The time column's type.
-    time_type: DataType,
-    stages: Vec<StagePlan>,
+    /// The time column.
+    pub(super) time_field: Option<Field>,
+    pub(super) stages: Vec<StagePlan>,
     /// Over windows of the stage that is being put together.
-    pending: Vec<OverPlan>,
+    pub(super) pending: Vec<OverPlan>,
+    /// Over windows at the watermark that are being put together; their schema is `schema`.
+    pub(super) waiting: Option<WatermarkPlan>,
     /// Computed columns that stand beside each other: one step. Empty where `pending` is not.
     computed: Vec<Computed>,
 }
@@ -206,7 +261,12 @@ struct Compiler {
 impl Compiler {
     fn step(&mut self, step: &Step) -> Result<()> {
         match step {
-            Step::Over { keys, horizons, aggregates } => self.over(keys, horizons, aggregates),
+            Step::Over { keys, horizons, aggregates, waits: false } => {
+                self.over(keys, horizons, aggregates)
+            }
+            Step::Over { keys, horizons, aggregates, waits: true } => {
+                self.over_at_watermark(keys, horizons, aggregates)
+            }
             Step::History { keys, history } => self.history(keys, history),
             Step::Window { keys, window, aggregates } => self.window(keys, window, aggregates),
             Step::Column(column) => self.compute(column.as_ref(), column.computed()),
@@ -218,7 +278,7 @@ impl Compiler {
         }
     }
 
-    fn times(&self) -> Result<(usize, TimeUnit, Watermark)> {
+    pub(super) fn times(&self) -> Result<(usize, TimeUnit, Watermark)> {
         self.time.ok_or_else(|| {
             Error::usage("windows need to know when each row happened")
                 .advise("call event_time(\"ts\", Watermark::bounded(seconds(2))) before them")
@@ -228,11 +288,9 @@ impl Compiler {
     fn window(&mut self, keys: &[String], window: &Window, of: &[Aggregate]) -> Result<()> {
         self.flush();
         let (_, unit, _) = self.times()?;
-        if self.stages.iter().any(|stage| matches!(stage, StagePlan::Window { .. })) {
-            return Err(Error::usage("windows of windows are not possible yet")
-                .advise("write the first windows out and read them again"));
-        }
-        let time_type = self.time_type.clone();
+        self.check_first_windows()?;
+        let time_type =
+            self.time_field.as_ref().map_or(DataType::Null, |field| field.data_type().clone());
         let spec = WindowSpec {
             kind: window.kind.clone(),
             offset: window.offset,
@@ -248,6 +306,17 @@ impl Compiler {
         Ok(())
     }
 
+    fn check_first_windows(&self) -> Result<()> {
+        let holds_back = |stage: &StagePlan| {
+            matches!(stage, StagePlan::Window { .. } | StagePlan::Waiting { .. })
+        };
+        if self.stages.iter().any(holds_back) {
+            return Err(Error::usage("windows of windows are not possible yet")
+                .advise("write the first windows out and read them again"));
+        }
+        Ok(())
+    }
+
     fn map(&mut self, map: Arc<dyn MapOperator>) -> Result<()> {
         self.flush();
         self.schema = map.output_schema(&self.schema)?;
@@ -257,7 +326,7 @@ impl Compiler {
 
     /// Adds the columns that an operator computes to the step of computed columns.
     fn compute(&mut self, operator: &dyn MapOperator, columns: &[Computed]) -> Result<()> {
-        if self.computed.is_empty() {
+        if self.computed.is_empty() || self.waiting.is_some() {
             self.flush();
         }
         self.schema = operator.output_schema(&self.schema)?;
@@ -265,7 +334,7 @@ impl Compiler {
         Ok(())
     }
 
-    fn flush_computed(&mut self) {
+    pub(super) fn flush_computed(&mut self) {
         if !self.computed.is_empty() {
             let columns = std::mem::take(&mut self.computed);
             self.stages.push(StagePlan::Map(Arc::new(Compute::new(columns))));
@@ -273,8 +342,12 @@ impl Compiler {
     }
 
     /// Ends the stage that is being put together.
-    fn flush(&mut self) {
+    pub(super) fn flush(&mut self) {
         self.flush_computed();
+        if let Some(plan) = self.waiting.take() {
+            let (input, output) = (self.input.clone(), self.schema.clone());
+            self.stages.push(StagePlan::Waiting { plan, input, output });
+        }
         if self.pending.is_empty() {
             return;
         }
@@ -290,149 +363,4 @@ impl Compiler {
         });
         self.schema = output;
     }
-
-    /// The pending plan of these keys; columns computed by pending plans end the stage first.
-    fn plan(&mut self, keys: &[String], reads: &[&str]) -> Result<&mut OverPlan> {
-        let (_, unit, watermark) = self.times()?;
-        self.flush_computed();
-        let is_pending = |name: &&str| {
-            self.schema.index_of(name).is_err()
-                && self.pending.iter().any(|p| p.outputs.iter().any(|(n, _)| n == name))
-        };
-        if keys.iter().map(String::as_str).chain(reads.iter().copied()).any(|n| is_pending(&n)) {
-            self.flush();
-        }
-        for name in keys {
-            find(&self.schema, name)?;
-        }
-        let at = match self.pending.iter().position(|plan| plan.keys == keys) {
-            Some(at) => at,
-            None => {
-                self.pending.push(OverPlan {
-                    keys: keys.to_vec(),
-                    units_per_second: units_per_second(unit),
-                    delay: watermark.delay.to_units(unit)?,
-                    ..OverPlan::default()
-                });
-                self.pending.len() - 1
-            }
-        };
-        Ok(&mut self.pending[at])
-    }
-
-    fn over(&mut self, keys: &[String], horizons: &[Last], aggregates: &[Aggregate]) -> Result<()> {
-        let (_, unit, _) = self.times()?;
-        let columns: Vec<&str> = aggregates.iter().map(|a| a.column.as_str()).collect();
-        self.plan(keys, &columns)?;
-        let schema = self.schema.clone();
-        let plan = self.plan(keys, &columns)?;
-        for last in horizons {
-            let horizon = Horizon {
-                length: last.length.to_units(unit)?,
-                delay: last.delay.map_or(Ok(0), |delay| delay.to_units(unit))?,
-            };
-            let h = position_or_push(&mut plan.horizons, horizon);
-            for aggregate in aggregates {
-                let output = bind(plan, &schema, h, aggregate)?;
-                let mut name = prefix(keys);
-                name.push_str(&aggregate.function.name());
-                if !aggregate.column.is_empty() {
-                    name = format!("{name}_{}", aggregate.column);
-                }
-                add(plan, format!("{name}_{}", last.suffix()), output, &schema)?;
-            }
-        }
-        plan.validate()
-    }
-
-    fn history(&mut self, keys: &[String], history: &History) -> Result<()> {
-        let reads: Vec<&str> = match history {
-            History::SincePrevious => Vec::new(),
-            History::DistanceKm { lat, lon } | History::SpeedKmh { lat, lon } => vec![lat, lon],
-        };
-        self.plan(keys, &reads)?;
-        let schema = self.schema.clone();
-        for name in &reads {
-            let field = schema.field(find(&schema, name)?);
-            if *field.data_type() != DataType::Float64 {
-                return Err(Error::usage(format!(
-                    "column {name} is {}; places are Float64 degrees",
-                    field.data_type()
-                )));
-            }
-        }
-        let plan = self.plan(keys, &reads)?;
-        if let [lat, lon] = reads.as_slice() {
-            let place = ((*lat).to_owned(), (*lon).to_owned());
-            if plan.place.as_ref().is_some_and(|known| *known != place) {
-                return Err(Error::usage("one key can follow one place only")
-                    .advise("use the same latitude and longitude columns for the key"));
-            }
-            plan.place = Some(place);
-        }
-        let (name, output) = match history {
-            History::SincePrevious => ("since_previous_s", Output::SincePrevious),
-            History::DistanceKm { .. } => ("distance_km", Output::DistanceKm),
-            History::SpeedKmh { .. } => ("speed_kmh", Output::SpeedKmh),
-        };
-        add(plan, format!("{}{name}", prefix(keys)), output, &schema)
-    }
-}
-
-fn prefix(keys: &[String]) -> String {
-    keys.iter().map(|key| format!("{key}_")).collect()
-}
-
-fn describe_over(plan: &OverPlan) -> String {
-    format!(
-        "over by {}: {} horizons, {} columns, {} bytes a row of log",
-        plan.keys.join(", "),
-        plan.horizons.len(),
-        plan.outputs.len(),
-        crate::window::over::entry_bytes(plan)
-    )
-}
-
-/// Adds a computed column; asking twice for the same one is no mistake.
-fn add(plan: &mut OverPlan, name: String, output: Output, schema: &SchemaRef) -> Result<()> {
-    if schema.index_of(&name).is_ok() {
-        return Err(Error::usage(format!("there is already a column {name}"))
-            .advise("rename the input's column"));
-    }
-    if !plan.outputs.iter().any(|(known, _)| *known == name) {
-        plan.outputs.push((name, output));
-    }
-    Ok(())
-}
-
-fn bind(plan: &mut OverPlan, schema: &SchemaRef, h: usize, of: &Aggregate) -> Result<Output> {
-    of.check_over()?;
-    if of.function == Function::Count {
-        return Ok(Output::Count { h });
-    }
-    let field = schema.field(find(schema, &of.column)?);
-    if matches!(of.function, Function::Distinct | Function::CountSame) {
-        let c = position_or_push(&mut plan.codes, of.column.clone());
-        return Ok(match of.function {
-            Function::Distinct => Output::Distinct { h, c },
-            _ => Output::CountSame { h, c },
-        });
-    }
-    let m = position_or_push(&mut plan.measures, Measure::new(&of.column, field.data_type())?);
-    Ok(match of.function {
-        Function::CountValid => Output::CountValid { h, m },
-        Function::Sum => Output::Sum { h, m },
-        Function::Mean => Output::Mean { h, m },
-        Function::StdDev => Output::StdDev { h, m },
-        Function::OwnMean => Output::OwnMean { h, m },
-        Function::OwnStdDev => Output::OwnStdDev { h, m },
-        _ => unreachable!("bound above"),
-    })
-}
-
-fn position_or_push<T: PartialEq>(items: &mut Vec<T>, item: T) -> usize {
-    items.iter().position(|known| *known == item).unwrap_or_else(|| {
-        items.push(item);
-        items.len() - 1
-    })
 }

@@ -5,6 +5,7 @@ mod aggregate;
 mod budget;
 mod builder;
 mod compile;
+mod compile_over;
 mod driver;
 mod files;
 mod inspect;
@@ -28,6 +29,6 @@ pub use files::{Arrow, Csv, File, NdJson, Opened, Parquet};
 pub use live::Live;
 pub use options::{Observer, Options, Pace, Progress, Summary};
 pub use window::{
-    History, Last, Window, all_rows, cumulate, distance_km, every_rows, hop, last, last_rows,
-    session, session_up_to, since_previous, speed_kmh, tumble, while_true,
+    History, Last, Window, all_rows, cumulate, distance_km, every_rows, hop, last, last_n,
+    last_rows, session, session_up_to, since_previous, speed_kmh, tumble, while_true,
 };

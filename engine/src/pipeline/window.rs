@@ -5,16 +5,25 @@ use crate::expr::Expr;
 use crate::time::Span;
 use crate::window::{Lateness, WindowKind};
 
-/// A horizon of an over window: `(t − delay − length, t − delay]`.
+/// A horizon of an over window: `(t − delay − length, t − delay]`, or so many rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Last {
+    /// By rows: unused.
     pub(crate) length: Span,
     pub(crate) delay: Option<Span>,
+    /// By rows: how many.
+    pub(crate) rows: Option<u64>,
 }
 
 /// The horizon that ends at the row: `(t − length, t]`.
 pub fn last(length: Span) -> Last {
-    Last { length, delay: None }
+    Last { length, delay: None, rows: None }
+}
+
+/// The last `rows` rows of the key up to and including the row, by (time, position). Answered at
+/// the watermark ([`Pipeline::over_at_watermark`](super::Pipeline::over_at_watermark)).
+pub fn last_n(rows: u64) -> Last {
+    Last { length: Span::ZERO, delay: None, rows: Some(rows) }
 }
 
 impl Last {
@@ -25,9 +34,10 @@ impl Last {
     }
 
     pub(crate) fn suffix(&self) -> String {
-        match self.delay {
-            None => self.length.to_string(),
-            Some(delay) => format!("{}_after_{delay}", self.length),
+        match (self.rows, self.delay) {
+            (Some(rows), _) => format!("{rows}rows"),
+            (None, None) => self.length.to_string(),
+            (None, Some(delay)) => format!("{}_after_{delay}", self.length),
         }
     }
 }

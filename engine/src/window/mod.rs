@@ -2,7 +2,8 @@
 //!
 //! | folder | windows | a row |
 //! |---|---|---|
-//! | [`over`] | exact ones that end at each row | gets columns |
+//! | [`over`] | exact ones that end at each row, at arrival | gets columns |
+//! | [`over::at_watermark`] | the same, exact by event time | waits for the watermark, then gets columns |
 //! | [`pane`] | tumbling, hopping, cumulating: cut by time | goes into the pane of its time |
 //! | `run` | session, count, state: cut by the rows themselves | waits for the watermark, then goes by (time, position) |
 //! | `global` | one for all rows | goes into its key's only state |

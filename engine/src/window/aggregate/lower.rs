@@ -164,7 +164,7 @@ fn least_values(
 }
 
 /// Where `valid` says no, the value may be any.
-fn int_array(
+pub(crate) fn int_array(
     values: Vec<i64>,
     valid: Option<NullBuffer>,
     data_type: &DataType,
@@ -179,7 +179,7 @@ fn int_array(
     Ok(arrow::compute::cast(&array, data_type)?)
 }
 
-fn wide_array(
+pub(crate) fn wide_array(
     values: Vec<i128>,
     valid: Option<NullBuffer>,
     data_type: &DataType,

@@ -51,18 +51,19 @@ use std::fmt;
 use arrow::datatypes::DataType;
 
 pub(crate) use cells::Entries;
-pub(crate) use column::Column;
+pub(crate) use column::{Column, Values};
 pub use function::{Function, Spread};
 pub use hyperloglog::APPROX_DISTINCT_ERROR;
-pub(crate) use lower::time_array;
+pub(crate) use lower::{int_array, time_array, wide_array};
 pub use plan::Aggregate;
-pub(crate) use plan::{AggregatePlan, find, plain};
+pub(crate) use plan::{AggregatePlan, Lower, find, plain};
 pub use sketch::APPROX_QUANTILE_ERROR;
 pub use states::UserFunction;
 pub(crate) use states::{Positions, RowSet};
 pub(crate) use table::Table;
 pub use top_k::SPACE_SAVING_FACTOR;
 pub use value::{Float, Value, ValueRef};
+pub(crate) use value::{float_of_order, float_order};
 
 use crate::batch::Position;
 use crate::error::Result;

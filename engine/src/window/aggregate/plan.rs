@@ -161,13 +161,29 @@ impl AggregatePlan {
         Ok(plan)
     }
 
+    /// The columns of the input that [`AggregatePlan::arrays`] gives, before the filters.
+    pub(crate) fn indices(&self) -> Vec<usize> {
+        self.columns.iter().filter_map(|column| column.index).collect()
+    }
+
+    /// Number of filters.
+    pub(crate) fn filter_count(&self) -> usize {
+        self.filters.len()
+    }
+
+    /// The filters' columns: what [`AggregatePlan::arrays`] gives last.
+    pub(crate) fn filter_arrays(&self, batch: &RecordBatch) -> Result<Vec<ArrayRef>> {
+        let filter = |(_, filter): &(Expr, BoundExpr)| -> Result<ArrayRef> {
+            Ok(Arc::new(without_nulls(&filter.evaluate_bool(batch)?)))
+        };
+        self.filters.iter().map(filter).collect()
+    }
+
     /// The arrays that the aggregates read of a batch: the columns, then the filters.
     pub(crate) fn arrays(&self, batch: &RecordBatch) -> Result<Vec<ArrayRef>> {
         let columns = self.columns.iter().filter_map(|column| column.index);
         let mut arrays: Vec<ArrayRef> = columns.map(|index| batch.column(index).clone()).collect();
-        for (_, filter) in &self.filters {
-            arrays.push(Arc::new(without_nulls(&filter.evaluate_bool(batch)?)));
-        }
+        arrays.extend(self.filter_arrays(batch)?);
         Ok(arrays)
     }
 

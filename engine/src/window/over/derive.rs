@@ -391,7 +391,7 @@ fn without_nan(mut values: Vec<f64>) -> Float64Array {
 
 /// Conversion that is one instruction for sums that fit into 64 bits.
 #[inline(always)]
-fn to_f64(value: i128) -> f64 {
+pub(super) fn to_f64(value: i128) -> f64 {
     match i64::try_from(value) {
         Ok(value) => value as f64,
         Err(_) => wide_to_f64(value),
@@ -407,7 +407,14 @@ fn wide_to_f64(value: i128) -> f64 {
 /// small.
 fn deviation(n: u64, sum: i128, squares: i128) -> f64 {
     let counted = n as f64;
-    let spread = match (i64::try_from(sum), u64::try_from(squares)) {
+    (exact_spread(n, sum, squares) / (counted * (counted - 1.0))).sqrt()
+}
+
+/// n Σx² − (Σx)², exact up to the last conversion.
+#[inline(always)]
+pub(super) fn exact_spread(n: u64, sum: i128, squares: i128) -> f64 {
+    let counted = n as f64;
+    match (i64::try_from(sum), u64::try_from(squares)) {
         // What nearly all sums are: products that fit without a look.
         (Ok(sum), Ok(squares)) if n <= u64::from(u32::MAX) => {
             let product = u128::from(squares) * u128::from(n);
@@ -420,11 +427,10 @@ fn deviation(n: u64, sum: i128, squares: i128) -> f64 {
                 |(a, b)| to_f64(a - b),
             )
         }
-    };
-    (spread / (counted * (counted - 1.0))).sqrt()
+    }
 }
 
-fn power_of_ten(scale: i8) -> f64 {
+pub(super) fn power_of_ten(scale: i8) -> f64 {
     let power = (0..scale.unsigned_abs()).fold(1.0, |power, _| power * 10.0);
     if scale < 0 { 1.0 / power } else { power }
 }

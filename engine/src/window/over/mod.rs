@@ -1,4 +1,5 @@
-//! Exact windows that end at each row ("over"), answered at arrival.
+//! Exact windows that end at each row ("over"), answered at arrival; in [`at_watermark`], once
+//! all rows of its time are there.
 //!
 //! For each row of a key: what do the key's rows in `(t − delay − length, t − delay]` add up
 //! to, for several horizons at once, over the rows at earlier positions and the row itself?
@@ -21,6 +22,7 @@
 //! columns at the end of the batch (`derive`).
 
 mod accumulate;
+pub mod at_watermark;
 mod derive;
 mod entries;
 mod layout;
