@@ -28,4 +28,5 @@ pub mod simd;
 mod tests;
 pub mod text_parse;
 pub mod window_assign;
+pub mod window_combine;
 pub mod window_reduce;

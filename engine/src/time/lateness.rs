@@ -28,6 +28,7 @@ use arrow::temporal_conversions::{
     timestamp_us_to_datetime,
 };
 
+use pelton_kernels::simd::level;
 use pelton_kernels::window_assign;
 
 use super::duration::{Span, days};
@@ -372,7 +373,7 @@ fn is_sorted_in_bounds(times: &[i64], running: &mut Running, bounds: Bounds) -> 
     let (own, all) = (running.own.unwrap_or(first), running.all.unwrap_or(first));
     let fits = last <= own.saturating_add_unsigned(bounds.ahead)
         && first >= all.saturating_sub(bounds.delay)
-        && window_assign::is_sorted(times);
+        && window_assign::is_sorted(level(), times);
     if fits {
         *running = Running { own: Some(own.max(last)), all: Some(all.max(last)) };
     }

@@ -47,6 +47,10 @@ pub const KERNELS: &[Kernel] = &[
     Kernel { name: "columns", purpose: "operations of expressions", levels: COMPILED },
     Kernel { name: "shard_hash", purpose: "keys to hashes", levels: WRITTEN },
     Kernel { name: "shard_scatter", purpose: "rows by shard", levels: WRITTEN },
+    Kernel { name: "window_assign", purpose: "rows of a pane by their times", levels: COMPILED },
+    Kernel { name: "window_reduce", purpose: "values of a pane to one", levels: COMPILED },
+    Kernel { name: "window_combine", purpose: "panes to a window", levels: COMPILED },
+    Kernel { name: "over_advance", purpose: "windows that end at rows", levels: &[Level::Scalar] },
     Kernel { name: "geo_haversine", purpose: "distances on the earth", levels: COMPILED },
     Kernel { name: "math", purpose: "logistic scores, exp, ln", levels: COMPILED },
 ];

@@ -15,6 +15,7 @@ mod inputs;
 mod keys;
 mod operations;
 mod text;
+mod windows;
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -145,6 +146,7 @@ fn suites() -> BTreeSet<&'static str> {
         include_str!("keys.rs"),
         include_str!("operations.rs"),
         include_str!("text.rs"),
+        include_str!("windows.rs"),
     ];
     let lines = files.into_iter().flat_map(str::lines);
     let after = lines.scan(false, |after, line| {

@@ -7,22 +7,21 @@
 //!
 //! Every level gives the same rows.
 
-use crate::math::multiversion;
-
-#[cfg(test)]
-mod tests;
+use crate::batch_filter::filter_rows;
+use crate::columns::words;
+use crate::simd::{Level, multiversion};
 
 /// The least and the greatest of `times`; `None` where there is none.
 #[must_use]
-pub fn bounds(times: &[i64]) -> Option<(i64, i64)> {
+pub fn bounds(level: Level, times: &[i64]) -> Option<(i64, i64)> {
     let mut found = (i64::MAX, i64::MIN);
-    widen(times, &mut found);
+    widen(level, times, &mut found);
     (!times.is_empty()).then_some(found)
 }
 
 multiversion! {
     /// Widens bounds to hold `times`.
-    fn widen(times: &[i64], bounds: &mut (i64, i64)) {
+    fn widen(level; times: &[i64], bounds: &mut (i64, i64)) {
         // So many lanes that the latency of a comparison doesn't matter.
         const LANES: usize = 32;
         let (mut least, mut greatest) = ([i64::MAX; LANES], [i64::MIN; LANES]);
@@ -41,20 +40,20 @@ multiversion! {
 
 /// Whether no time is below the one before it.
 #[must_use]
-pub fn is_sorted(times: &[i64]) -> bool {
+pub fn is_sorted(level: Level, times: &[i64]) -> bool {
     // In blocks that stay in the first cache: where times are not sorted, it is seen early.
     const BLOCK: usize = 1024;
     (0..times.len()).step_by(BLOCK).all(|from| {
         let mut falls = 0;
         let until = times.len().min(from + BLOCK + 1);
-        count_falls(&times[from..until], &mut falls);
+        count_falls(level, &times[from..until], &mut falls);
         falls == 0
     })
 }
 
 multiversion! {
     /// Counts the times that are below the one before them.
-    fn count_falls(times: &[i64], falls: &mut u64) {
+    fn count_falls(level; times: &[i64], falls: &mut u64) {
         for (before, after) in times.iter().zip(times.iter().skip(1)) {
             *falls += u64::from(after < before);
         }
@@ -65,15 +64,29 @@ multiversion! {
 ///
 /// # Panics
 /// When there are 2³² rows or more.
-pub fn select(times: &[i64], first: i64, last: i64, rows: &mut Vec<u32>) {
+pub fn select(level: Level, times: &[i64], first: i64, last: i64, rows: &mut Vec<u32>) {
     assert!(u32::try_from(times.len()).is_ok(), "rows of a batch are numbered in 32 bits");
     rows.clear();
-    rows.resize(times.len(), 0);
-    let mut used = 0;
-    // Without a branch: every row is written, and kept by moving on. `used` is at most `row`.
-    for (row, &time) in times.iter().enumerate() {
-        rows[used] = row as u32;
-        used += usize::from(first <= time && time <= last);
+    let (mut mask, mut from) = ([0; BLOCK / 64], 0);
+    for block in times.chunks(BLOCK) {
+        let mask = &mut mask[..words(block.len())];
+        within_bits(level, block, first, last, mask);
+        filter_rows(level, mask, from, rows);
+        from += BLOCK as u32;
     }
-    rows.truncate(used);
+}
+
+/// Times that are compared before their rows are picked.
+const BLOCK: usize = 4096;
+
+multiversion! {
+    fn within_bits(level; times: &[i64], first: i64, last: i64, bits: &mut [u64]) {
+        for (bits, times) in bits.iter_mut().zip(times.chunks(64)) {
+            let mut word = 0;
+            for (at, time) in times.iter().enumerate() {
+                word |= u64::from((first <= *time) & (*time <= last)) << at;
+            }
+            *bits = word;
+        }
+    }
 }

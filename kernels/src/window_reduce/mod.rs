@@ -7,21 +7,18 @@
 //! Sums of floats are not here: they are added in the order of rows (`docs/NUMERICS.md`), one
 //! after the other.
 
-use crate::math::multiversion;
-
-#[cfg(test)]
-mod tests;
+use crate::simd::{Level, multiversion};
 
 /// The exact sum; 0 of no value.
 #[must_use]
-pub fn sum_i64(values: &[i64]) -> i128 {
+pub fn sum_i64(level: Level, values: &[i64]) -> i128 {
     // A lane takes at most so many values, of 32 bits each: it cannot overflow.
-    values.chunks(1 << 30).map(sum_chunk).sum()
+    values.chunks(1 << 30).map(|chunk| sum_chunk(level, chunk)).sum()
 }
 
-fn sum_chunk(values: &[i64]) -> i128 {
+fn sum_chunk(level: Level, values: &[i64]) -> i128 {
     let mut halves = (0, 0);
-    add_halves(values, &mut halves);
+    add_halves(level, values, &mut halves);
     let (low, high) = halves;
     (i128::from(high) << 32) + i128::from(low)
 }
@@ -31,7 +28,7 @@ const LANES: usize = 32;
 
 multiversion! {
     /// Adds the lower halves (unsigned) and the upper halves (signed).
-    fn add_halves(values: &[i64], halves: &mut (u64, i64)) {
+    fn add_halves(level; values: &[i64], halves: &mut (u64, i64)) {
         let (mut low, mut high) = ([0u64; LANES], [0i64; LANES]);
         let (blocks, rest) = values.as_chunks::<LANES>();
         for block in blocks {
@@ -51,14 +48,14 @@ multiversion! {
 
 /// The least of `start` and of all `values` xor `flip`.
 #[must_use]
-pub fn least_i64(values: &[i64], flip: i64, start: i64) -> i64 {
+pub fn least_i64(level: Level, values: &[i64], flip: i64, start: i64) -> i64 {
     let mut found = start;
-    least(values, flip, &mut found);
+    least(level, values, flip, &mut found);
     found
 }
 
 multiversion! {
-    fn least(values: &[i64], flip: i64, found: &mut i64) {
+    fn least(level; values: &[i64], flip: i64, found: &mut i64) {
         let mut lanes = [*found; LANES];
         let (blocks, rest) = values.as_chunks::<LANES>();
         for block in blocks {

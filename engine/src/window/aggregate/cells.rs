@@ -7,7 +7,8 @@
 
 use std::borrow::Cow;
 
-use pelton_kernels::window_reduce;
+use pelton_kernels::simd::level;
+use pelton_kernels::{window_combine, window_reduce};
 
 use super::column::{Column, Values};
 use super::plan::Op;
@@ -111,6 +112,12 @@ impl Cells {
     /// Joins entry `i` of `from` into entry `entries[i]`.
     pub(super) fn combine(&mut self, from: &Self, entries: Entries<'_>, name: &str) -> Result<()> {
         match (self, from) {
+            (Self::Float(to), Self::Float(from)) if let Entries::Same(_) = entries => {
+                window_combine::add_f64(level(), to, from);
+            }
+            (Self::Least(to), Self::Least(from)) if let Entries::Same(_) = entries => {
+                window_combine::least_i64(level(), to, from);
+            }
             (Self::Exact(to), Self::Exact(from)) => {
                 return fold_checked(to, entries, from.iter().copied(), i128::checked_add)
                     .ok_or_else(|| overflow(name));
@@ -261,11 +268,11 @@ fn add_column(
         // All rows into one entry: whole vectors at a time.
         match (op, &mut *cells, &column.values) {
             (Op::Exact, Cells::Exact(cells), Values::Int(values)) if cells.len() == 1 => {
-                cells[0] += window_reduce::sum_i64(&values[..len]);
+                cells[0] += window_reduce::sum_i64(level(), &values[..len]);
                 return Some(());
             }
             (Op::Least { flip }, Cells::Least(cells), Values::Int(values)) if cells.len() == 1 => {
-                cells[0] = window_reduce::least_i64(&values[..len], *flip, cells[0]);
+                cells[0] = window_reduce::least_i64(level(), &values[..len], *flip, cells[0]);
                 return Some(());
             }
             _ => {}

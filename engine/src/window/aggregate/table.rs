@@ -4,6 +4,9 @@
 //! A table is a set of arrays of one length: for each entry its number of rows, its number of
 //! nulls in each column, and one cell a lift (`cells.rs`).
 
+use pelton_kernels::simd::level;
+use pelton_kernels::window_combine;
+
 use super::cells::{Cells, Entries, fold};
 use super::column::Column;
 use super::plan::{AggregatePlan, Lift};
@@ -109,12 +112,12 @@ impl Table {
         from: &Self,
         entries: Entries<'_>,
     ) -> Result<()> {
-        fold(&mut self.rows, entries, from.rows.iter().copied(), |a, b| a + b);
+        add(&mut self.rows, entries, &from.rows);
         let len = self.rows.len();
         for (to, from) in self.nulls.iter_mut().zip(&from.nulls) {
             if !from.is_empty() {
                 to.resize(len, 0);
-                fold(to, entries, from.iter().copied(), |a, b| a + b);
+                add(to, entries, from);
             }
         }
         for ((lift, to), from) in lifts.iter().zip(&mut self.cells).zip(&from.cells) {
@@ -135,11 +138,11 @@ impl Table {
         from: &Self,
         entries: Entries<'_>,
     ) -> Result<()> {
-        fold(&mut self.rows, entries, from.rows.iter().copied(), |a, b| a - b);
+        subtract(&mut self.rows, entries, &from.rows);
         for (to, from) in self.nulls.iter_mut().zip(&from.nulls) {
             // Where `from` has counts, they were added to `to` before.
             if !from.is_empty() {
-                fold(to, entries, from.iter().copied(), |a, b| a - b);
+                subtract(to, entries, from);
             }
         }
         for ((lift, to), from) in lifts.iter().zip(&mut self.cells).zip(&from.cells) {
@@ -224,5 +227,21 @@ impl Table {
                 to.resize(before + entries.len(), 0);
             }
         }
+    }
+}
+
+/// Counts into counts.
+fn add(to: &mut [u64], entries: Entries<'_>, from: &[u64]) {
+    match entries {
+        Entries::Same(_) => window_combine::add_u64(level(), to, from),
+        entries => fold(to, entries, from.iter().copied(), |a, b| a + b),
+    }
+}
+
+/// Undoes [`add`].
+fn subtract(to: &mut [u64], entries: Entries<'_>, from: &[u64]) {
+    match entries {
+        Entries::Same(_) => window_combine::subtract_u64(level(), to, from),
+        entries => fold(to, entries, from.iter().copied(), |a, b| a - b),
     }
 }

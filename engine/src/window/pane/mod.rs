@@ -36,6 +36,7 @@ use std::collections::BTreeMap;
 use arrow::datatypes::SchemaRef;
 
 pub(super) use grid::Grid;
+use pelton_kernels::simd::level;
 use pelton_kernels::window_assign;
 use store::Panes;
 use totals::Totals;
@@ -129,7 +130,7 @@ impl PaneWindow {
     fn add(&mut self, columns: &[Column], rows: &RowSet<'_>) -> Result<()> {
         let ids = std::mem::take(&mut self.ids);
         let result = match rows.rows {
-            Rows::All(len) if window_assign::is_sorted(&rows.times[..len]) => {
+            Rows::All(len) if window_assign::is_sorted(level(), &rows.times[..len]) => {
                 self.add_sorted(columns, rows, &ids)
             }
             _ => self.add_unsorted(columns, rows, &ids),
@@ -190,13 +191,13 @@ impl PaneWindow {
         let mut picked = Vec::new();
         match rows.rows {
             Rows::All(len) => {
-                window_assign::select(&rows.times[..len], first, last, &mut picked);
+                window_assign::select(level(), &rows.times[..len], first, last, &mut picked);
                 let ids = picked.iter().map(|&row| ids[row as usize]).collect();
                 Bucket { rows: picked, ids }
             }
             Rows::Some(own) => {
                 let times: Vec<i64> = own.iter().map(|&row| rows.times[row as usize]).collect();
-                window_assign::select(&times, first, last, &mut picked);
+                window_assign::select(level(), &times, first, last, &mut picked);
                 let ids = picked.iter().map(|&i| ids[i as usize]).collect();
                 picked.iter_mut().for_each(|i| *i = own[*i as usize]);
                 Bucket { rows: picked, ids }
@@ -308,7 +309,7 @@ impl PaneWindow {
 /// The least and the greatest time of at least one row.
 fn bounds(rows: &RowSet<'_>) -> (i64, i64) {
     let found = match rows.rows {
-        Rows::All(len) => window_assign::bounds(&rows.times[..len]),
+        Rows::All(len) => window_assign::bounds(level(), &rows.times[..len]),
         Rows::Some(own) => {
             let times = own.iter().map(|&row| rows.times[row as usize]);
             times.map(|time| (time, time)).reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))

@@ -9,6 +9,9 @@
 //!
 //! A bitmap of the keys that have a row in the window gives them in the order of their ids.
 
+use pelton_kernels::simd::level;
+use pelton_kernels::window_combine;
+
 use super::store::Panes;
 use crate::error::Result;
 use crate::window::aggregate::{Entries, Table};
@@ -102,10 +105,7 @@ impl Totals {
     fn find_keys(&mut self) {
         self.keys.clear();
         if std::mem::take(&mut self.is_stale) {
-            for (word, rows) in self.live.iter_mut().zip(self.table.rows.chunks(64)) {
-                let bits = rows.iter().enumerate();
-                *word = bits.fold(0, |word, (at, &rows)| word | u64::from(rows > 0) << at);
-            }
+            window_combine::positive_bits(level(), &self.table.rows, &mut self.live);
         }
         if self.live.iter().map(|word| word.count_ones() as usize).sum::<usize>()
             == self.table.len()

@@ -1,0 +1,162 @@
+//! Windows: `window_assign`, `window_reduce`, `window_combine`, `over_advance`.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::inputs::*;
+use super::{Answer, suite};
+use crate::columns::words;
+use crate::over_advance::{Cursors, Horizon, Integers, Log, advance, scalar};
+use crate::simd::level;
+use crate::{window_assign as assign, window_combine as combine, window_reduce as reduce};
+
+/// Times, sorted or not, and the first and last of a window.
+type Times = (Vec<i64>, i64, i64);
+
+fn times(rows: usize) -> BoxedStrategy<Times> {
+    let near = vec(-40..40i64, rows);
+    (prop_oneof![column(rows), near.boxed()], any::<bool>(), column::<i64>(2), -40..40i64)
+        .prop_map(|(mut times, sorted, ends, near)| {
+            if sorted {
+                times.sort_unstable();
+            }
+            let first = if times.len().is_multiple_of(2) { near } else { ends[0] };
+            (times, first, if near > 0 { first.saturating_add(near) } else { ends[1] })
+        })
+        .boxed()
+}
+
+fn bounds((times, ..): &Times) -> Answer {
+    assign::bounds(level(), times).map_or(vec![], |(a, b)| vec![a as u64, b as u64])
+}
+
+fn naive_bounds((times, ..): &Times) -> Answer {
+    times.iter().min().into_iter().chain(times.iter().max()).map(|&time| time as u64).collect()
+}
+
+fn sorted((times, ..): &Times) -> Answer {
+    vec![assign::is_sorted(level(), times).into()]
+}
+
+fn naive_sorted((times, ..): &Times) -> Answer {
+    vec![times.is_sorted().into()]
+}
+
+fn select((times, first, last): &Times) -> Answer {
+    let mut rows = vec![7];
+    assign::select(level(), times, *first, *last, &mut rows);
+    rows.into_iter().map(u64::from).collect()
+}
+
+fn naive_select((times, first, last): &Times) -> Answer {
+    let rows = 0..times.len();
+    rows.filter(|&row| (first..=last).contains(&&times[row])).map(|row| row as u64).collect()
+}
+
+fn wide(value: i128) -> Answer {
+    vec![value as u64, (value >> 64) as u64]
+}
+
+fn least(values: &Vec<i64>) -> Answer {
+    let of = |flip| reduce::least_i64(level(), values, flip, i64::MAX) ^ flip;
+    vec![of(0) as u64, of(-1) as u64]
+}
+
+fn naive_least(values: &Vec<i64>) -> Answer {
+    let least = values.iter().copied().min().unwrap_or(i64::MAX);
+    vec![least as u64, values.iter().copied().max().unwrap_or(i64::MIN) as u64]
+}
+
+fn combined<T: Element>(combine: impl Fn(&mut [T], &[T]), (a, b, _): &Columns<T>) -> Vec<T> {
+    let mut to = a.clone();
+    combine(&mut to, b);
+    to
+}
+
+fn each<T: Element>(op: impl Fn(T, T) -> T, (a, b, _): &Columns<T>) -> Vec<T> {
+    a.iter().zip(b).map(|(&a, &b)| op(a, b)).collect()
+}
+
+fn positive(counts: &Vec<u64>) -> Answer {
+    let mut out = vec![u64::MAX; words(counts.len())];
+    combine::positive_bits(level(), counts, &mut out);
+    out
+}
+
+fn naive_positive(counts: &Vec<u64>) -> Answer {
+    let word = |counts: &[u64]| (0..counts.len()).filter(|&i| counts[i] > 0).map(|i| 1 << i).sum();
+    counts.chunks(64).map(word).collect()
+}
+
+/// Sorted times, keys, values, a horizon.
+type Log4 = (Vec<i64>, Vec<u32>, Vec<i64>, Horizon);
+
+fn log(rows: usize) -> BoxedStrategy<Log4> {
+    let horizon = (1..50u64, 0..20u64).prop_map(|(length, delay)| Horizon { length, delay });
+    (vec(-90..90i64, rows), vec(0..5u32, rows), column(rows), horizon)
+        .prop_map(|(mut times, keys, values, horizon)| {
+            times.sort_unstable();
+            (times, keys, values, horizon)
+        })
+        .boxed()
+}
+
+fn over((times, keys, values, horizon): &Log4) -> Answer {
+    let (mut counts, mut sums) = (vec![0; times.len()], vec![0; times.len()]);
+    let mut running = Integers { columns: [values], out: [&mut counts, &mut sums] };
+    let (log, rows) = (Log { times, keys }, 0..times.len());
+    advance(log, *horizon, Cursors::default(), rows, &mut [[0; 2]; 5], &mut running);
+    counts.iter().zip(&sums).flat_map(|(&n, &sum)| [n as u64, sum as u64]).collect()
+}
+
+fn naive_over((times, keys, values, horizon): &Log4) -> Answer {
+    let answers = scalar::counts_and_sums(Log { times, keys }, values, *horizon);
+    answers.into_iter().flat_map(|(n, sum)| [n as u64, sum as u64]).collect()
+}
+
+suite! {
+    window_assign {
+        bounds: times => bounds, naive_bounds;
+        sorted: times => sorted, naive_sorted;
+        select: times => select, naive_select;
+    }
+}
+
+suite! {
+    window_reduce {
+        sum: column::<i64> => |v| wide(reduce::sum_i64(level(), v)),
+            |v| wide(v.iter().copied().map(i128::from).sum());
+        least: column::<i64> => least, naive_least;
+    }
+}
+
+suite! {
+    window_combine {
+        add: columns::<u64> => |c| combined(|to, from| combine::add_u64(level(), to, from), c),
+            |c| each(u64::wrapping_add, c);
+        subtract: columns::<u64> =>
+            |c| combined(|to, from| combine::subtract_u64(level(), to, from), c),
+            |c| each(u64::wrapping_sub, c);
+        add_float: columns::<f64> =>
+            |c| numbers(&combined(|to, from| combine::add_f64(level(), to, from), c)),
+            |c| numbers(&each(|a, b| a + b, c));
+        least: columns::<i64> =>
+            |c| bits(&combined(|to, from| combine::least_i64(level(), to, from), c)),
+            |c| bits(&each(i64::min, c));
+        positive: column::<u64> => positive, naive_positive;
+    }
+}
+
+suite! {
+    over_advance {
+        counts_and_sums: log => over, naive_over;
+    }
+}
+
+#[test]
+fn sums_at_the_ends_of_the_range_do_not_overflow() {
+    for value in [i64::MIN, i64::MAX] {
+        let sum = reduce::sum_i64(level(), &vec![value; 100_000]);
+        assert_eq!(sum, i128::from(value) * 100_000);
+    }
+}
