@@ -3,6 +3,7 @@
 #
 #   pelton generate payments --rows 10000000 --seed 1 --format parquet --out payments.parquet
 #   benches/peers/run.sh payments.parquet [--rounds 3] [--cards 500] [--no-pelton] …
+#   benches/peers/run.sh windows payments.parquet [--csv payments.csv] [--rounds 3] …
 #
 # Makes its own virtual environment beside itself (git ignores it). `--help` lists the options.
 set -euo pipefail
@@ -14,4 +15,9 @@ if ! cmp -s "$here/requirements.txt" "$venv/installed.txt"; then
     "$venv/bin/pip" install --quiet --disable-pip-version-check -r "$here/requirements.txt"
     cp "$here/requirements.txt" "$venv/installed.txt"
 fi
-exec "$venv/bin/python" "$here/peers.py" "$@"
+script=peers
+if [ "${1:-}" = windows ]; then
+    script=windows
+    shift
+fi
+exec "$venv/bin/python" "$here/$script.py" "$@"

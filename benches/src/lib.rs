@@ -3,4 +3,5 @@
 //! engines on the same files.
 
 pub mod fraud;
+pub mod growth;
 pub mod window;

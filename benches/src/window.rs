@@ -156,7 +156,7 @@ pub fn run(name: &str, rows: Option<usize>, rounds: usize) -> Result<CaseReport>
 }
 
 /// Numbers without a pattern that a window could profit from.
-fn scrambled(row: usize) -> u64 {
+pub(crate) fn scrambled(row: usize) -> u64 {
     // splitmix64 (Steele, Lea, Flood 2014).
     let mut bits = (row as u64).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -46,5 +46,6 @@ fn plan(args: &GeneratePaymentsArgs) -> Result<GeneratePlan> {
         cards: args.cards,
         terminals: args.terminals,
         days: args.days,
+        span_s: args.span.map(|us| us.unsigned_abs() / 1_000_000),
     })
 }

@@ -23,6 +23,7 @@ pub mod args;
 pub mod bench;
 pub mod doctor;
 pub mod generate;
+pub mod growth;
 pub mod interrupt;
 pub mod memory;
 pub mod progress;
@@ -52,6 +53,7 @@ pub fn main() -> ExitCode {
         Command::Generate { what: GenerateCommand::Payments(args) } => generate::payments(&args),
         Command::Bench { what: BenchCommand::Fraud(args) } => bench::fraud(&args),
         Command::Bench { what: BenchCommand::Window(args) } => bench::window(&args),
+        Command::Bench { what: BenchCommand::Growth(args) } => growth::run(&args),
         Command::Doctor(args) => doctor::run(&args),
     };
     match done {

@@ -82,6 +82,8 @@ pub enum BenchCommand {
     Fraud(BenchFraudArgs),
     /// Windows over columns in memory
     Window(BenchWindowArgs),
+    /// How windows grow with keys, slides, disorder, aggregates and shards
+    Growth(BenchGrowthArgs),
 }
 
 /// The formats of a recording.
@@ -271,6 +273,11 @@ pub struct GeneratePaymentsArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=36_500))]
     pub days: Option<u32>,
 
+    /// Length of a short, dense recording instead, e.g. 11h: for measuring windows; frauds that
+    /// last for days are left out where they do not fit
+    #[arg(long, value_name = "D", value_parser = parse_delay_us, conflicts_with = "days")]
+    pub span: Option<i64>,
+
     /// No progress: only errors
     #[arg(short, long)]
     pub quiet: bool,
@@ -354,6 +361,37 @@ pub struct BenchWindowArgs {
     /// Also write the figures here, as JSON
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+}
+
+/// `pelton bench growth`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  pelton bench growth
+  pelton bench growth --rows 8M --json growth.json --svg growth.svg
+
+Five curves over columns in memory, one parameter at a time; the number of rows given out is held
+against its definition at each point. This is the command of the plot in docs/BENCHMARKS.md.")]
+pub struct BenchGrowthArgs {
+    /// Rows a point (k, M and G are understood)
+    #[arg(long, value_name = "N", default_value = "4M", value_parser = parse_count)]
+    pub rows: u64,
+
+    /// How often each point is run; the fastest counts
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub rounds: u32,
+
+    /// Also write the figures here, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+
+    /// Also write the curves here, as a picture
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
+
+    /// No progress: only the figures
+    #[arg(short, long)]
+    pub quiet: bool,
 }
 
 /// `pelton doctor`

@@ -35,6 +35,7 @@ pub(super) fn bench(
                 cards: None,
                 terminals: None,
                 days: None,
+                span_s: None,
             };
             run::generate(&recording, &*progress("generate"), stop)?;
             out

@@ -111,6 +111,7 @@ fn input_path(
                 cards: None,
                 terminals: None,
                 days: None,
+                span_s: None,
             };
             run::generate(&recording, &*progress("generate"), stop)?;
             text(path)?

@@ -89,6 +89,8 @@ pub struct GeneratePlan {
     pub terminals: Option<u64>,
     /// Days; `None`: the generator's own choice.
     pub days: Option<u32>,
+    /// Seconds that it spans, instead of days.
+    pub span_s: Option<u64>,
 }
 
 /// A bench of the fraud pipeline.
@@ -138,6 +140,7 @@ pub fn generate(
         cards: plan.cards,
         terminals: plan.terminals,
         days: plan.days,
+        span_seconds: plan.span_s,
         ..PaymentsConfig::new(plan.rows, plan.seed)
     };
     let format = match plan.format {

@@ -14,7 +14,7 @@ mod axes;
 mod cards;
 mod plots;
 mod scale;
-mod svg;
+pub mod svg;
 mod tables;
 
 const STYLE: &str = include_str!("style.css");

@@ -1,0 +1,205 @@
+"""Windows per card on one file in DuckDB, Polars and Pelton: every row compared, times as ratios.
+
+Every engine has one thread and the same single CPU; each run is a process of its own and its CPU
+seconds are what the system counted for it, start and output included. Rounds are interleaved, the
+best of each counts, the spread is shown. Peers run their best plan that we know (hopping windows by
+panes: first by minute, then each minute into its windows), and materialize their result in memory;
+Pelton writes an Arrow file. Then every column of every row of the three is compared.
+
+    benches/peers/run.sh windows payments.parquet [--csv payments.csv] [--rounds 3]
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import resource
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+MINUTE = 60_000_000
+
+CASES = {
+    "tumble": (["--tumble", "60s", "--agg", "count,sum(amount),max(amount)"], "60 s per card: count, sum, max"),
+    "hop": (["--hop", "600s/60s", "--agg", "count,avg(amount)"], "600 s / 60 s per card: count, avg"),
+    "over": (["--over", "600s", "--agg", "count,sum(amount)"], "600 s over each row: count, sum"),
+}
+
+
+def source(path):
+    """Time in µs, card, cents as an exact integer, and the row's position."""
+    if path.suffix == ".csv":
+        return f"read_csv('{path}', parallel = false)", "ts"
+    return f"read_parquet('{path}')", "epoch_us(ts)"
+
+
+def panes(path):
+    table, us = source(path)
+    return (
+        f"select ({us} // {MINUTE}) m, card, count(*) c, sum(amount) s, max(amount) h "
+        f"from {table} group by 1, 2"
+    )
+
+
+def duckdb_query(case, path):
+    if case == "tumble":
+        return f"select m * {MINUTE} t, card, c, s, h from ({panes(path)})"
+    if case == "hop":
+        return (
+            f"select (m - i) * {MINUTE} t, card, sum(c)::bigint c, sum(s)::double / sum(c) a "
+            f"from ({panes(path)}), range(10) r(i) group by 1, 2"
+        )
+    table, us = source(path)
+    return (
+        f"select {us} t, card, count(*) over w c, sum(amount) over w s from {table} "
+        f"window w as (partition by card order by {us} range between {10 * MINUTE - 1} preceding and current row)"
+    )
+
+
+def run_duckdb(case, path, out):
+    import duckdb
+
+    connection = duckdb.connect(out) if out else duckdb.connect()
+    connection.execute("set threads = 1")
+    connection.execute(f"create or replace table answer as {duckdb_query(case, path)}")
+    return connection.execute("select count(*) from answer").fetchone()[0]
+
+
+def run_polars(case, path):
+    os.environ["POLARS_MAX_THREADS"] = "1"
+    import polars as pl
+
+    rows = pl.scan_csv(path) if path.suffix == ".csv" else pl.scan_parquet(path)
+    us = pl.col("ts") if path.suffix == ".csv" else pl.col("ts").dt.epoch("us")
+    if case == "over":
+        rows = rows.select(us.alias("t"), "card", "amount").sort("card", "t")
+        rolled = rows.rolling("t", period="600000000i", group_by="card").agg(
+            pl.len().alias("c"), pl.col("amount").sum().alias("s")
+        )
+        return rolled.collect().height
+    by_minute = rows.group_by((us // MINUTE).alias("m"), "card").agg(
+        pl.len().alias("c"), pl.col("amount").sum().alias("s"), pl.col("amount").max().alias("h")
+    )
+    if case == "tumble":
+        return by_minute.collect(engine="streaming").height
+    steps = pl.LazyFrame({"i": list(range(10))})
+    spread = by_minute.join(steps, how="cross").group_by((pl.col("m") - pl.col("i")).alias("w"), "card")
+    hop = spread.agg(pl.col("c").sum(), (pl.col("s").sum().cast(pl.Float64) / pl.col("c").sum()).alias("a"))
+    return hop.collect().height
+
+
+def timed(command):
+    """CPU seconds of a process and what it printed."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if result.returncode != 0:
+        raise SystemExit(f"failed with {result.returncode}: {' '.join(map(str, command))}")
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, result.stdout
+
+
+def pelton_command(binary, case, path, out):
+    time = "ts:us" if path.suffix == ".csv" else "ts"
+    words = ["window", "--input", path, "--time", time, "--key", "card", "--shards", "1", "--quiet"]
+    return [binary, *words, *CASES[case][0], "--out", out]
+
+
+def differences(case, path, arrow, database):
+    """Rows of Pelton's answer that are not in DuckDB's, and the other way round."""
+    import duckdb
+    import pyarrow.ipc
+
+    connection = duckdb.connect(database, read_only=True)
+    mine = pyarrow.ipc.open_file(arrow).read_all()
+    connection.register("mine", mine)
+    number = "::double" if path.suffix == ".csv" else ""
+    time = mine.column_names[0]
+    us = time if str(mine.schema.field(time).type).startswith("int") else f"epoch_us({time})"
+    columns = {
+        "tumble": "count c, round(sum_amount{n}, 6) s, max_amount{n} h",
+        "hop": "count c, round(avg_amount, 9) a",
+        "over": "\"count_600s\" c, round(\"sum_amount_600s\"{n}, 6) s",
+    }[case].format(n=number)
+    theirs = {
+        "tumble": "c, round(s{n}, 6) s, h{n} h",
+        "hop": "c, round(a, 9) a",
+        "over": "c, round(s{n}, 6) s",
+    }[case].format(n=number)
+    mine_rows = f"select {us} t, card, {columns} from mine"
+    their_rows = f"select t, card, {theirs} from answer"
+    both = (
+        f"select (select count(*) from ({mine_rows} except all {their_rows})), "
+        f"(select count(*) from ({their_rows} except all {mine_rows}))"
+    )
+    return connection.execute(both).fetchone()
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="benches/peers/run.sh windows", description=__doc__.split("\n")[0])
+    parser.add_argument("file", type=pathlib.Path, help="a recording as Parquet")
+    parser.add_argument("--csv", type=pathlib.Path, help="the same recording as CSV: the tumbling case from it too")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--cases", default=",".join(CASES))
+    parser.add_argument("--cpu", type=int, help="the CPU to pin to (default: the last one allowed)")
+    parser.add_argument("--pelton", type=pathlib.Path, help="a release build (default: made here)")
+    parser.add_argument("--json", type=pathlib.Path, help="write every measurement to this file")
+    parser.add_argument("--worker", nargs=3, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.worker:
+        engine, case, out = args.worker
+        rows = run_polars(case, args.file) if engine == "polars" else run_duckdb(case, args.file, out if out != "-" else None)
+        print(json.dumps({"rows": rows}))
+        return
+    pelton = args.pelton
+    if pelton is None:
+        subprocess.run(["cargo", "build", "--release", "--quiet", "-p", "pelton-cli"], cwd=ROOT, check=True)
+        pelton = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "release/pelton"
+    os.sched_setaffinity(0, {args.cpu if args.cpu is not None else max(os.sched_getaffinity(0))})
+    runs = [(case, args.file) for case in args.cases.split(",")]
+    if args.csv and "tumble" in args.cases:
+        runs.insert(1, ("tumble", args.csv))
+    records = []
+    with tempfile.TemporaryDirectory() as folder:
+        for case, path in runs:
+            records.append(measure(case, path, pelton, pathlib.Path(folder), args.rounds))
+    if args.json:
+        args.json.write_text(json.dumps(records, indent=1) + "\n")
+    if any(record["differences"] != [0, 0] for record in records):
+        raise SystemExit("answers differ")
+
+
+def measure(case, path, pelton, folder, rounds):
+    out, database = folder / "out.arrow", folder / "duck.db"
+    worker = [sys.executable, __file__, path, "--worker"]
+    commands = {
+        "duckdb": [*worker, "duckdb", case, "-"],
+        "polars": [*worker, "polars", case, "-"],
+        "pelton": pelton_command(pelton, case, path, out),
+    }
+    if case != "over":
+        commands["pelton into a checksum"] = pelton_command(pelton, case, path, "blackhole")
+    seconds = {engine: [] for engine in commands}
+    rows_out = 0
+    for _ in range(rounds):
+        for engine, command in commands.items():
+            took, printed = timed(command)
+            seconds[engine].append(took)
+            if engine == "duckdb":
+                rows_out = json.loads(printed)["rows"]
+    timed([*worker, "duckdb", case, database])
+    found = differences(case, path, out, str(database))
+    database.unlink()
+    best = {engine: min(took) for engine, took in seconds.items()}
+    fastest = min(best["duckdb"], best["polars"])
+    print(f"\n{CASES[case][1]}, {path.suffix[1:]}: {rows_out:,} rows out, {sum(found)} differ")
+    for engine, took in best.items():
+        spread = max(seconds[engine]) / took
+        print(f"  {engine:24}{took:8.2f} s of CPU   {fastest / took:6.2f} × the faster peer   spread {spread:.2f}")
+    return {"case": case, "file": path.suffix[1:], "rows_out": rows_out, "seconds": seconds, "differences": list(found)}
+
+
+if __name__ == "__main__":
+    main()
