@@ -26,11 +26,7 @@ const FIXED_TEXTS: [u64; 5] = [
     0xbea1_7ff6_8bf3_37d2,
     0x7c23_13f7_4ab3_8029,
 ];
-const FIXED_WIDE: [u64; 3] = [
-    0x4da4_cc27_2025_8fe3,
-    0xb7cb_11bb_364a_5034,
-    0x969d_5c43_acc6_d9fa,
-];
+const FIXED_WIDE: [u64; 3] = [0x4da4_cc27_2025_8fe3, 0xb7cb_11bb_364a_5034, 0x969d_5c43_acc6_d9fa];
 
 #[test]
 fn a_word_does_not_depend_on_what_stands_around_it() {
