@@ -5,40 +5,30 @@
 //! dictionary code, and an integer whether it comes in 32 bits or in 64. Null is a value; −0 is
 //! +0 and all NaN are one. No column at all is one key, on shard 0.
 //!
-//! Definition, with `fold(a, b)` the xor of the two halves of the 128-bit product a·b:
+//! The hash of words and of text is [`shard_hash`](pelton_kernels::shard_hash)'s; what a value's
+//! word is, is decided here:
 //!
 //! ```text
-//! word(v)  = integers, dates, times, booleans: as i64;   f32 and f64: bits of the f64;
-//!            decimals: low ⊕ fold(high ⊕ S, M);          text: length, then 8 bytes a fold
-//! hash     = S, then for each column  hash = fold(hash ⊕ word, M)
-//! shard    = (hash >> 32) · shards >> 32
+//! word(v)  = integers, dates, times, booleans: as i64;   f16, f32 and f64: bits of the f64;
+//!            decimals: both halves, one folded;          text: a hash of its bytes
 //! ```
-//!
-//! It must not be the hash of the key index's table: else the keys of one shard would crowd
-//! into one part of its table. S and M differ from that one's.
 
 use arrow::array::types::*;
-use arrow::array::{Array, ArrayRef, AsArray, OffsetSizeTrait};
-use arrow::buffer::NullBuffer;
+use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
+use pelton_kernels::columns::words;
+use pelton_kernels::shard_hash::{self, NULL_WORD, Offset, SEED};
+use pelton_kernels::shard_scatter::{self, SHARDS_MAX};
+use pelton_kernels::simd::{self, Level};
 
 use crate::error::{Error, Result};
-use crate::state::keys::{canonical_f64, folded_multiply};
+use crate::state::keys::canonical_f64;
 
 #[cfg(test)]
 mod tests;
 
-const S: u64 = 0x4528_21e6_38d0_1377;
-/// An odd number with as many ones as zeros, no pattern (digits of π again).
-const M: u64 = 0xbe54_66cf_34e9_0c6d;
-/// What null hashes as.
-const NULL_WORD: u64 = 0x1319_8a2e_0370_7344;
-
-/// Rows whose hashes are held at once: they stay in L1.
+/// Rows whose hashes are held at once: they stay in L1. A multiple of the bits of a word.
 const CHUNK: usize = 512;
-
-/// Most shards that there can be.
-pub const SHARDS_MAX: u32 = 1 << 16;
 
 /// Writes the shard of each row's key to `out` (cleared first). `rows` is the number of rows,
 /// which the columns cannot tell where there is none.
@@ -48,9 +38,10 @@ pub const SHARDS_MAX: u32 = 1 << 16;
 #[cfg(test)]
 fn shard_of(columns: &[ArrayRef], rows: usize, shards: u32, out: &mut Vec<u16>) -> Result<()> {
     out.clear();
-    out.reserve(rows);
-    for_each_chunk(columns, rows, |_, hashes| {
-        out.extend(hashes.iter().map(|&hash| shard(hash, shards) as u16));
+    out.resize(rows, 0);
+    for_each_chunk(columns, rows, |level, first, hashes| {
+        let ids = &mut out[first..first + hashes.len()];
+        shard_scatter::shard_ids(level, hashes, shards, ids);
     })
 }
 
@@ -67,128 +58,32 @@ pub fn select(
     out: &mut Vec<u32>,
 ) -> Result<()> {
     out.clear();
-    out.resize(rows, 0);
-    let mut selected = 0;
-    for_each_chunk(columns, rows, |first, hashes| {
-        for (i, &hash) in hashes.iter().enumerate() {
-            // Always written, kept where it is ours: no branch to mispredict.
-            out[selected] = (first + i) as u32;
-            selected += usize::from(shard(hash, shards) == own);
-        }
-    })?;
-    out.truncate(selected);
-    Ok(())
-}
-
-#[inline]
-fn shard(hash: u64, shards: u32) -> u32 {
     debug_assert!(shards > 0 && shards <= SHARDS_MAX);
-    (((hash >> 32) * u64::from(shards)) >> 32) as u32
+    for_each_chunk(columns, rows, |level, first, hashes| {
+        shard_scatter::shard_select(level, hashes, shards, own, first as u32, out);
+    })
 }
 
-/// Calls `take` with the first row and the hashes of each chunk of rows.
+/// Calls `take` with the SIMD level, the first row and the hashes of each chunk of rows.
 fn for_each_chunk(
     columns: &[ArrayRef],
     rows: usize,
-    mut take: impl FnMut(usize, &[u64]),
+    mut take: impl FnMut(Level, usize, &[u64]),
 ) -> Result<()> {
-    let columns: Vec<Words> = columns.iter().map(|c| Words::new(c, rows)).collect::<Result<_>>()?;
-    let start = if columns.is_empty() { 0 } else { S };
+    let level = simd::level();
+    let columns: Vec<Words> =
+        columns.iter().map(|c| Words::new(level, c, rows)).collect::<Result<_>>()?;
+    let start = if columns.is_empty() { 0 } else { SEED };
     let mut hashes = [0; CHUNK];
     for first in (0..rows).step_by(CHUNK) {
         let hashes = &mut hashes[..CHUNK.min(rows - first)];
         hashes.fill(start);
         for column in &columns {
-            column.add_to(first, hashes);
+            column.add_to(level, first, hashes);
         }
-        take(first, hashes);
+        take(level, first, hashes);
     }
     Ok(())
-}
-
-/// A column as the words that are hashed.
-struct Words {
-    values: WordSource,
-    nulls: Option<NullBuffer>,
-}
-
-enum WordSource {
-    /// An array of an integer-like type, read in place.
-    Array(ArrayRef),
-    /// Words made before: text, decimals, floats, booleans.
-    Ready(Vec<u64>),
-    /// Words by dictionary code (a null code has any), and the words of the values.
-    Coded(Vec<usize>, Vec<u64>),
-}
-
-impl Words {
-    fn new(column: &ArrayRef, rows: usize) -> Result<Self> {
-        let nulls = column.nulls().filter(|nulls| nulls.null_count() > 0).cloned();
-        let values = match column.data_type() {
-            DataType::Dictionary(..) => {
-                let dictionary = column.as_any_dictionary();
-                let values = dictionary.values();
-                if values.len() > 64 + 2 * rows || values.is_empty() {
-                    // More dictionary than rows: only the rows' own values are looked at.
-                    let value_type = values.data_type().clone();
-                    return Self::new(&arrow::compute::cast(column, &value_type)?, rows);
-                }
-                let inner = Self::new(values, values.len())?;
-                let mut words = inner.values.to_words(values.len());
-                if let Some(nulls) = inner.nulls {
-                    for (i, word) in words.iter_mut().enumerate() {
-                        if nulls.is_null(i) {
-                            *word = NULL_WORD;
-                        }
-                    }
-                }
-                WordSource::Coded(dictionary.normalized_keys(), words)
-            }
-            DataType::Utf8 => WordSource::Ready(text_words(column.as_string::<i32>())),
-            DataType::LargeUtf8 => WordSource::Ready(text_words(column.as_string::<i64>())),
-            DataType::Utf8View => {
-                let plain = arrow::compute::cast(column, &DataType::LargeUtf8)?;
-                WordSource::Ready(text_words(plain.as_string::<i64>()))
-            }
-            DataType::Boolean => {
-                WordSource::Ready(column.as_boolean().values().iter().map(u64::from).collect())
-            }
-            DataType::Float16 => {
-                let values = column.as_primitive::<Float16Type>().values().iter();
-                WordSource::Ready(values.map(|&v| float_word(v.to_f64())).collect())
-            }
-            DataType::Float32 => {
-                let values = column.as_primitive::<Float32Type>().values().iter();
-                WordSource::Ready(values.map(|&v| float_word(f64::from(v))).collect())
-            }
-            DataType::Float64 => {
-                let values = column.as_primitive::<Float64Type>().values().iter();
-                WordSource::Ready(values.map(|&v| float_word(v)).collect())
-            }
-            DataType::Decimal128(..) => {
-                let values = column.as_primitive::<Decimal128Type>().values().iter();
-                WordSource::Ready(values.map(|&v| decimal_word(v)).collect())
-            }
-            other if is_integer_like(other) => WordSource::Array(column.clone()),
-            other => {
-                return Err(Error::usage(format!("a column of type {other} cannot be a key"))
-                    .advise("key by integers, booleans, floats, decimals, dates, times or text"));
-            }
-        };
-        Ok(Self { values, nulls })
-    }
-
-    /// Folds the words of the rows from `first` on into their hashes.
-    fn add_to(&self, first: usize, hashes: &mut [u64]) {
-        let Some(nulls) = &self.nulls else {
-            return self.values.for_each(first, hashes, |hash, word| *hash = fold(*hash, word));
-        };
-        let mut row = first;
-        self.values.for_each(first, hashes, |hash, word| {
-            *hash = fold(*hash, if nulls.is_null(row) { NULL_WORD } else { word });
-            row += 1;
-        });
-    }
 }
 
 /// Calls `$call!(ArrowType)` for an integer-like type.
@@ -225,6 +120,114 @@ macro_rules! for_integer_type {
     };
 }
 
+/// A column as the words that are hashed.
+struct Words {
+    values: WordSource,
+    /// A bit for each row that is not null; `None`: none is.
+    valid: Option<Vec<u64>>,
+}
+
+enum WordSource {
+    /// An array of an integer-like type, read in place.
+    Array(ArrayRef),
+    /// Words made before: text, decimals, floats, booleans.
+    Ready(Vec<u64>),
+    /// Words by dictionary code (a null code has any), and the words of the values.
+    Coded(Vec<usize>, Vec<u64>),
+}
+
+impl Words {
+    fn new(level: Level, column: &ArrayRef, rows: usize) -> Result<Self> {
+        let nulls = column.nulls().filter(|nulls| nulls.null_count() > 0);
+        let valid = nulls.map(|nulls| {
+            let chunks = nulls.inner().bit_chunks();
+            chunks.iter_padded().take(words(nulls.len())).collect()
+        });
+        let values = match column.data_type() {
+            DataType::Dictionary(..) => {
+                let dictionary = column.as_any_dictionary();
+                let values = dictionary.values();
+                if values.len() > 64 + 2 * rows || values.is_empty() {
+                    // More dictionary than rows: only the rows' own values are looked at.
+                    let value_type = values.data_type().clone();
+                    return Self::new(level, &arrow::compute::cast(column, &value_type)?, rows);
+                }
+                let mut words = Self::new(level, values, values.len())?.values.to_words();
+                for (i, word) in words.iter_mut().enumerate() {
+                    if values.is_null(i) {
+                        *word = NULL_WORD;
+                    }
+                }
+                WordSource::Coded(dictionary.normalized_keys(), words)
+            }
+            DataType::Utf8 => {
+                let text = column.as_string::<i32>();
+                text_words(level, text.value_offsets(), text.value_data())
+            }
+            DataType::LargeUtf8 => {
+                let text = column.as_string::<i64>();
+                text_words(level, text.value_offsets(), text.value_data())
+            }
+            DataType::Utf8View => {
+                let plain = arrow::compute::cast(column, &DataType::LargeUtf8)?;
+                let text = plain.as_string::<i64>();
+                text_words(level, text.value_offsets(), text.value_data())
+            }
+            DataType::Boolean => {
+                WordSource::Ready(column.as_boolean().values().iter().map(u64::from).collect())
+            }
+            DataType::Float16 => {
+                let values = column.as_primitive::<Float16Type>().values().iter();
+                WordSource::Ready(values.map(|&v| float_word(v.to_f64())).collect())
+            }
+            DataType::Float32 => {
+                let values = column.as_primitive::<Float32Type>().values().iter();
+                WordSource::Ready(values.map(|&v| float_word(f64::from(v))).collect())
+            }
+            DataType::Float64 => {
+                let values = column.as_primitive::<Float64Type>().values().iter();
+                WordSource::Ready(values.map(|&v| float_word(v)).collect())
+            }
+            DataType::Decimal128(..) => {
+                let values = column.as_primitive::<Decimal128Type>().values().iter();
+                WordSource::Ready(values.map(|&v| shard_hash::wide_word(v)).collect())
+            }
+            other if is_integer_like(other) => WordSource::Array(column.clone()),
+            other => {
+                return Err(Error::usage(format!("a column of type {other} cannot be a key"))
+                    .advise("key by integers, booleans, floats, decimals, dates, times or text"));
+            }
+        };
+        Ok(Self { values, valid })
+    }
+
+    /// Folds the words of the rows from `first` on, a multiple of 64, into their hashes.
+    fn add_to(&self, level: Level, first: usize, hashes: &mut [u64]) {
+        let len = hashes.len();
+        let valid = self.valid.as_ref().map(|valid| &valid[first / 64..][..words(len)]);
+        match &self.values {
+            WordSource::Array(array) => {
+                macro_rules! hash {
+                    ($type:ty) => {{
+                        let values = &array.as_primitive::<$type>().values()[first..][..len];
+                        shard_hash::hash_integers(level, values, valid, hashes);
+                    }};
+                }
+                for_integer_type!(array.data_type(), hash, ());
+            }
+            WordSource::Ready(words) => {
+                shard_hash::hash_integers(level, &words[first..][..len], valid, hashes);
+            }
+            WordSource::Coded(codes, words) => {
+                let mut chunk = [0; CHUNK];
+                let codes = codes[first..][..len].iter();
+                chunk.iter_mut().zip(codes).for_each(|(slot, &code)| *slot = words[code]);
+                shard_hash::hash_integers(level, &chunk[..len], valid, hashes);
+            }
+        }
+    }
+}
+
 fn is_integer_like(data_type: &DataType) -> bool {
     macro_rules! yes {
         ($type:ty) => {
@@ -235,60 +238,31 @@ fn is_integer_like(data_type: &DataType) -> bool {
 }
 
 impl WordSource {
-    #[inline]
-    fn for_each(&self, first: usize, hashes: &mut [u64], mut take: impl FnMut(&mut u64, u64)) {
+    /// The words of the values of a dictionary, which are no codes themselves.
+    fn to_words(&self) -> Vec<u64> {
         match self {
             Self::Array(array) => {
-                macro_rules! each {
+                macro_rules! words {
                     ($type:ty) => {{
-                        let values = &array.as_primitive::<$type>().values()[first..];
-                        for (hash, &value) in hashes.iter_mut().zip(values) {
-                            // Sign-extended: the same number is the same word in each width.
-                            take(hash, value as i64 as u64);
-                        }
+                        let values = array.as_primitive::<$type>().values().iter();
+                        // Sign-extended: the same number is the same word in each width.
+                        values.map(|&value| value as i64 as u64).collect()
                     }};
                 }
-                for_integer_type!(array.data_type(), each, ());
+                for_integer_type!(array.data_type(), words, Vec::new())
             }
-            Self::Ready(words) => {
-                hashes.iter_mut().zip(&words[first..]).for_each(|(hash, &word)| take(hash, word));
-            }
-            Self::Coded(codes, words) => {
-                let codes = codes[first..].iter();
-                hashes.iter_mut().zip(codes).for_each(|(hash, &code)| take(hash, words[code]));
-            }
+            Self::Ready(words) => words.clone(),
+            Self::Coded(codes, words) => codes.iter().map(|&code| words[code]).collect(),
         }
     }
-
-    /// All words, for the values of a dictionary.
-    fn to_words(&self, len: usize) -> Vec<u64> {
-        let mut words = vec![0; len];
-        self.for_each(0, &mut words, |slot, word| *slot = word);
-        words
-    }
-}
-
-#[inline]
-fn fold(hash: u64, word: u64) -> u64 {
-    folded_multiply(hash ^ word, M)
 }
 
 fn float_word(value: f64) -> u64 {
     canonical_f64(value).to_bits()
 }
 
-fn decimal_word(value: i128) -> u64 {
-    value as u64 ^ folded_multiply((value >> 64) as u64 ^ S, M)
-}
-
-fn text_words<O: OffsetSizeTrait>(array: &arrow::array::GenericStringArray<O>) -> Vec<u64> {
-    (0..array.len()).map(|row| text_word(array.value(row).as_bytes())).collect()
-}
-
-fn text_word(text: &[u8]) -> u64 {
-    let (words, rest) = text.as_chunks::<8>();
-    let start = fold(S, text.len() as u64);
-    let hash = words.iter().fold(start, |hash, &word| fold(hash, u64::from_le_bytes(word)));
-    let tail = rest.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte));
-    fold(hash, tail)
+fn text_words<O: Offset>(level: Level, offsets: &[O], bytes: &[u8]) -> WordSource {
+    let mut words = vec![0; offsets.len().saturating_sub(1)];
+    shard_hash::hash_bytes(level, offsets, bytes, &mut words);
+    WordSource::Ready(words)
 }

@@ -40,10 +40,13 @@ pub(crate) fn positions_avx2(mask: u8) -> __m256i {
     _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(POSITIONS[usize::from(mask)] as i64))
 }
 
-/// Calls `$store` for each group of `$lanes` rows that has a kept one, with the group's bits, the
+/// Runs `$store` for each group of `$lanes` rows that has a kept one, with the group's bits, the
 /// address of its first value, and the address where the next kept value goes.
 macro_rules! each_group {
-    ($mask:expr, $values:expr, $out:expr, $type:ty, $lanes:literal, $store:expr) => {{
+    (
+        $mask:expr, $values:expr, $out:expr, $type:ty, $lanes:literal,
+        |$bits:ident, $from:ident, $to:ident| $store:block
+    ) => {{
         let (values, out) = ($values.as_ptr().cast::<$type>(), $out.as_mut_ptr().cast::<$type>());
         let bits_of_group = if $lanes == 64 { !0 } else { (1_u64 << ($lanes % 64)) - 1 };
         let mut kept = 0;
@@ -51,10 +54,13 @@ macro_rules! each_group {
             let mut rest = word;
             let mut row = w * 64;
             while rest != 0 {
-                let bits = rest & bits_of_group;
-                // In range where a bit is set; else never read.
-                $store(bits, values.wrapping_add(row), out.wrapping_add(kept));
-                kept += bits.count_ones() as usize;
+                let $bits = rest & bits_of_group;
+                let ($from, $to) = (values.wrapping_add(row), out.wrapping_add(kept));
+                // SAFETY: `$type` is as large as a value. With AVX-512 loads are masked by bits
+                // that are set for values only; with AVX2 groups lie within whole words of
+                // values. Behind the kept values there is room for 64 more, a vector of any width.
+                unsafe { $store }
+                kept += $bits.count_ones() as usize;
                 rest = if $lanes == 64 { 0 } else { rest >> ($lanes % 64) };
                 row += $lanes;
             }
@@ -76,41 +82,32 @@ pub(super) fn filter_avx512<T: Copy>(
     values: &[T],
     out: &mut [MaybeUninit<T>],
 ) -> usize {
-    // SAFETY, of all five: loads are masked by bits that are set for values only; behind the
-    // kept values there is room for 64 more, a vector of any width. A pair of 64-bit lanes makes
-    // a value of 16 bytes.
+    // A pair of 64-bit lanes makes a value of 16 bytes.
     match size_of::<T>() {
-        1 => each_group!(mask, values, out, i8, 64, |bits, from, to: *mut i8| unsafe {
+        1 => each_group!(mask, values, out, i8, 64, |bits, from, to| {
             let packed = _mm512_maskz_compress_epi8(bits, _mm512_maskz_loadu_epi8(bits, from));
             _mm512_storeu_si512(to.cast(), packed);
         }),
-        2 => each_group!(mask, values, out, i16, 32, |bits, from, to: *mut i16| unsafe {
+        2 => each_group!(mask, values, out, i16, 32, |bits, from, to| {
             let bits = bits as u32;
             let packed = _mm512_maskz_compress_epi16(bits, _mm512_maskz_loadu_epi16(bits, from));
             _mm512_storeu_si512(to.cast(), packed);
         }),
-        4 => each_group!(mask, values, out, i32, 16, |bits, from, to: *mut i32| unsafe {
+        4 => each_group!(mask, values, out, i32, 16, |bits, from, to| {
             let bits = bits as u16;
             let packed = _mm512_maskz_compress_epi32(bits, _mm512_maskz_loadu_epi32(bits, from));
             _mm512_storeu_si512(to.cast(), packed);
         }),
-        8 => each_group!(mask, values, out, i64, 8, |bits, from, to: *mut i64| unsafe {
+        8 => each_group!(mask, values, out, i64, 8, |bits, from, to| {
             let bits = bits as u8;
             let packed = _mm512_maskz_compress_epi64(bits, _mm512_maskz_loadu_epi64(bits, from));
             _mm512_storeu_si512(to.cast(), packed);
         }),
-        16 => each_group!(
-            mask,
-            values,
-            out,
-            i128,
-            4,
-            |bits, from: *const i128, to: *mut i128| unsafe {
-                let bits = (_pdep_u64(bits, 0x55) * 3) as u8;
-                let pairs = _mm512_maskz_loadu_epi64(bits, from.cast());
-                _mm512_storeu_si512(to.cast(), _mm512_maskz_compress_epi64(bits, pairs));
-            }
-        ),
+        16 => each_group!(mask, values, out, i128, 4, |bits, from, to| {
+            let bits = (_pdep_u64(bits, 0x55) * 3) as u8;
+            let pairs = _mm512_maskz_loadu_epi64(bits, from.cast());
+            _mm512_storeu_si512(to.cast(), _mm512_maskz_compress_epi64(bits, pairs));
+        }),
         _ => scalar::filter(mask, values, out),
     }
 }
@@ -126,75 +123,38 @@ pub(super) fn filter_avx2<T: Copy>(
 ) -> usize {
     let whole = values.len() / 64;
     let (mask, last) = mask.split_at(whole);
-    // SAFETY, of all five: groups lie within words of 64 values, and behind the kept values there
-    // is room for 64 more.
     let kept = match size_of::<T>() {
-        1 => each_group!(
-            mask,
-            values,
-            out,
-            i8,
-            8,
-            |bits: u64, from: *const i8, to: *mut i8| unsafe {
-                let order = _mm_cvtsi64_si128(POSITIONS[bits as usize] as i64);
-                let packed = _mm_shuffle_epi8(_mm_loadl_epi64(from.cast()), order);
-                _mm_storel_epi64(to.cast(), packed);
-            }
-        ),
-        2 => each_group!(
-            mask,
-            values,
-            out,
-            i16,
-            8,
-            |bits: u64, from: *const i16, to: *mut i16| unsafe {
-                // Value p is bytes 2p and 2p + 1.
-                let order = _mm_cvtepu8_epi16(_mm_cvtsi64_si128(POSITIONS[bits as usize] as i64));
-                let order = _mm_mullo_epi16(order, _mm_set1_epi16(0x0202));
-                let order = _mm_add_epi16(order, _mm_set1_epi16(0x0100));
-                _mm_storeu_si128(to.cast(), _mm_shuffle_epi8(_mm_loadu_si128(from.cast()), order));
-            }
-        ),
-        4 => each_group!(
-            mask,
-            values,
-            out,
-            i32,
-            8,
-            |bits: u64, from: *const i32, to: *mut i32| unsafe {
-                let eight = _mm256_loadu_si256(from.cast());
-                let packed = _mm256_permutevar8x32_epi32(eight, positions_avx2(bits as u8));
-                _mm256_storeu_si256(to.cast(), packed);
-            }
-        ),
-        8 => each_group!(
-            mask,
-            values,
-            out,
-            i64,
-            4,
-            |bits: u64, from: *const i64, to: *mut i64| unsafe {
-                // A value is two lanes of 32 bits, so its bit is two.
-                let pairs = (_pdep_u64(bits, 0x55) * 3) as u8;
-                let four = _mm256_loadu_si256(from.cast());
-                let packed = _mm256_permutevar8x32_epi32(four, positions_avx2(pairs));
-                _mm256_storeu_si256(to.cast(), packed);
-            }
-        ),
-        16 => each_group!(
-            mask,
-            values,
-            out,
-            i128,
-            2,
-            |bits: u64, from: *const i128, to: *mut i128| unsafe {
-                let second = _mm_loadu_si128(from.cast::<i128>().add(1).cast());
-                let first = _mm_loadu_si128(from.cast());
-                // The second lands on the first where only it is kept.
-                _mm_storeu_si128(to.cast(), first);
-                _mm_storeu_si128(to.add((bits & 1) as usize).cast(), second);
-            }
-        ),
+        1 => each_group!(mask, values, out, i8, 8, |bits, from, to| {
+            let order = _mm_cvtsi64_si128(POSITIONS[bits as usize] as i64);
+            let packed = _mm_shuffle_epi8(_mm_loadl_epi64(from.cast()), order);
+            _mm_storel_epi64(to.cast(), packed);
+        }),
+        2 => each_group!(mask, values, out, i16, 8, |bits, from, to| {
+            // Value p is bytes 2p and 2p + 1.
+            let order = _mm_cvtepu8_epi16(_mm_cvtsi64_si128(POSITIONS[bits as usize] as i64));
+            let order = _mm_mullo_epi16(order, _mm_set1_epi16(0x0202));
+            let order = _mm_add_epi16(order, _mm_set1_epi16(0x0100));
+            _mm_storeu_si128(to.cast(), _mm_shuffle_epi8(_mm_loadu_si128(from.cast()), order));
+        }),
+        4 => each_group!(mask, values, out, i32, 8, |bits, from, to| {
+            let eight = _mm256_loadu_si256(from.cast());
+            let packed = _mm256_permutevar8x32_epi32(eight, positions_avx2(bits as u8));
+            _mm256_storeu_si256(to.cast(), packed);
+        }),
+        8 => each_group!(mask, values, out, i64, 4, |bits, from, to| {
+            // A value is two lanes of 32 bits, so its bit is two.
+            let pairs = (_pdep_u64(bits, 0x55) * 3) as u8;
+            let four = _mm256_loadu_si256(from.cast());
+            let packed = _mm256_permutevar8x32_epi32(four, positions_avx2(pairs));
+            _mm256_storeu_si256(to.cast(), packed);
+        }),
+        16 => each_group!(mask, values, out, i128, 2, |bits, from, to| {
+            let second = _mm_loadu_si128(from.cast::<i128>().add(1).cast());
+            let first = _mm_loadu_si128(from.cast());
+            // The second lands on the first where only it is kept.
+            _mm_storeu_si128(to.cast(), first);
+            _mm_storeu_si128(to.add((bits & 1) as usize).cast(), second);
+        }),
         _ => scalar::filter(mask, values, out),
     };
     kept + scalar::filter(last, &values[whole * 64..], &mut out[kept..])

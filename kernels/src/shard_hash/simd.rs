@@ -98,7 +98,7 @@ pub(super) fn bytes_avx512<O: Offset>(offsets: &[O], bytes: &[u8], out: &mut [u6
     let (groups, rest) = out.as_chunks_mut::<LANES>();
     let from = groups.len() * LANES;
     // The last place at which eight bytes may be loaded. Where there is none, no string passes.
-    let last = all!(bytes.len().checked_sub(LANES).unwrap_or(0));
+    let last = all!(bytes.len().saturating_sub(LANES));
     let is_long = bytes.len() >= LANES;
     let eight = all!(8);
     for (group, out) in groups.iter_mut().enumerate() {

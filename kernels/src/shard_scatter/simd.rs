@@ -1,12 +1,11 @@
 //! Shards compared by vectors, row numbers compressed by the mask.
 
 use std::arch::x86_64::{
-    __m256i, __m512i, _mm_loadu_si128, _mm256_add_epi32, _mm256_castsi256_ps, _mm256_cmpeq_epi32,
-    _mm256_cmpgt_epi32, _mm256_cvtepu16_epi32, _mm256_loadu_si256, _mm256_maskstore_epi32,
-    _mm256_movemask_ps, _mm256_mul_epu32, _mm256_permutevar8x32_epi32, _mm256_set1_epi32,
-    _mm256_set1_epi64x, _mm256_setr_epi32, _mm256_shuffle_epi32, _mm256_srli_epi64,
-    _mm256_storeu_si256, _mm256_unpacklo_epi64, _mm512_add_epi32, _mm512_cmpeq_epi32_mask,
-    _mm512_cvtepu16_epi32, _mm512_loadu_si512, _mm512_mask_storeu_epi32,
+    __m256i, __m512i, _mm256_add_epi32, _mm256_castsi256_ps, _mm256_cmpeq_epi32,
+    _mm256_loadu_si256, _mm256_movemask_ps, _mm256_mul_epu32, _mm256_permutevar8x32_epi32,
+    _mm256_set1_epi32, _mm256_set1_epi64x, _mm256_setr_epi32, _mm256_shuffle_epi32,
+    _mm256_srli_epi64, _mm256_storeu_si256, _mm256_unpacklo_epi64, _mm512_add_epi32,
+    _mm512_cmpeq_epi32_mask, _mm512_cvtepu16_epi32, _mm512_loadu_si512, _mm512_mask_storeu_epi32,
     _mm512_maskz_compress_epi32, _mm512_mul_epu32, _mm512_permutex2var_epi32, _mm512_set1_epi32,
     _mm512_set1_epi64, _mm512_setr_epi32, _mm512_srli_epi64, _mm512_storeu_si512,
 };
@@ -115,7 +114,7 @@ fn mask(lanes: __m256i) -> u8 {
     _mm256_movemask_ps(_mm256_castsi256_ps(lanes)) as u8
 }
 
-/// The scatter by mask, sixteen rows at a time. Of `at`, one slot more than there are shards.
+/// The scatter by mask, sixteen rows at a time. `at` has one slot more than there are shards.
 ///
 /// Stores are masked: what stands behind the rows of a shard belongs to the next.
 #[target_feature(
@@ -141,29 +140,4 @@ pub(super) fn scatter_avx512(ids: &[u16], at: &mut [u32], rows: &mut [u32]) {
         numbers = _mm512_add_epi32(numbers, _mm512_set1_epi32(16));
     }
     scalar::scatter(ids, groups.len() * 16, at, rows);
-}
-
-/// The scatter by mask, eight rows at a time.
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt,pclmulqdq")]
-pub(super) fn scatter_avx2(ids: &[u16], at: &mut [u32], rows: &mut [u32]) {
-    let shards = at.len() - 1;
-    let (groups, _) = ids.as_chunks::<8>();
-    let lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    let mut numbers = lanes;
-    for group in groups {
-        // SAFETY: eight ids of 16 bits are read, which the group has.
-        let group = _mm256_cvtepu16_epi32(unsafe { _mm_loadu_si128(group.as_ptr().cast()) });
-        for (shard, at) in at[..shards].iter_mut().enumerate() {
-            let ours = mask(_mm256_cmpeq_epi32(group, _mm256_set1_epi32(shard as i32)));
-            let count = ours.count_ones();
-            let slots = &mut rows[*at as usize..][..count as usize];
-            let packed = _mm256_permutevar8x32_epi32(numbers, positions_avx2(ours));
-            let kept = _mm256_cmpgt_epi32(_mm256_set1_epi32(count as i32), lanes);
-            // SAFETY: only `count` slots are written, which are there.
-            unsafe { _mm256_maskstore_epi32(slots.as_mut_ptr().cast(), kept, packed) }
-            *at += count;
-        }
-        numbers = _mm256_add_epi32(numbers, _mm256_set1_epi32(8));
-    }
-    scalar::scatter(ids, groups.len() * 8, at, rows);
 }

@@ -81,7 +81,7 @@ pub(super) fn mask(rows: usize) -> BoxedStrategy<Vec<u64>> {
     };
     vec(word(), words(rows))
         .prop_map(move |mut mask| {
-            if let Some(last) = mask.last_mut().filter(|_| rows % 64 != 0) {
+            if let Some(last) = mask.last_mut().filter(|_| !rows.is_multiple_of(64)) {
                 *last &= (1 << (rows % 64)) - 1;
             }
             mask

@@ -74,14 +74,14 @@ fn parsed<T: Copy + Default>(
     values.into_iter().flat_map(words).collect()
 }
 
-fn integers(fields: &Vec<String>) -> Answer {
+fn integers(fields: &[String]) -> Answer {
     let kernel = |text: &[u8], spans: &ExplicitSpans<'_>, out: &mut [i64], exceptions: &mut _| {
         parse_i64_column(level(), text, spans, out, exceptions);
     };
     parsed(fields, kernel, parse_i64, |value| [value as u64, 0])
 }
 
-fn floats(fields: &Vec<String>) -> Answer {
+fn floats(fields: &[String]) -> Answer {
     let kernel = |text: &[u8], spans: &ExplicitSpans<'_>, out: &mut [f64], exceptions: &mut _| {
         parse_f64_column(level(), text, spans, out, exceptions);
     };
@@ -102,8 +102,8 @@ fn decimals(precision: u8, scale: i8) -> impl Fn(&Vec<String>) -> Answer {
 
 suite! {
     text_parse {
-        i64: fields => integers;
-        f64: fields => floats;
+        i64: fields => |fields| integers(fields);
+        f64: fields => |fields| floats(fields);
         decimal_10_2: fields => decimals(10, 2);
         decimal_38_20: fields => decimals(38, 20);
     }

@@ -1,11 +1,16 @@
 //! Keeping the rows for which a condition is true.
 
+mod kept;
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::buffer::ScalarBuffer;
-use arrow::compute::FilterBuilder;
 use arrow::datatypes::{DataType, Schema, SchemaRef};
+
+use kept::Kept;
 
 use super::compare::without_nulls;
 use super::{BindCache, BoundExpr, Expr};
@@ -101,10 +106,15 @@ pub fn filter_batch(batch: Batch, keep: &BooleanArray) -> Result<Batch> {
         let none = RecordBatch::new_empty(batch.rows.schema());
         return Ok(without_rows(batch, none));
     }
-    let rows = FilterBuilder::new(&keep).optimize().build().filter_record_batch(&batch.rows)?;
-    let kept_rows: Vec<usize> = keep.values().set_indices().collect();
-    let offsets: Arc<[u64]> = kept_rows.iter().map(|row| batch.offsets.get(*row)).collect();
-    let times = batch.times.as_ref().map(|times| filter_times(times, &kept_rows));
+    let kept = Kept::new(keep.values());
+    let rows = kept.batch(&batch.rows, &keep)?;
+    let times = batch.times.as_ref().map(|times| filter_times(times, &kept));
+    let offsets: Arc<[u64]> = match &batch.offsets {
+        Offsets::Contiguous(first) => {
+            kept.numbers().iter().map(|row| first + u64::from(*row)).collect()
+        }
+        Offsets::Explicit(offsets) => kept.values(offsets).into(),
+    };
     let offsets = Offsets::Explicit(offsets);
     Ok(Batch { rows, offsets, times, origin: None, ..batch })
 }
@@ -121,15 +131,10 @@ fn without_rows(batch: Batch, none: RecordBatch) -> Batch {
     Batch { rows: none, offsets, times, origin: None, ..batch }
 }
 
-fn filter_times(times: &RowTimes, kept_rows: &[usize]) -> RowTimes {
-    let pick = |values: &ScalarBuffer<i64>| -> ScalarBuffer<i64> {
-        kept_rows.iter().map(|row| values[*row]).collect()
-    };
-    let late = times
-        .late
-        .as_ref()
-        .map(|late| kept_rows.iter().map(|row| late.value(*row)).collect())
-        .filter(|late: &arrow::buffer::BooleanBuffer| late.count_set_bits() > 0);
+fn filter_times(times: &RowTimes, kept: &Kept) -> RowTimes {
+    let pick = |values: &ScalarBuffer<i64>| ScalarBuffer::from(kept.values(values));
+    let late = times.late.as_ref().map(|late| kept.bits(late));
+    let late = late.filter(|late| late.count_set_bits() > 0);
     RowTimes {
         time: pick(&times.time),
         largest_before: times.largest_before.as_ref().filter(|_| late.is_some()).map(pick),
