@@ -1,7 +1,6 @@
 //! From what the passes of a horizon say of each row to the columns that are given out: whole
 //! columns at a time.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Decimal128Array, Float64Array, Int64Array};
@@ -28,7 +27,7 @@ pub(super) struct Answers<'a> {
 
 /// The sums of a column.
 enum Sums<'a> {
-    Narrow(&'a [i64]),
+    Narrow(&'a ScalarBuffer<i64>),
     Wide(&'a [i128]),
     Floats(&'a [FloatState]),
 }
@@ -40,8 +39,8 @@ impl Answers<'_> {
     /// When a sum does not fit its column.
     pub(super) fn column(&self, what: What, field: &Field) -> Result<ArrayRef> {
         Ok(match what {
-            What::Rows => integers(self.counts().to_vec(), None),
-            What::Valid { column } => integers(self.valid(column).into_owned(), None),
+            What::Rows => integers(self.counts().clone(), None),
+            What::Valid { column } => integers(self.valid(column), None),
             What::Sum { column } => self.sums(column, field)?,
             What::Mean { column, scale } => self.means(column, scale),
             What::Extreme { column, greatest } => self.extremes(column, greatest, field)?,
@@ -55,7 +54,7 @@ impl Answers<'_> {
         self.outs.iter().find(|(kind, _)| wanted(kind)).map(|(_, out)| out)
     }
 
-    fn counts(&self) -> &[i64] {
+    fn counts(&self) -> &ScalarBuffer<i64> {
         match self.out(|kind| matches!(kind, Kind::Integers(_))) {
             Some(Out::Integers(lanes)) => &lanes[0],
             _ => unreachable!("every horizon counts its rows"),
@@ -63,12 +62,13 @@ impl Answers<'_> {
     }
 
     /// Rows in which the column is not null.
-    fn valid(&self, column: usize) -> Cow<'_, [i64]> {
+    fn valid(&self, column: usize) -> ScalarBuffer<i64> {
         match self.out(|kind| *kind == Kind::Nulls(column)) {
             Some(Out::Integers(nulls)) => {
-                self.counts().iter().zip(&nulls[0]).map(|(rows, nulls)| rows - nulls).collect()
+                let pairs = self.counts().iter().zip(&*nulls[0]);
+                pairs.map(|(rows, nulls)| rows - nulls).collect()
             }
-            _ => Cow::Borrowed(self.counts()),
+            _ => self.counts().clone(),
         }
     }
 
@@ -99,7 +99,8 @@ impl Answers<'_> {
             Error::run(format!("the aggregate \"{}\" overflows {digits}", field.name()))
                 .advise("cast the column to a decimal, or use shorter windows")
         };
-        let sums = self.sums_of(column).unwrap_or(Sums::Narrow(&[]));
+        let nothing = ScalarBuffer::from(vec![0; self.rows]);
+        let sums = self.sums_of(column).unwrap_or(Sums::Narrow(&nothing));
         if let DataType::Decimal128(..) = field.data_type() {
             let wide: ScalarBuffer<i128> = match sums {
                 Sums::Narrow(sums) => sums.iter().map(|&sum| i128::from(sum)).collect(),
@@ -113,11 +114,11 @@ impl Answers<'_> {
             return Ok(Arc::new(array.with_data_type(field.data_type().clone())));
         }
         Ok(match sums {
-            Sums::Narrow(sums) => integers(sums.to_vec(), nulls),
+            Sums::Narrow(sums) => integers(sums.clone(), nulls),
             Sums::Wide(sums) => {
                 let narrow: Option<Vec<i64>> =
                     sums.iter().map(|&sum| i64::try_from(sum).ok()).collect();
-                integers(narrow.ok_or_else(|| overflow("64 bits"))?, nulls)
+                integers(narrow.ok_or_else(|| overflow("64 bits"))?.into(), nulls)
             }
             Sums::Floats(sums) => {
                 Arc::new(Float64Array::new(floats(sums.iter().map(FloatState::value)), nulls))
@@ -162,15 +163,15 @@ impl Answers<'_> {
         let float_squares = self.out(|kind| *kind == Kind::FloatSquares(column));
         let values = match (self.sums_of(column), squares, float_squares) {
             (Some(Sums::Narrow(sums)), Some(Out::Wide(squares)), _) => {
-                let rows = n.iter().zip(sums).zip(squares);
+                let rows = n.iter().zip(sums.iter()).zip(squares);
                 floats(rows.map(|((&n, &sum), &squares)| exact(n, sum.into(), squares)))
             }
             (Some(Sums::Wide(sums)), Some(Out::Wide(squares)), _) => {
-                let rows = n.iter().zip(sums).zip(squares);
+                let rows = n.iter().zip(sums.iter()).zip(squares);
                 floats(rows.map(|((&n, &sum), &squares)| exact(n, sum, squares)))
             }
             (Some(Sums::Floats(sums)), _, Some(Out::FloatSquares(squares))) => {
-                let rows = n.iter().zip(sums).zip(squares);
+                let rows = n.iter().zip(sums.iter()).zip(squares);
                 floats(rows.map(|((&n, sum), squares)| from(n, float_spread(n, sum, squares))))
             }
             _ => vec![0.0; self.rows].into(),
@@ -219,8 +220,8 @@ fn float_spread(n: i64, sum: &FloatState, squares: &FloatSquare) -> f64 {
     squares.squares.times(n as f64).minus(sum.sum.square()).value().max(0.0)
 }
 
-fn integers(values: Vec<i64>, nulls: Option<NullBuffer>) -> ArrayRef {
-    Arc::new(Int64Array::new(values.into(), nulls))
+fn integers(values: ScalarBuffer<i64>, nulls: Option<NullBuffer>) -> ArrayRef {
+    Arc::new(Int64Array::new(values, nulls))
 }
 
 /// Values with one NaN, whatever it came from: machines differ in its bits.

@@ -22,6 +22,7 @@
 
 mod blocks;
 mod fast;
+mod gather;
 mod held;
 mod log;
 mod lower;

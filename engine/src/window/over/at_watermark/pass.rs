@@ -1,5 +1,6 @@
 //! A pass: one walk of a horizon's cursors along the log, with a state a key.
 
+use arrow::buffer::ScalarBuffer;
 use pelton_kernels::over_advance::{self, Cursors, Horizon, Integers, Running};
 
 use super::log::{Log, Measure, drop_first};
@@ -49,7 +50,7 @@ enum States {
 #[derive(Debug)]
 pub(super) enum Out {
     /// Rows, then sums.
-    Integers(Vec<Vec<i64>>),
+    Integers(Vec<ScalarBuffer<i64>>),
     Wide(Vec<i128>),
     Floats(Vec<FloatState>),
     FloatSquares(Vec<FloatSquare>),
@@ -157,7 +158,7 @@ impl Pass {
                 let mut out = vec![0; rows];
                 let nulls = log.columns[column].nulls.as_deref().unwrap_or_default();
                 let after = walk.drive(states, &mut Nulls { nulls, out: &mut out });
-                (after, Out::Integers(vec![out]))
+                (after, Out::Integers(vec![out.into()]))
             }
             (States::Wide(states), &Kind::WideSum(column)) => {
                 let mut out = vec![0; rows];
@@ -254,7 +255,7 @@ impl Walk<'_> {
         let lanes = out.each_mut().map(Vec::as_mut_slice);
         let mut running = Integers::<COLUMNS, LANES> { columns, out: lanes };
         let after = self.drive(states, &mut running);
-        (after, Out::Integers(out.into()))
+        (after, Out::Integers(out.into_iter().map(ScalarBuffer::from).collect()))
     }
 
     /// `None` where 128 bits do not hold one.

@@ -14,10 +14,10 @@
 
 use std::collections::VecDeque;
 
-use arrow::array::{Array, ArrayRef};
-use arrow::compute::interleave;
+use arrow::array::ArrayRef;
 
-use super::order::sort_by_time;
+use super::gather::gather;
+use super::order::{Spare, sort_by_time};
 use crate::batch::{Offsets, Position};
 use crate::error::Result;
 
@@ -78,7 +78,7 @@ pub(super) struct Waiting {
     last_partition: u32,
     // Buffers.
     ready: Vec<Entry>,
-    spare: Vec<Entry>,
+    spare: Spare,
 }
 
 /// Rows whose time has come, by (time, position).
@@ -134,17 +134,14 @@ impl Waiting {
         if self.turned {
             taken.sort_by_key(|entry| (entry.time, self.position(entry)));
         }
-        let ready = Ready {
-            times: taken.iter().map(|entry| entry.time).collect(),
-            positions: match with_positions {
-                true => taken.iter().map(|entry| self.position(entry)).collect(),
-                false => Vec::new(),
-            },
-            columns: self.columns(&taken)?,
+        let positions = match with_positions {
+            true => taken.iter().map(|entry| self.position(entry)).collect(),
+            false => Vec::new(),
         };
-        for entry in &taken {
-            let chunk = self.chunk_of(entry);
-            self.chunks[chunk].waiting -= 1;
+        let (columns, counts) = self.columns(&taken)?;
+        let times = taken.iter().map(|entry| entry.time).collect();
+        for (chunk, rows) in counts {
+            self.chunks[chunk].waiting -= rows;
         }
         while let Some(chunk) = self.chunks.pop_front_if(|chunk| chunk.waiting == 0) {
             self.rows_held -= chunk.rows;
@@ -152,7 +149,7 @@ impl Waiting {
         }
         taken.clear();
         self.ready = taken;
-        Ok(Some(ready))
+        Ok(Some(Ready { times, positions, columns }))
     }
 
     /// Moves the entries up to a time to `ready`, sorted by (time, arrival).
@@ -173,14 +170,19 @@ impl Waiting {
             self.ready.extend(self.entries.drain(..ready));
             return;
         }
-        let ready = &mut self.ready;
-        self.entries.retain(|&entry| {
-            let stays = entry.time > until;
-            if !stays {
-                ready.push(entry);
-            }
-            stays
-        });
+        // Both ways, without a branch: in disorder nobody can foretell which it will be.
+        self.ready.resize(self.entries.len(), Entry::default());
+        let (mut ready, mut stay) = (0, 0);
+        for i in 0..self.entries.len() {
+            let entry = self.entries[i];
+            self.ready[ready] = entry;
+            self.entries[stay] = entry;
+            let stays = usize::from(entry.time > until);
+            stay += stays;
+            ready += 1 - stays;
+        }
+        self.ready.truncate(ready);
+        self.entries.truncate(stay);
         self.sorted = false;
         sort_by_time(&mut self.ready, &mut self.spare);
     }
@@ -193,32 +195,34 @@ impl Waiting {
         self.chunks[self.chunk_of(entry)].position(entry.place as u32 as usize)
     }
 
-    /// The columns of rows, in their order.
-    fn columns(&self, entries: &[Entry]) -> Result<Vec<ArrayRef>> {
+    /// The columns of rows, in their order; and how many of them each chunk has.
+    fn columns(&self, entries: &[Entry]) -> Result<(Vec<ArrayRef>, Vec<(usize, usize)>)> {
         // Most chunks that wait have no row among them where batches are small.
-        let mut used: Vec<usize> = Vec::new();
+        let mut used: Vec<(usize, usize)> = Vec::new();
         let mut number = vec![u32::MAX; self.chunks.len()];
         let mut places = Vec::with_capacity(entries.len());
         for entry in entries {
             let chunk = self.chunk_of(entry);
             if number[chunk] == u32::MAX {
                 number[chunk] = used.len() as u32;
-                used.push(chunk);
+                used.push((chunk, 0));
             }
-            places.push((number[chunk] as usize, entry.place as u32 as usize));
+            let array = number[chunk] as usize;
+            used[array].1 += 1;
+            places.push((array, entry.place as u32 as usize));
         }
-        let Some(&first) = used.first() else { return Ok(Vec::new()) };
+        let columns = used.first().map_or(0, |&(first, _)| self.chunks[first].columns.len());
         let column = |i: usize| {
-            let arrays: Vec<&dyn Array> =
-                used.iter().map(|&chunk| self.chunks[chunk].columns[i].as_ref()).collect();
-            Ok(interleave(&arrays, &places)?)
+            let arrays: Vec<&ArrayRef> =
+                used.iter().map(|&(chunk, _)| &self.chunks[chunk].columns[i]).collect();
+            gather(&arrays, &places)
         };
-        (0..self.chunks[first].columns.len()).map(column).collect()
+        Ok(((0..columns).map(column).collect::<Result<_>>()?, used))
     }
 
     /// Lets go of what is held beside the waiting rows.
     fn move_together(&mut self) -> Result<()> {
-        let columns = self.columns(&self.entries)?;
+        let (columns, _) = self.columns(&self.entries)?;
         let positions = self.entries.iter().map(|entry| self.position(entry)).collect();
         // Ties by arrival would be lost where arrival was not in the order of positions.
         let rows = self.entries.len();
@@ -252,7 +256,7 @@ impl Waiting {
         let columns = self.chunks.iter().flat_map(|chunk| &chunk.columns);
         // Of the slice: what it was cut from is not held for these rows alone.
         let slice = |column: &ArrayRef| column.to_data().get_slice_memory_size().unwrap_or(0);
-        let entries = self.entries.capacity() + self.ready.capacity() + self.spare.capacity();
-        entries * size_of::<Entry>() + columns.map(slice).sum::<usize>()
+        let entries = self.entries.capacity() + self.ready.capacity();
+        entries * size_of::<Entry>() + self.spare.bytes() + columns.map(slice).sum::<usize>()
     }
 }
