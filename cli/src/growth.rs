@@ -75,7 +75,7 @@ fn picture(curves: &[Curve]) -> String {
 }
 
 fn panel(svg: &mut Svg, curve: &Curve, (x, y): (f64, f64)) {
-    let (left, top, bottom) = (x + LEFT, y + TOP, y + TOP + INNER.1);
+    let (left, bottom) = (x + LEFT, y + TOP + INNER.1);
     svg.label("name", (x + 8.0, y + 14.0), Anchor::Start, &curve.parameter);
     svg.label("setting", (x + 8.0, y + 27.0), Anchor::Start, &curve.setting);
     let rates = |of: fn(&Point) -> f64| -> Vec<f64> { curve.points.iter().map(of).collect() };

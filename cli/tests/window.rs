@@ -367,3 +367,49 @@ fn a_failed_run_ends_with_one_and_keeps_what_was_there() {
         assert_eq!(bench.read("out.csv"), "what was there\n", "{words}");
     }
 }
+
+#[test]
+fn rows_are_looked_up_and_filtered_and_counted() {
+    let bench = Bench::new();
+    let input = bench.write(
+        "events.csv",
+        "ts,ad,kind,amount\n0,1,view,10\n1,2,click,20\n2,3,view,30\n3,9,view,40\n4,,view,50\n14,2,view,60\n",
+    );
+    bench.write("ads.csv", "ad_id,campaign,amount\n1,red,5\n2,blue,6\n\n3,red,7\n");
+    let ledger = |words: &str| {
+        let got = bench.csv(&input, &format!("--time ts:s --report report.json {words}"));
+        let report: Value = serde_json::from_str(&bench.read("report.json")).unwrap();
+        (got, report["rows_used"].as_u64().unwrap(), report["rows_filtered"].as_u64().unwrap())
+    };
+    let words = "--lookup ads.csv:ad=ad_id --filter kind~=~'view' --key campaign --tumble 10s \
+                 --agg count,count~filter~(where~ad>2)~as~high";
+    let header = "window_start,window_end,campaign,count,high\n";
+    let rows = "0,10,red,2,1\n0,10,,2,1\n10,20,blue,1,0\n";
+    assert_eq!(ledger(words), (format!("{header}{rows}"), 5, 1));
+    let inner = words.replace("--lookup", "--lookup-inner");
+    let rows = "0,10,red,2,1\n10,20,blue,1,0\n";
+    assert_eq!(ledger(&inner), (format!("{header}{rows}"), 3, 3));
+    // A filter that reads the table's columns.
+    let words = "--lookup ads.csv:ad=ad_id~as~ad --filter ad_amount~in~(5,7)~or~ad~is~null \
+                 --key ad_campaign --tumble 1m --agg sum(amount),max(ad_amount)~as~most";
+    let header = "window_start,window_end,ad_campaign,sum_amount,most\n";
+    assert_eq!(ledger(words), (format!("{header}0,60,red,40,7\n0,60,,50,\n"), 3, 3));
+    let fails = |words: &str, code: i32, says: &str| {
+        let output = bench.run(&input, &format!("--time ts:s --tumble 10s {words}"));
+        assert_eq!(output.status.code(), Some(code), "{words}: {}", said(&output));
+        assert!(said(&output).contains(says), "{words}: {}", said(&output));
+    };
+    fails("--agg sum(amount) --lookup ads.csv:ad=ad_id", 2, "both have a column \"amount\"");
+    fails("--agg count --lookup ads.csv", 2, "which table, and by which columns");
+    fails("--agg count --lookup ads.csv:ad", 2, "the table ads.csv: there is no column `ad`");
+    fails("--agg count --filter kind~=", 2, "--filter, character 7: expected a column");
+    fails("--agg count --lookup ads.csv:ad=ad_id --report ads.csv", 2, "are the same file");
+    bench.write("twice.csv", "ad_id,campaign\n1,red\n\n2,blue\n1,\"a\nb\"\n");
+    fails(
+        "--agg count --lookup twice.csv:ad=ad_id",
+        1,
+        "its key ad_id = 1 stands there twice, in line 2 and line 5",
+    );
+    bench.write("bad.csv", "ad_id,campaign\n1,red\nx,blue\n");
+    fails("--agg count --lookup bad.csv:ad=ad_id", 1, "bad.csv, line 3, column ad_id");
+}

@@ -7,7 +7,7 @@
 //! [`pipeline`] names them all:
 //!
 //! [`source`] (bytes) → [`decode`] (columns, dead letters) → [`batch`] → [`time`] (late marks,
-//! watermarks) → `shard` (key → core) → [`window`] (over, panes) → [`score`] (rules, models,
+//! watermarks) → `lookup` (static tables) → `shard` (key → core) → [`window`] (over, panes) → [`score`] (rules, models,
 //! reasons) → [`sink`].
 //!
 //! Beside them: [`expr`] (what filters and rules are written in), [`state`] (key index, row
@@ -17,6 +17,7 @@ pub mod batch;
 pub mod decode;
 pub mod error;
 pub mod expr;
+mod lookup;
 pub mod operator;
 pub mod pipeline;
 mod runtime;

@@ -6,7 +6,9 @@
 //! when the watermark passes (panes). Keyed operators exist once a shard and see only the rows
 //! of their keys, in source order.
 
-use arrow::array::{ArrayRef, RecordBatch};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow::buffer::ScalarBuffer;
 use arrow::datatypes::SchemaRef;
 
@@ -72,8 +74,55 @@ pub trait MapOperator: Send + Sync {
         false
     }
 
+    /// Rows that the step has taken out so far, on all cores.
+    fn dropped(&self) -> Dropped {
+        Dropped::default()
+    }
+
     /// One line for `explain`.
     fn describe(&self) -> String;
+}
+
+/// Rows that a step has taken out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// All of them.
+    pub rows: u64,
+    /// Those among them that were late.
+    pub late: u64,
+}
+
+impl std::ops::AddAssign for Dropped {
+    fn add_assign(&mut self, other: Self) {
+        self.rows += other.rows;
+        self.late += other.late;
+    }
+}
+
+/// Counts the rows that a step takes out.
+#[derive(Debug, Default)]
+pub struct DropCount {
+    rows: AtomicU64,
+    late: AtomicU64,
+}
+
+impl DropCount {
+    /// Of a batch, the rows for which `keep` is not true are taken out.
+    pub fn count(&self, batch: &Batch, keep: &BooleanArray) {
+        let rows = keep.len() - keep.true_count();
+        self.rows.fetch_add(rows as u64, Ordering::Relaxed);
+        if let Some(late) = batch.times.as_ref().and_then(|times| times.late.as_ref()) {
+            let is_kept = |row: usize| keep.is_valid(row) && keep.value(row);
+            let rows = late.set_indices().filter(|&row| !is_kept(row)).count();
+            self.late.fetch_add(rows as u64, Ordering::Relaxed);
+        }
+    }
+
+    /// What was counted.
+    pub fn get(&self) -> Dropped {
+        let [rows, late] = [&self.rows, &self.late].map(|count| count.load(Ordering::Relaxed));
+        Dropped { rows, late }
+    }
 }
 
 /// Adds columns to each row from its key's state.

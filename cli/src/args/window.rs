@@ -21,13 +21,15 @@ Examples:
       --agg 'count,first(page),last(page),list(page)'
   pelton window --input sensor.csv --time ts:ms --key machine --state 'temperature>80' \\
       --agg 'count,max(temperature)'
+  pelton window --input events.parquet --time ts --filter \"kind = 'view'\" \\
+      --lookup ads.csv:ad_id --key campaign --tumble 10s --agg count
 
   pelton window --input payments.csv --time ts:us --key card --over 10m,1d,100rows \\
       --agg 'count,sum(amount)'
       For each payment, its card's payments of the last 10 minutes, day and 100 rows
 
 Aggregates (of the rows in which no argument is null; `distinct` before the column counts equal
-values once; `as name` names the output):
+values once; `filter (where CONDITION)` behind one counts only those rows; `as name` names it):
   count  count(x)  sum(x)  avg(x)  min(x)  max(x)  median(x)  p99(x)  quantile(x,0.999)
   var(x)  var_pop(x)  stddev(x)  stddev_pop(x)  covar(x,y)  covar_pop(x,y)  corr(x,y)
   first(x)  last(x)  argmin(x,by)  argmax(x,by)  list(x)  ewma(x,30s)  histogram(x,0,100,20)
@@ -62,6 +64,19 @@ pub struct WindowArgs {
     /// What is computed
     #[arg(short, long, value_name = "LIST", required = true)]
     pub agg: String,
+
+    /// Only these rows: comparisons, and, or, not, is null, in (…), between, + - * /
+    #[arg(long, value_name = "CONDITION")]
+    pub filter: Option<String>,
+
+    /// Add the columns of a table's row to each row with its key (nulls where there is none):
+    /// FILE:KEY; `ad=id` where the table calls it id, `KEY as ad` to begin its columns with ad_
+    #[arg(long, value_name = "FILE:KEYS", help_heading = "Tables")]
+    pub lookup: Vec<String>,
+
+    /// The same; rows that have no match are filtered out
+    #[arg(long, value_name = "FILE:KEYS", help_heading = "Tables")]
+    pub lookup_inner: Vec<String>,
 
     /// Windows of this length, one after the other
     #[arg(long, value_name = "SIZE", group = "window", help_heading = "Windows (one of)")]

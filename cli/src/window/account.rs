@@ -20,6 +20,9 @@ pub struct WindowReport {
     pub rows_in: u64,
     /// Rows that windows saw.
     pub rows_used: u64,
+    /// Rows that a filter or a lookup took out.
+    #[serde(default)]
+    pub rows_filtered: u64,
     /// Rows that came late, and were set aside.
     pub rows_late: u64,
     /// Rows that could not be used.
@@ -68,6 +71,7 @@ impl WindowReport {
             recordings,
             rows_in: summary.rows_in,
             rows_used: summary.rows_used,
+            rows_filtered: summary.rows_filtered,
             rows_late: summary.rows_set_aside,
             rows_rejected: summary.rows_rejected,
             rejected_because: summary.rejected_because.clone(),
@@ -87,10 +91,15 @@ impl WindowReport {
 
     /// In a few lines. `over`: each row was given out, with columns.
     pub fn text(&self, over: bool, paint: Paint) -> String {
+        let filtered = match self.rows_filtered {
+            0 => String::new(),
+            rows => format!("{} filtered + ", thousands(rows)),
+        };
         let mut text = format!(
-            "{} rows in = {} used + {} late + {} rejected\n",
+            "{} rows in = {} used + {}{} late + {} rejected\n",
             thousands(self.rows_in),
             thousands(self.rows_used),
+            filtered,
             thousands(self.rows_late),
             thousands(self.rows_rejected),
         );

@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! list       = aggregate {"," aggregate}
-//! aggregate  = name ["(" ["distinct"] [argument {"," argument}] ")"] ["as" name]
-//! argument   = a column, "a column in quotes", a number, a duration
+//! aggregate  = name ["(" ["distinct"] [argument {"," argument}] ")"]
+//!              ["filter" "(" ["where"] condition ")"] ["as" name]
+//! argument   = a column, "a column in quotes", a number, a duration; conditions: `condition.rs`
 //! ```
 //! Names of functions and `distinct` and `as` are read in any case; columns as they are.
 
@@ -33,13 +34,13 @@ pub fn parse(text: &str) -> Result<(Vec<Aggregate>, Vec<Guessed>)> {
 /// The parts between commas that stand in no bracket and no quotes.
 fn split(text: &str) -> Result<Vec<String>> {
     let mut parts = vec![String::new()];
-    let (mut depth, mut quoted) = (0_i32, false);
+    let (mut depth, mut quote) = (0_i32, None);
     for c in text.chars() {
         match c {
-            '"' => quoted = !quoted,
-            '(' if !quoted => depth += 1,
-            ')' if !quoted => depth -= 1,
-            ',' if !quoted && depth == 0 => {
+            '"' | '\'' => quote = quote_after(quote, c),
+            '(' if quote.is_none() => depth += 1,
+            ')' if quote.is_none() => depth -= 1,
+            ',' if quote.is_none() && depth == 0 => {
                 parts.push(String::new());
                 continue;
             }
@@ -49,14 +50,68 @@ fn split(text: &str) -> Result<Vec<String>> {
             part.push(c);
         }
     }
-    if depth != 0 || quoted {
-        let what = if quoted { "a quote" } else { "a bracket" };
+    if depth != 0 || quote.is_some() {
+        let what = if quote.is_some() { "a quote" } else { "a bracket" };
         return Err(Error::usage(format!("{what} is not closed in {text:?}")).at("--agg"));
     }
     Ok(parts.iter().map(|part| part.trim().to_owned()).collect())
 }
 
+/// The quote that is open after this one.
+fn quote_after(open: Option<char>, quote: char) -> Option<char> {
+    match open {
+        None => Some(quote),
+        Some(open) => (open != quote).then_some(open),
+    }
+}
+
+/// The aggregate without its filter, and the condition of that.
+fn split_filter(text: &str) -> Result<(String, Option<&str>)> {
+    let (mut depth, mut quote) = (0, None);
+    for (at, c) in text.char_indices() {
+        match c {
+            '"' | '\'' => quote = quote_after(quote, c),
+            '(' if quote.is_none() => depth += 1,
+            ')' if quote.is_none() => depth -= 1,
+            'f' | 'F' if quote.is_none() && depth == 0 && at > 0 => {
+                let after = text[at..].get("filter".len()..).map(str::trim_start);
+                let is_word = text[at..].get(.."filter".len()).is_some_and(|word| {
+                    word.eq_ignore_ascii_case("filter")
+                        && text[..at].ends_with(|c: char| c.is_whitespace() || c == ')')
+                });
+                let Some(after) = after.filter(|after| is_word && after.starts_with('(')) else {
+                    continue;
+                };
+                let open = text.len() - after.len();
+                let close = closing(text, open).ok_or_else(|| {
+                    Error::usage(format!("the filter's bracket is not closed in {text:?}"))
+                })?;
+                let inner = text[open + 1..close].trim();
+                let condition = match inner.get(..5) {
+                    Some(word) if word.eq_ignore_ascii_case("where") => &inner[5..],
+                    _ => inner,
+                };
+                let rest = format!("{} {}", text[..at].trim_end(), &text[close + 1..]);
+                return Ok((rest.trim().to_owned(), Some(condition)));
+            }
+            _ => {}
+        }
+    }
+    Ok((text.to_owned(), None))
+}
+
 fn parse_one(text: &str) -> Result<(Aggregate, Vec<Guessed>)> {
+    let (text, filter) = split_filter(text)?;
+    let (mut aggregate, mut columns) = parse_call(&text)?;
+    if let Some(filter) = filter {
+        let (condition, reads) = super::condition::parse(filter, "the filter")?;
+        aggregate = aggregate.filter(condition);
+        columns.extend(reads);
+    }
+    Ok((aggregate, columns))
+}
+
+fn parse_call(text: &str) -> Result<(Aggregate, Vec<Guessed>)> {
     let wrong = |what: &str| {
         Error::usage(format!("{text:?} is no aggregate: {what}"))
             .advise("write count, sum(amount), p99(amount) or max(amount) as top")
@@ -126,12 +181,12 @@ fn guess(function: &Function) -> Option<DataType> {
 
 /// Where the bracket that opens at `open` is closed.
 fn closing(text: &str, open: usize) -> Option<usize> {
-    let (mut depth, mut quoted) = (0, false);
+    let (mut depth, mut quote) = (0, None);
     for (at, c) in text[open..].char_indices() {
         match c {
-            '"' => quoted = !quoted,
-            '(' if !quoted => depth += 1,
-            ')' if !quoted => depth -= 1,
+            '"' | '\'' => quote = quote_after(quote, c),
+            '(' if quote.is_none() => depth += 1,
+            ')' if quote.is_none() => depth -= 1,
             _ => {}
         }
         if depth == 0 {
@@ -238,6 +293,11 @@ mod tests {
         assert!(names("count(*)").contains("Count"));
         assert!(names("count(distinct x) as n").contains("distinct: true"));
         assert!(names("ewma(x, 30s)").contains("Ewma"));
+        let (filtered, columns) =
+            parse("count filter (where kind = 'a, (b') as n, sum(x) FILTER(y > 1 and (z))")
+                .expect("a list");
+        assert_eq!((filtered.len(), columns.len()), (2, 4));
+        assert!(names("count filter(where a > 1) as n").contains("name: Some(\"n\")"));
         assert!(names("histogram(x,-1.5,2e3,7)").contains("high: 2000.0, bins: 7"));
     }
 
@@ -255,6 +315,7 @@ mod tests {
             ("quantile(x)", "the quantile is missing"),
             ("quantile(x,much)", "no number"),
             ("top_k(x,1.5)", "no whole number"),
+            ("count filter (where a >)", "expected a column or a value, found the end"),
             ("ewma(x,30)", "the unit is missing"),
         ] {
             let error = parse(text).expect_err(text).to_string();

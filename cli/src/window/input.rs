@@ -16,12 +16,14 @@ use super::text;
 use crate::args::{IoArg, WindowArgs};
 use crate::replay::format;
 
-/// Opens a recording. The first of `columns` is the time column.
+/// Opens a recording. The first of `columns` is the time column; `optional` ones are read where
+/// they are there.
 pub(super) fn open(
     args: &WindowArgs,
     path: &Path,
     unit: Option<TimeUnit>,
     columns: &[Guessed],
+    optional: &[String],
 ) -> Result<Opened> {
     let path = text(path)?;
     let of = args.format.map(format).or_else(|| format_of(&path));
@@ -39,6 +41,9 @@ pub(super) fn open(
             Some(data_type) => file.column(column, data_type),
             None => file.column_as_it_is(column),
         };
+    }
+    for column in optional {
+        file = file.optional_column_as_it_is(column);
     }
     file.open()
 }

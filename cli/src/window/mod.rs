@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use pelton::expr::Expr;
 use pelton::pipeline::{File, Options, Pipeline, Progress as Standing, Summary, Watermark};
 use pelton::sink::{BlackholeSink, Swallowed};
 use pelton::time::Span;
@@ -16,8 +17,10 @@ use crate::{interrupt, progress, report};
 
 mod account;
 mod aggregates;
+mod condition;
 mod input;
 mod kinds;
+mod lookups;
 mod over;
 
 pub use account::{Blackhole, WindowReport};
@@ -73,13 +76,23 @@ fn pipeline(args: &WindowArgs) -> Result<(Pipeline, Option<Arc<Swallowed>>)> {
     let (time, unit) = kinds::time(&args.time);
     let mut needed = vec![(time.to_owned(), None)];
     let keys = args.key.iter().map(|key| (key.clone(), None));
-    for (name, guess) in keys.chain(columns).chain(condition_columns) {
+    let filter = args.filter.as_ref().map(|text| condition::parse(text, "--filter")).transpose()?;
+    let filter_columns = filter.iter().flat_map(|(_, columns)| columns.clone());
+    let tables = lookups::tables(args)?;
+    let table_keys = tables.iter().flat_map(|table| table.keys.iter().map(|k| (k.clone(), None)));
+    let all = keys.chain(columns).chain(condition_columns).chain(filter_columns).chain(table_keys);
+    for (name, guess) in all {
         match needed.iter_mut().find(|(known, _)| *known == name) {
             Some((_, known)) => *known = known.take().or(guess),
             None => needed.push((name, guess)),
         }
     }
-    let files = args.input.iter().map(|path| input::open(args, path, unit, &needed));
+    // A column that a table adds is read all the same if it is there: then the name is a clash.
+    let added = |name: &str| tables.iter().any(|t| t.columns.iter().any(|(n, _)| n == name));
+    let optional: Vec<String> =
+        needed.iter().map(|(name, _)| name.clone()).filter(|name| added(name)).collect();
+    needed.retain(|(name, _)| !optional.contains(name));
+    let files = args.input.iter().map(|path| input::open(args, path, unit, &needed, &optional));
     let pipeline = Pipeline::read_all_opened(files.collect::<Result<Vec<_>>>()?);
     let ahead = (args.ahead_max != Span::ZERO).then_some(args.ahead_max);
     let watermark = Watermark::bounded(args.delay).implausible_after(ahead);
@@ -87,6 +100,7 @@ fn pipeline(args: &WindowArgs) -> Result<(Pipeline, Option<Arc<Swallowed>>)> {
         Some(unit) => pipeline.event_time_in(time, unit, watermark),
         None => pipeline.event_time(time, watermark),
     };
+    let pipeline = looked_up(pipeline, tables, filter.map(|(filter, _)| filter), &optional);
     let pipeline = pipeline.key_by(args.key.iter().map(String::as_str));
     let mut pipeline = match window {
         Some(window) => pipeline.window(window, aggregates),
@@ -108,6 +122,30 @@ fn pipeline(args: &WindowArgs) -> Result<(Pipeline, Option<Arc<Swallowed>>)> {
         None => File::any(out),
     };
     Ok((pipeline.write(file), None))
+}
+
+/// Filtered and looked up; filtered first where no table has a say in it.
+fn looked_up(
+    mut pipeline: Pipeline,
+    tables: Vec<lookups::Table>,
+    filter: Option<Expr>,
+    needed: &[String],
+) -> Pipeline {
+    let is_added = |name: &String| needed.contains(name);
+    let (first, last) = match filter {
+        Some(filter) if filter.columns().iter().any(is_added) => (None, Some(filter)),
+        filter => (filter, None),
+    };
+    if let Some(filter) = first {
+        pipeline = pipeline.filter(filter);
+    }
+    for table in tables {
+        pipeline = pipeline.lookup(table.of_needed(|name| needed.iter().any(|n| n == name)));
+    }
+    match last {
+        Some(filter) => pipeline.filter(filter),
+        None => pipeline,
+    }
 }
 
 fn text(path: &Path) -> Result<String> {
@@ -146,6 +184,9 @@ fn no_file_twice(args: &WindowArgs) -> Result<()> {
     let mut named: Vec<(&str, &PathBuf)> = vec![];
     let inputs = args.input.iter().filter(|path| *path != Path::new("-"));
     named.extend(inputs.map(|path| ("--input", path)));
+    let tables: Vec<PathBuf> =
+        args.lookup.iter().chain(&args.lookup_inner).map(|t| lookups::path(t).into()).collect();
+    named.extend(tables.iter().map(|path| ("--lookup", path)));
     if args.out != Path::new(BLACKHOLE) {
         named.push(("--out", &args.out));
     }
@@ -157,7 +198,9 @@ fn no_file_twice(args: &WindowArgs) -> Result<()> {
     named.extend(more.into_iter().filter_map(|(name, path)| Some((name, path.as_ref()?))));
     for (i, (name, path)) in named.iter().enumerate() {
         for (other, other_path) in &named[..i] {
-            if (*name, *other) != ("--input", "--input") && same_file(path, other_path) {
+            let both_read =
+                ["--input", "--lookup"].contains(name) && ["--input", "--lookup"].contains(other);
+            if !both_read && same_file(path, other_path) {
                 let what = format!("{other} and {name} are the same file, {}", path.display());
                 return Err(Error::usage(what).advise("give each a name of its own"));
             }

@@ -6,6 +6,7 @@ use arrow::datatypes::{SchemaRef, TimeUnit};
 
 use super::aggregate::Aggregate;
 use super::files::{File, Opened};
+use super::join::Lookup;
 use super::marks::RowMarks;
 use super::window::{History, Last, Window};
 use crate::batch::Batch;
@@ -62,6 +63,7 @@ pub(crate) enum Step {
     Over { keys: Vec<String>, horizons: Vec<Last>, aggregates: Vec<Aggregate>, waits: bool },
     History { keys: Vec<String>, history: History },
     Window { keys: Vec<String>, window: Window, aggregates: Vec<Aggregate> },
+    Lookup(Arc<Lookup>),
     Column(Arc<WithColumn>),
     Rules(Arc<RuleSet>),
     Map(Arc<dyn MapOperator>),
@@ -211,6 +213,13 @@ impl Pipeline {
     ) -> Self {
         let aggregates = aggregates.into_iter().collect();
         self.steps.push(Step::Window { keys: self.keys.clone(), window, aggregates });
+        self
+    }
+
+    /// Adds the columns of a static table's row to each row that has its key.
+    #[must_use]
+    pub fn lookup(mut self, table: Lookup) -> Self {
+        self.steps.push(Step::Lookup(Arc::new(table)));
         self
     }
 

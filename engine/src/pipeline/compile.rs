@@ -16,7 +16,7 @@ use super::lookup::{find, indices, time_unit};
 use super::window::Window;
 use crate::error::{Error, Result};
 use crate::expr::{Compute, Computed};
-use crate::operator::{KeyedEnrich, KeyedWindow, MapOperator};
+use crate::operator::{Dropped, KeyedEnrich, KeyedWindow, MapOperator};
 use crate::runtime::{Keyed, Stage};
 use crate::time::Span;
 use crate::window::over::at_watermark::{WatermarkOver, WatermarkPlan};
@@ -98,6 +98,20 @@ impl Plan {
             matches!(stage, StagePlan::Window { .. } | StagePlan::Waiting { .. })
         };
         self.stages.iter().any(waits)
+    }
+
+    /// Rows taken out before they came to the last window: filtered, and no late rows that were
+    /// set aside.
+    pub(crate) fn filtered(&self) -> u64 {
+        let keyed = |stage: &StagePlan| !matches!(stage, StagePlan::Map(_));
+        let before = self.stages.iter().rposition(keyed).unwrap_or(0);
+        let mut dropped = Dropped::default();
+        for stage in &self.stages[..before] {
+            if let StagePlan::Map(map) = stage {
+                dropped += map.dropped();
+            }
+        }
+        dropped.rows - if self.sets_late_aside() { dropped.late } else { 0 }
     }
 
     /// For how long late rows still count.
@@ -269,6 +283,7 @@ impl Compiler {
             }
             Step::History { keys, history } => self.history(keys, history),
             Step::Window { keys, window, aggregates } => self.window(keys, window, aggregates),
+            Step::Lookup(lookup) => self.map(Arc::new(lookup.step()?)),
             Step::Column(column) => self.compute(column.as_ref(), column.computed()),
             Step::Rules(rules) => self.compute(rules.as_ref(), rules.computed()),
             Step::Map(map) => self.map(map.clone()),

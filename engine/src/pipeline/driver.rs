@@ -48,6 +48,8 @@ pub(crate) struct Driver {
     latency_ns: Histogram<u64>,
     pub largest_time: i64,
     pub watermark_done: i64,
+    /// Rows filtered before counting began.
+    filtered_before: u64,
 }
 
 /// What the driver remembers of an item until its result is out.
@@ -130,6 +132,7 @@ impl Driver {
                 .map_err(|error| Error::run(error.to_string()))?,
             largest_time: i64::MIN,
             watermark_done: i64::MIN,
+            filtered_before: 0,
         })
     }
 
@@ -309,6 +312,7 @@ impl Driver {
     /// Counts rows, latency and wall time from here on. Nothing must be under way.
     pub(crate) fn reset_measurements(&mut self) {
         self.ledger = Ledger::default();
+        self.filtered_before = self.plan.filtered();
         self.latency_ns.reset();
         self.rejected_because.clear();
         self.started = Instant::now();
@@ -356,13 +360,15 @@ impl Driver {
             sink.commit()?;
         }
         let rows_set_aside = if self.plan.sets_late_aside() { self.ledger.late } else { 0 };
+        let rows_filtered = self.plan.filtered() - self.filtered_before;
         let summary = Summary {
             rows_in: self.ledger.rows_in,
             rows_rejected: self.ledger.rejected,
             rejected_because: self.rejected_because,
             rows_late: self.ledger.late,
             rows_set_aside,
-            rows_used: self.ledger.done - rows_set_aside,
+            rows_filtered,
+            rows_used: self.ledger.done.saturating_sub(rows_set_aside + rows_filtered),
             rows_out: self.ledger.out,
             wall,
             latency_ns: self.latency_ns,
@@ -371,7 +377,10 @@ impl Driver {
             io,
             interrupted,
         };
-        let accounted = summary.rows_used + summary.rows_set_aside + summary.rows_rejected;
+        let accounted = summary.rows_used
+            + summary.rows_filtered
+            + summary.rows_set_aside
+            + summary.rows_rejected;
         if summary.rows_in != accounted {
             return Err(Error::run(format!(
                 "the ledger does not balance: {} rows in, {accounted} accounted for",

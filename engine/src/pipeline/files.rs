@@ -49,6 +49,12 @@ impl File {
         self.request(name, None, true)
     }
 
+    /// Column that the plan uses if it is there, of the type that the file has.
+    #[must_use]
+    pub fn optional_column_as_it_is(self, name: &str) -> Self {
+        self.request(name, None, false)
+    }
+
     fn request(mut self, name: &str, data_type: Option<DataType>, required: bool) -> Self {
         self.decode.columns.get_or_insert_default().push(ColumnRequest {
             name: name.to_owned(),

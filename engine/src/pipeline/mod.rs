@@ -9,6 +9,7 @@ mod compile_over;
 mod driver;
 mod files;
 mod inspect;
+mod join;
 mod live;
 mod lookup;
 mod marks;
@@ -26,6 +27,7 @@ pub use aggregate::{
 };
 pub use builder::{Inspector, Pipeline, Watermark};
 pub use files::{Arrow, Csv, File, NdJson, Opened, Parquet};
+pub use join::Lookup;
 pub use live::Live;
 pub use options::{Observer, Options, Pace, Progress, Summary};
 pub use window::{

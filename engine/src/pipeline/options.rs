@@ -99,8 +99,8 @@ impl Options {
     }
 }
 
-/// What a run did. Every row is accounted for: `rows_in = rows_used + rows_set_aside +
-/// rows_rejected` (checked at the end of the run).
+/// What a run did. Every row is accounted for: `rows_in = rows_used + rows_filtered +
+/// rows_set_aside + rows_rejected` (checked at the end of the run).
 #[derive(Debug, Clone)]
 pub struct Summary {
     /// Rows read, accepted or rejected.
@@ -113,7 +113,10 @@ pub struct Summary {
     pub rows_late: u64,
     /// Late rows that windows did not see (0 where everything is answered at arrival).
     pub rows_set_aside: u64,
-    /// Rows that all steps saw.
+    /// Rows that a filter, or a lookup that found no match, took out before they came to the
+    /// (last) window. What a filter does to the results of windows is not counted here.
+    pub rows_filtered: u64,
+    /// Rows that came to the (last) window; where there is none, all that were let in.
     pub rows_used: u64,
     /// Rows given out.
     pub rows_out: u64,

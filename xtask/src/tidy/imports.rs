@@ -4,7 +4,8 @@
 use super::{Entry, Finding, Tree};
 
 /// The stages of the engine, in the order of the data.
-const STAGES: [&str; 7] = ["source", "decode", "time", "shard", "window", "score", "sink"];
+const STAGES: [&str; 8] =
+    ["source", "decode", "time", "lookup", "shard", "window", "score", "sink"];
 
 /// Stages whose own file (`mod.rs`) holds what others meet through: `decode` reads what `source`
 /// gives, rows rejected later become the same dead letters, and windows are spans of time.

@@ -16,12 +16,13 @@ use super::compare::without_nulls;
 use super::{BindCache, BoundExpr, Expr};
 use crate::batch::{Batch, Offsets, RowTimes};
 use crate::error::{Error, Result};
-use crate::operator::MapOperator;
+use crate::operator::{DropCount, Dropped, MapOperator};
 
 /// Keeps the rows for which the condition is true (not false, not null).
 #[derive(Debug)]
 pub struct Filter {
     condition: Expr,
+    dropped: DropCount,
     bound: BindCache<Bound>,
 }
 
@@ -35,7 +36,11 @@ struct Bound {
 impl Filter {
     /// A filter by this condition.
     pub fn new(condition: impl Into<Expr>) -> Self {
-        Self { condition: condition.into(), bound: BindCache::default() }
+        Self {
+            condition: condition.into(),
+            dropped: DropCount::default(),
+            bound: BindCache::default(),
+        }
     }
 
     /// The condition.
@@ -71,6 +76,7 @@ impl MapOperator for Filter {
         };
         let bound = self.bound.get(batch.rows.schema_ref(), bind)?;
         let keep = bound.condition.evaluate_bool(&batch.rows)?;
+        self.dropped.count(&batch, &keep);
         // Most often no row of a small batch is an alert: that must cost next to nothing.
         if keep.true_count() == 0 && !batch.is_empty() {
             return Ok(without_rows(batch, bound.none.clone()));
@@ -80,6 +86,10 @@ impl MapOperator for Filter {
 
     fn reads(&self) -> Option<Vec<String>> {
         Some(self.condition.columns())
+    }
+
+    fn dropped(&self) -> Dropped {
+        self.dropped.get()
     }
 
     fn describe(&self) -> String {
