@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use crate::command::CommandLine;
-use crate::{readme, tidy};
+use crate::{instructions, readme, tidy};
 
 /// What a step does.
 enum Action {
@@ -28,7 +28,7 @@ struct Step {
     action: fn(&Path) -> Action,
 }
 
-const STEPS: [Step; 8] = [
+const STEPS: [Step; 9] = [
     Step {
         name: "fmt",
         purpose: "one way to lay out code",
@@ -68,6 +68,11 @@ const STEPS: [Step; 8] = [
         purpose: "the README's code compiles and its commands run",
         action: |_| Action::Own(|root| readme::run(root, &[]), "cargo xtask readme"),
     },
+    Step {
+        name: "instructions",
+        purpose: "no kernel takes more instructions than were recorded",
+        action: instructions,
+    },
 ];
 
 /// Without the advisories: their database lies outside the package registries.
@@ -79,6 +84,13 @@ fn deny(root: &Path) -> Action {
         Action::Command(CommandLine::new("cargo deny --version"))
     } else {
         Action::Skip("cargo-deny is not here: cargo install cargo-deny --locked".to_owned())
+    }
+}
+
+fn instructions(root: &Path) -> Action {
+    match instructions::missing(root) {
+        None => Action::Own(|root| instructions::run(root, &[]), "cargo xtask instructions"),
+        Some(why) => Action::Skip(why),
     }
 }
 
@@ -98,7 +110,7 @@ fn fuzz(root: &Path) -> Action {
 pub fn run(root: &Path, names: &[String]) -> Result<(), String> {
     if names.iter().any(|name| name == "--list") {
         for step in &STEPS {
-            println!("{:8} {}", step.name, step.purpose);
+            println!("{:12} {}", step.name, step.purpose);
         }
         return Ok(());
     }
@@ -125,7 +137,7 @@ fn run_step(root: &Path, step: &Step) -> Result<String, String> {
         Action::Own(_, line) => (*line).to_owned(),
         Action::Skip(why) => {
             println!("\n=== {}: skipped, {why}", step.name);
-            return Ok(format!("{:8} skipped: {why}", step.name));
+            return Ok(format!("{:12} skipped: {why}", step.name));
         }
     };
     println!("\n=== {}: {}\n    {shown}", step.name, step.purpose);
@@ -141,7 +153,7 @@ fn run_step(root: &Path, step: &Step) -> Result<String, String> {
         _ => String::new(),
     };
     match result {
-        Ok(()) => Ok(format!("{:8} ok ({:.0} s{note})", step.name, began.elapsed().as_secs_f64())),
+        Ok(()) => Ok(format!("{:12} ok ({:.0} s{note})", step.name, began.elapsed().as_secs_f64())),
         Err(message) => {
             Err(format!("\n=== {} failed: {message}\n    run it again with: {shown}", step.name))
         }

@@ -5,7 +5,7 @@ use std::fs::read_to_string;
 
 use serde::{Deserialize, Serialize};
 
-use super::simd;
+use super::simd::{self, KernelLevel};
 use crate::memory::field_bytes;
 use crate::report::format::bytes;
 
@@ -31,6 +31,8 @@ pub struct Machine {
     pub affinity: Option<String>,
     /// Level of vector instructions that the kernels use ("avx512").
     pub simd_level: String,
+    /// The kernels, and the level whose code each of them runs.
+    pub kernels: Vec<KernelLevel>,
     /// Extensions found.
     pub simd_features: Vec<String>,
     /// Caches of the first core.
@@ -100,6 +102,7 @@ impl Machine {
                 .filter(|count| *count > 0),
             affinity: value(&status, "Cpus_allowed_list"),
             simd_level,
+            kernels: simd::kernels(),
             simd_features,
             caches: caches(),
             memory_total_bytes: field_bytes(&meminfo, "MemTotal:"),
@@ -124,6 +127,23 @@ impl Machine {
             text.push_str(&format!(", CPUs {affinity}"));
         }
         text
+    }
+
+    /// The kernels by the level that they run, the highest first: "csv_scan, math".
+    pub fn kernels_texts(&self) -> Vec<(&str, String)> {
+        let mut texts: Vec<(&str, String)> = Vec::new();
+        for kernel in &self.kernels {
+            match texts.iter_mut().find(|(level, _)| *level == kernel.level) {
+                Some((_, names)) => {
+                    names.push_str(", ");
+                    names.push_str(&kernel.name);
+                }
+                None => texts.push((&kernel.level, kernel.name.clone())),
+            }
+        }
+        let rank = |level: &str| level.parse::<pelton_kernels::simd::Level>().ok();
+        texts.sort_by_key(|(level, _)| std::cmp::Reverse(rank(level)));
+        texts
     }
 
     /// "L1d 48 KiB, L2 2 MiB, L3 32 MiB".

@@ -17,6 +17,7 @@ mod text;
 
 pub use machine::{Cache, IoUring, Machine};
 pub use measure::Measured;
+pub use simd::KernelLevel;
 
 /// All that the doctor has found.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -1,6 +1,26 @@
 //! Which vector instructions this CPU has, and which of them the kernels use.
 
 use pelton_kernels::simd;
+use serde::{Deserialize, Serialize};
+
+/// A kernel, and the level whose code it runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KernelLevel {
+    /// Name of the kernel ("csv_scan").
+    pub name: String,
+    /// The level ("avx2"): the highest that the kernel has code for, up to the machine's.
+    pub level: String,
+}
+
+/// Every kernel with the level whose code runs here.
+pub fn kernels() -> Vec<KernelLevel> {
+    let level = simd::level();
+    let one = |kernel: &simd::Kernel| KernelLevel {
+        name: kernel.name.to_owned(),
+        level: kernel.chosen(level).to_string(),
+    };
+    simd::KERNELS.iter().map(one).collect()
+}
 
 /// Name of the level that the kernels use (`PELTON_SIMD` can lower it), and the single
 /// extensions that were found.

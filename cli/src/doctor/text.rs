@@ -77,6 +77,9 @@ fn processor(lines: &mut Lines, findings: &Findings) {
     }
     let scalar = machine.simd_level == "scalar";
     lines.line(if scalar { Mark::Look } else { Mark::Good }, "SIMD", &machine.simd_level);
+    for (level, names) in machine.kernels_texts() {
+        lines.line(Mark::Plain, &format!("{level} kernels"), names);
+    }
     if !machine.caches.is_empty() {
         lines.line(Mark::Plain, "caches", machine.caches_text());
     }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use pelton_cli::doctor::{Cache, IoUring, Machine};
+use pelton_cli::doctor::{Cache, IoUring, KernelLevel, Machine};
 use pelton_cli::report::{
     AlertsBucket, FraudReport, LatencyBucket, LatencyUs, Ledger, PrecisionRecall, Quality,
     RuleCount, TimelinePoint,
@@ -227,6 +227,7 @@ fn machine() -> Machine {
         cores_online: Some(2),
         affinity: Some("0-1".into()),
         simd_level: "avx512".into(),
+        kernels: vec![KernelLevel { name: "csv_scan".into(), level: "avx512".into() }],
         simd_features: vec!["avx2".into(), "avx512f".into()],
         caches: vec![
             cache(1, "Data", 48),

@@ -78,16 +78,6 @@ pub(super) fn integers_avx512<T: KeyInteger>(
     scalar::integers(&values[from..], last.as_ref().map(|word| &word[..]), rest);
 }
 
-/// The loop of integers with `mulx`.
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt,pclmulqdq")]
-pub(super) fn integers_avx2<T: KeyInteger>(
-    values: &[T],
-    valid: Option<&[u64]>,
-    hashes: &mut [u64],
-) {
-    scalar::integers(values, valid, hashes);
-}
-
 /// The loop of byte strings with AVX-512: lanes leave the loop at their last eight bytes, and all
 /// take their tails together. Strings within eight bytes of the end of the text are left to the
 /// scalar loop, so that no gather reads behind it.
@@ -149,12 +139,6 @@ pub(super) fn bytes_avx512<O: Offset>(offsets: &[O], bytes: &[u8], out: &mut [u6
     if !rest.is_empty() {
         scalar::byte_strings(&offsets[from..], bytes, rest);
     }
-}
-
-/// The loop of byte strings with `mulx`.
-#[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt,pclmulqdq")]
-pub(super) fn bytes_avx2<O: Offset>(offsets: &[O], bytes: &[u8], out: &mut [u64]) {
-    scalar::byte_strings(offsets, bytes, out);
 }
 
 macro_rules! lanes {

@@ -31,7 +31,7 @@ use crate::simd::Level;
 pub const SHARDS_MAX: u32 = 1 << 16;
 
 /// Up to so many shards are scattered by mask. Measured on a Xeon of the Sapphire Rapids family
-/// (`kernels/examples/kernels`): 1.5 ns a row against 2.1 with four shards, equal with eight.
+/// (`kernels/bench`): 1.5 ns a row against 2.1 with four shards, equal with eight.
 pub const BY_MASK_SHARDS_MAX: u32 = 6;
 
 /// Slots behind the last selected row that a vector may write to.

@@ -38,6 +38,8 @@ impl Kernel {
 const COMPILED: &[Level] = &[Level::Scalar, Level::Neon, Level::Avx2, Level::Avx512];
 /// The levels of what is written with the vectors of x86-64.
 const WRITTEN: &[Level] = &[Level::Scalar, Level::Avx2, Level::Avx512];
+/// The levels of what only vectors of 512 bits pay for.
+const WIDE: &[Level] = &[Level::Scalar, Level::Avx512];
 
 /// Every kernel, in the order of the data.
 pub const KERNELS: &[Kernel] = &[
@@ -45,7 +47,7 @@ pub const KERNELS: &[Kernel] = &[
     Kernel { name: "text_parse", purpose: "text to numbers", levels: WRITTEN },
     Kernel { name: "batch_filter", purpose: "rows kept by a mask", levels: WRITTEN },
     Kernel { name: "columns", purpose: "operations of expressions", levels: COMPILED },
-    Kernel { name: "shard_hash", purpose: "keys to hashes", levels: WRITTEN },
+    Kernel { name: "shard_hash", purpose: "keys to hashes", levels: WIDE },
     Kernel { name: "shard_scatter", purpose: "rows by shard", levels: WRITTEN },
     Kernel { name: "window_assign", purpose: "rows of a pane by their times", levels: COMPILED },
     Kernel { name: "window_reduce", purpose: "values of a pane to one", levels: COMPILED },

@@ -22,3 +22,17 @@ fn there_is_at_least_one_core() {
     assert!(!machine.simd_level.is_empty() && !machine.arch.is_empty());
     assert!(machine.cores_text().contains("usable"));
 }
+
+#[test]
+fn every_kernel_is_named_with_its_level() {
+    let machine = Machine::look();
+    let texts = machine.kernels_texts();
+    assert_eq!(machine.kernels.len(), pelton_kernels::simd::KERNELS.len());
+    for kernel in &machine.kernels {
+        let names = texts.iter().find(|(level, _)| *level == kernel.level);
+        assert!(names.is_some_and(|(_, names)| names.contains(&kernel.name)), "{}", kernel.name);
+    }
+    let read: Machine = serde_json::from_str(&serde_json::to_string(&machine).expect("JSON"))
+        .expect("what was written");
+    assert_eq!(read, machine);
+}

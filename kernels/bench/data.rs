@@ -1,7 +1,8 @@
 //! The rows of all cases, made from one seed, and the slots that answers are written to.
 
-use pelton_kernels::csv_scan::CsvIndex;
+use pelton_kernels::csv_scan::{CsvIndex, csv_scan};
 use pelton_kernels::shard_hash::{SEED, fold};
+use pelton_kernels::simd::Level;
 use pelton_kernels::text_parse::DecimalPlan;
 
 /// Rows of a case: their columns stay in L2, as a batch's should.
@@ -65,7 +66,7 @@ impl Data {
         let few = and([1, 2, 3, 4, 5, 6]);
         let float = |word: u64| (word >> 11) as f64 / (1_u64 << 53) as f64;
         let hashes: Vec<u64> = column(7).collect();
-        let shards = |shards: u64| hashes.iter().map(move |h| ((h >> 32) * shards >> 32) as u16);
+        let shards = |shards: u64| hashes.iter().map(move |h| (((h >> 32) * shards) >> 32) as u16);
         let mut offsets = vec![0];
         let lengths = column(8).map(|word| 2 + (word % 13) as i32);
         offsets.extend(lengths.scan(0, |end, len| {
@@ -117,6 +118,8 @@ impl Data {
             more_u32: Vec::with_capacity(2 * ROWS),
         };
         data.write_csv();
+        // The buffers of the index grow once; that is no part of a scan.
+        csv_scan(Level::Scalar, &data.csv, 0, data.csv.len(), b',', &mut data.index);
         data
     }
 
@@ -148,6 +151,7 @@ impl Data {
         self.out_i128.fill(0);
         self.out_bits.clear();
         self.more_u32.clear();
+        self.index.start_at(0);
     }
 
     /// A number made of all outputs.

@@ -1,8 +1,8 @@
 //! Every kernel on fixed rows: how long a row takes, or one run of each for an instruction count.
 //!
 //! ```sh
-//! cargo run --release -p pelton-kernels --example kernels           # ns a row at each level
-//! cargo run --release -p pelton-kernels --example kernels -- shard  # those with that name
+//! cargo run --release -p pelton-kernels            # ns a row at each level
+//! cargo run --release -p pelton-kernels -- shard   # those with that in their name
 //! ```
 //!
 //! With the word `once` each case runs one time, at the level of `PELTON_SIMD`, and prints its
