@@ -18,5 +18,6 @@ pub mod csv_scan;
 pub mod geo_haversine;
 pub mod math;
 pub mod prefetch;
+pub mod score_forest;
 pub mod simd;
 pub mod text_parse;
