@@ -161,10 +161,9 @@ fn score_block(
                 let nodes = &plan.walk[tree.walk_start..tree.walk_end];
                 walk(nodes, tree.depth, &scratch.codes, rows.len(), &mut scratch.leaves);
                 let leaf_of = &plan.walk_leaf[tree.walk_start..tree.walk_end];
-                for leaf in &mut scratch.leaves {
-                    *leaf = leaf_of[*leaf as usize];
-                }
-                add_leaves(plan, tree, scratch, |scratch, row| scratch.leaves[row] as usize);
+                let ends = &scratch.leaves;
+                let sums = Sums { wide: &mut scratch.sums, narrow: &mut scratch.sums_f32 };
+                add_leaves(plan, tree, sums, |row| leaf_of[ends[row] as usize] as usize);
             }
         }
     }
@@ -244,33 +243,41 @@ fn add_selected(level: Level, plan: &Plan, tree: &PlannedTree, scratch: &mut Scr
             unsafe { super::simd::add_f32_avx512(leaves, &scratch.slots[root], sums) }
         }
         _ => {
-            add_leaves(plan, tree, scratch, |scratch, row| usize::from(scratch.slots[root].0[row]))
+            let Block(index) = &scratch.slots[root];
+            let sums = Sums { wide: &mut scratch.sums, narrow: &mut scratch.sums_f32 };
+            add_leaves(plan, tree, sums, |row| usize::from(index[row]));
         }
     }
 }
 
 /// Adds the leaf of each row, whose number within the tree `leaf` tells.
 #[inline(always)]
-fn add_leaves(
-    plan: &Plan,
-    tree: &PlannedTree,
-    scratch: &mut Scratch,
-    leaf: impl Fn(&Scratch, usize) -> usize,
-) {
+fn add_leaves(plan: &Plan, tree: &PlannedTree, sums: Sums, leaf: impl Fn(usize) -> usize) {
     let width = plan.leaf_width;
-    let range = tree.leaf_start * width..tree.leaf_end * width;
     let outputs = if width == 1 { tree.output..tree.output + 1 } else { 0..width };
-    for row in 0..BLOCK_ROWS {
-        let at = leaf(scratch, row) * width;
-        for (column, output) in outputs.clone().enumerate() {
-            match plan.sum {
-                Sum::F64 => {
-                    scratch.sums[output][row] += plan.leaf[range.clone()][at + column];
-                }
-                Sum::F32 => {
-                    scratch.sums_f32[output][row] += plan.leaf_f32[range.clone()][at + column];
-                }
-            }
+    let range = tree.leaf_start * width..tree.leaf_end * width;
+    match plan.sum {
+        Sum::F64 => add_columns(&plan.leaf[range], width, &mut sums.wide[outputs], leaf),
+        Sum::F32 => add_columns(&plan.leaf_f32[range], width, &mut sums.narrow[outputs], leaf),
+    }
+}
+
+/// The sums of all outputs, of which the forest's precision has some.
+struct Sums<'a> {
+    wide: &'a mut [[f64; BLOCK_ROWS]],
+    narrow: &'a mut [[f32; BLOCK_ROWS]],
+}
+
+#[inline(always)]
+fn add_columns<T: Copy + std::ops::AddAssign>(
+    leaves: &[T],
+    width: usize,
+    sums: &mut [[T; BLOCK_ROWS]],
+    leaf: impl Fn(usize) -> usize,
+) {
+    for (column, sums) in sums.iter_mut().enumerate() {
+        for (row, sum) in sums.iter_mut().enumerate() {
+            *sum += leaves[leaf(row) * width + column];
         }
     }
 }
@@ -338,14 +345,27 @@ fn walk_row(plan: &Plan, initial: &[f64], scratch: &mut Scratch, value: impl Fn(
 /// The leaves of one row in some trees.
 #[inline(always)]
 fn walk_trees<const N: usize>(plan: &Plan, trees: &[PlannedTree; N], codes: &[u8]) -> [u32; N] {
-    let mut at = [0_u32; N];
+    /// Steps between looks whether all trees have come to a leaf: rows end far above the deepest
+    /// leaf (5.6 of 14 levels in LightGBM's trees of 64 leaves).
+    const STEPS: usize = 4;
+    let nodes: [&[WalkNode]; N] =
+        std::array::from_fn(|lane| &plan.walk[trees[lane].walk_start..trees[lane].walk_end]);
     let depth = trees.iter().map(|tree| tree.depth).max().unwrap_or(0);
-    for _ in 0..depth {
-        for (at, tree) in at.iter_mut().zip(trees) {
-            let node = plan.walk[tree.walk_start + *at as usize];
-            let code = codes[(node.view_code >> 8) as usize];
-            *at = node.child + u32::from(code > node.view_code as u8);
+    let mut at = [0_u32; N];
+    let mut level = 0;
+    while level < depth {
+        let before = at;
+        for _ in 0..STEPS {
+            for (at, nodes) in at.iter_mut().zip(&nodes) {
+                let node = nodes[*at as usize];
+                let code = codes[(node.view_code >> 8) as usize];
+                *at = node.child + u32::from(code > node.view_code as u8);
+            }
         }
+        if at == before {
+            break;
+        }
+        level += STEPS;
     }
     std::array::from_fn(|lane| plan.walk_leaf[trees[lane].walk_start + at[lane] as usize])
 }

@@ -70,7 +70,9 @@ impl Forest {
             return Err(Error::new("the parts of the forest differ in length").advise(advice));
         }
         let weights = covers.node.iter().chain(&covers.leaf);
-        if !weights.chain(&parts.initial).all(|x| x.is_finite()) || !(parts.divisor > 0.0) {
+        if !weights.chain(&parts.initial).chain([&parts.divisor]).all(|x| x.is_finite())
+            || parts.divisor <= 0.0
+        {
             let what = "a base score or the cover of a node is no finite number";
             return Err(Error::new(what).advise(advice));
         }

@@ -119,3 +119,19 @@ pub(super) fn set_of(categories: impl Iterator<Item = u64>) -> Result<Vec<u64>> 
     }
     Ok(set)
 }
+
+/// Weights of inner nodes as the sums of their children's, for files that tell them of leaves
+/// only, or not at all.
+pub(super) fn add_covers(trees: &Trees, covers: &mut Covers) {
+    for tree in 0..trees.len() {
+        let (nodes, first_leaf) = (trees.nodes_of(tree), trees.leaves_of(tree).start);
+        // [`grow`] numbers parents before their children.
+        for node in nodes.clone().rev() {
+            let cover = |child: Child| match child.get() {
+                Ok(node) => covers.node[nodes.start + node],
+                Err(leaf) => covers.leaf[first_leaf + leaf],
+            };
+            covers.node[node] = cover(trees.left[node]) + cover(trees.right[node]);
+        }
+    }
+}

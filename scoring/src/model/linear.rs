@@ -26,6 +26,21 @@ pub enum Step {
         /// What it is multiplied by.
         scale: Vec<f64>,
     },
+    /// `x × by[feature]`, rounded to `f32`.
+    Multiply {
+        /// The factors.
+        by: Vec<f64>,
+    },
+    /// `x ÷ by[feature]`, rounded to `f32`.
+    Divide {
+        /// The divisors.
+        by: Vec<f64>,
+    },
+    /// `x + what[feature]`, rounded to `f32`.
+    Add {
+        /// The summands.
+        what: Vec<f64>,
+    },
 }
 
 impl Step {
@@ -41,6 +56,9 @@ impl Step {
             Self::Scale { offset, scale } => {
                 f64::from((x as f32 - offset[feature] as f32) * scale[feature] as f32)
             }
+            Self::Multiply { by } => f64::from(x as f32 * by[feature] as f32),
+            Self::Divide { by } => f64::from(x as f32 / by[feature] as f32),
+            Self::Add { what } => f64::from(x as f32 + what[feature] as f32),
         }
     }
 
@@ -52,6 +70,9 @@ impl Step {
             Self::Narrow => true,
             Self::Impute { fill, .. } => whole(fill),
             Self::Scale { offset, scale } => whole(offset) && whole(scale),
+            Self::Multiply { by: list } | Self::Divide { by: list } | Self::Add { what: list } => {
+                whole(list)
+            }
         }
     }
 }

@@ -29,12 +29,15 @@
 //! # Ok::<(), pelton_scoring::Error>(())
 //! ```
 
+#[cfg(test)]
+mod bad_tests;
 pub mod contributions;
 pub mod forest;
 mod grow;
 pub mod lightgbm;
 pub mod linear;
 pub mod link;
+pub mod onnx;
 mod scorer;
 #[cfg(test)]
 mod tests;
@@ -60,7 +63,7 @@ pub struct Model {
 #[derive(Debug, Clone)]
 pub enum Estimator {
     /// Sums of leaves.
-    Forest(Forest),
+    Forest(Box<Forest>),
     /// Sums of weights × values.
     Linear(Linear),
 }
@@ -83,6 +86,8 @@ impl Model {
                 [b'L' | b'l' | b'I' | b'i' | b'U' | b'$' | b'#', ..] => xgboost::load_ubj(bytes),
                 _ => load_json(text()?),
             },
+            // Protobuf: field 1 (the version), a varint.
+            [0x08, ..] => onnx::load_onnx(bytes),
             _ => Err(Error::new("this is no model that is known here").advise(
                 "use LightGBM's text or JSON, XGBoost's JSON or UBJ, or ONNX from scikit-learn",
             )),
@@ -95,7 +100,7 @@ impl Model {
     /// Where the names are not as many as the forest's features, or not distinct.
     pub fn forest(format: &'static str, features: Vec<String>, forest: Forest) -> Result<Self> {
         let wanted = forest.trees().features;
-        Self::new(format, features, Vec::new(), Estimator::Forest(forest), wanted)
+        Self::new(format, features, Vec::new(), Estimator::Forest(Box::new(forest)), wanted)
     }
 
     fn new(

@@ -145,8 +145,7 @@ fn arrays(section: &Section) -> Result<Arrays> {
     let num_cat: usize = section.number("num_cat")?;
     let mut sets = Vec::new();
     if num_cat > 0 {
-        let bounds: Vec<usize> =
-            section.list("cat_boundaries", num_cat.checked_add(1).unwrap_or(usize::MAX))?;
+        let bounds: Vec<usize> = section.list("cat_boundaries", num_cat.saturating_add(1))?;
         let total = bounds.last().copied().unwrap_or_default();
         let words: Vec<u32> = section.list("cat_threshold", total)?;
         for pair in bounds.windows(2) {

@@ -108,11 +108,13 @@ fn model_of(format: &'static str, file: File) -> Result<Model> {
     let initial = base_margin(&params.base_score, outputs, margin)?;
     let estimator = match learner.gradient_booster {
         Gradient::Tree { model } => {
-            Estimator::Forest(forest(model, None, (features, initial, link))?)
+            Estimator::Forest(Box::new(forest(model, None, (features, initial, link))?))
         }
-        Gradient::Dart { gbtree, weight_drop } => {
-            Estimator::Forest(forest(gbtree.model, Some(weight_drop), (features, initial, link))?)
-        }
+        Gradient::Dart { gbtree, weight_drop } => Estimator::Forest(Box::new(forest(
+            gbtree.model,
+            Some(weight_drop),
+            (features, initial, link),
+        )?)),
         Gradient::Linear { weights } => {
             let linear = linear(&weights, features, &initial, link)?;
             // Missing values take no part in the sum.
