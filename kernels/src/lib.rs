@@ -21,6 +21,7 @@ pub mod geo_haversine;
 pub mod math;
 pub mod over_advance;
 pub mod prefetch;
+pub mod score_forest;
 pub mod shard_hash;
 pub mod shard_scatter;
 pub mod simd;

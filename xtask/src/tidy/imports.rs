@@ -13,13 +13,27 @@ const STAGES: [&str; 8] =
 const INTERFACES: [&str; 3] = ["source", "decode", "time"];
 
 /// Each crate's folder and what it may depend on among ours (development apart).
-const CRATES: [(&str, &[&str]); 7] = [
+const CRATES: [(&str, &[&str]); 8] = [
     ("kernels", &[]),
+    ("scoring", &["pelton-kernels"]),
     ("datasets", &[]),
-    ("engine", &["pelton-kernels"]),
+    ("engine", &["pelton-kernels", "pelton-scoring"]),
     ("pipelines", &["pelton"]),
-    ("benches", &["pelton", "pelton-kernels", "pelton-pipelines", "pelton-datasets"]),
-    ("cli", &["pelton", "pelton-kernels", "pelton-pipelines", "pelton-datasets", "pelton-benches"]),
+    (
+        "benches",
+        &["pelton", "pelton-kernels", "pelton-scoring", "pelton-pipelines", "pelton-datasets"],
+    ),
+    (
+        "cli",
+        &[
+            "pelton",
+            "pelton-kernels",
+            "pelton-scoring",
+            "pelton-pipelines",
+            "pelton-datasets",
+            "pelton-benches",
+        ],
+    ),
     ("xtask", &[]),
 ];
 

@@ -1,0 +1,14 @@
+//! Models in XGBoost's UBJ: an error or a model that scores, whatever the bytes. Seeds:
+//! `scoring/fixtures`.
+#![no_main]
+
+mod model_common;
+
+use libfuzzer_sys::fuzz_target;
+use pelton_scoring::model::xgboost;
+
+fuzz_target!(|data: &[u8]| {
+    if let Some(model) = xgboost::load_ubj(data).ok() {
+        model_common::scores(model);
+    }
+});
