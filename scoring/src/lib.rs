@@ -2,6 +2,7 @@
 //!
 //! * [`detect`]: detectors that learn from the stream itself, a small state for each key, each
 //!   from its paper; scores become tail probabilities and flags. `detect::auto` combines them.
+//! * [`evaluate`]: how good scores are, by the procedures that others publish with.
 //! * [`model`]: models that people have trained elsewhere (gradient-boosted and random forests,
 //!   linear models), read from the files of the libraries that made them, with the contributions
 //!   of their features.
@@ -12,6 +13,7 @@
 
 pub mod detect;
 pub mod error;
+pub mod evaluate;
 pub mod model;
 
 pub use error::{Error, Result};

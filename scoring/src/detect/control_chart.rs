@@ -1,0 +1,186 @@
+//! Control charts: runs of values that are improbable together though none is alone (Western
+//! Electric, *Statistical Quality Control Handbook*, 1956; Nelson, *The Shewhart control chart:
+//! tests for special causes*, Journal of Quality Technology 16, 1984).
+//!
+//! | rule | what | Western Electric | Nelson |
+//! |---|---|---|---|
+//! | [`BEYOND_3`] | one value beyond 3σ | 1 | 1 |
+//! | [`TWO_OF_THREE`] | 2 of 3 beyond 2σ on one side | 2 | 5 |
+//! | [`FOUR_OF_FIVE`] | 4 of 5 beyond 1σ on one side | 3 | 6 |
+//! | [`SIDE_8`] | 8 in a row on one side | 4 | |
+//! | [`SIDE_9`] | 9 in a row on one side | | 2 |
+//! | [`TREND_6`] | 6 in a row that rise, or fall | | 3 |
+//! | [`ALTERNATE_14`] | 14 in a row that go up and down in turn | | 4 |
+//! | [`INSIDE_15`] | 15 in a row within 1σ | | 7 |
+//! | [`OUTSIDE_8`] | 8 in a row beyond 1σ, on either side | | 8 |
+//!
+//! Centre and σ are learned from the first `warm_up` values (phase I) and then held (phase II).
+//! σ is the mean moving range over 1.128, as charts of single values have it: unlike the
+//! deviation it is not widened by a drift. A key's history is bits: one shift a zone and value.
+//!
+//! The tail probability is that of the rarest rule that fired, under independent normal values.
+
+use super::{Detector, Law, Score, is_usable};
+
+/// One value beyond 3σ.
+pub const BEYOND_3: u16 = 1;
+/// Two of three values beyond 2σ on the same side.
+pub const TWO_OF_THREE: u16 = 1 << 1;
+/// Four of five values beyond 1σ on the same side.
+pub const FOUR_OF_FIVE: u16 = 1 << 2;
+/// Eight values in a row on one side.
+pub const SIDE_8: u16 = 1 << 3;
+/// Nine values in a row on one side.
+pub const SIDE_9: u16 = 1 << 4;
+/// Six values in a row, each above (or each below) the one before.
+pub const TREND_6: u16 = 1 << 5;
+/// Fourteen values in a row that alternate up and down.
+pub const ALTERNATE_14: u16 = 1 << 6;
+/// Fifteen values in a row within 1σ.
+pub const INSIDE_15: u16 = 1 << 7;
+/// Eight values in a row beyond 1σ, on either side.
+pub const OUTSIDE_8: u16 = 1 << 8;
+/// Western Electric's four rules.
+pub const WESTERN_ELECTRIC: u16 = BEYOND_3 | TWO_OF_THREE | FOUR_OF_FIVE | SIDE_8;
+/// Nelson's eight rules.
+pub const NELSON: u16 = BEYOND_3
+    | SIDE_9
+    | TREND_6
+    | ALTERNATE_14
+    | TWO_OF_THREE
+    | FOUR_OF_FIVE
+    | INSIDE_15
+    | OUTSIDE_8;
+
+/// −ln of each rule's probability at one value, in the order of the bits: normal tails and
+/// binomials with the newest value among those beyond, 2/6! for six in order, Euler's zigzag
+/// numbers for alternation (2·199,360,981/14!).
+const SURPRISE: [f64; 9] = [5.91, 6.19, 5.41, 4.85, 5.55, 5.89, 5.39, 5.73, 9.18];
+
+/// The method's parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ControlChart {
+    /// The rules that flag, as a set of the constants above.
+    pub rules: u16,
+    /// Values that centre and σ are learned from.
+    pub warm_up: u32,
+}
+
+impl Default for ControlChart {
+    /// Western Electric's rules after 100 values.
+    fn default() -> Self {
+        Self { rules: WESTERN_ELECTRIC, warm_up: 100 }
+    }
+}
+
+/// What is remembered of a key: centre, σ and the last 16 values' zones as bits, newest lowest.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct State {
+    centre: f64,
+    sigma: f64,
+    previous: f64,
+    seen: u32,
+    above: [u16; 3],
+    below: [u16; 3],
+    rises: u16,
+    falls: u16,
+}
+
+impl State {
+    fn learn(&mut self, value: f64) {
+        let count = f64::from(self.seen);
+        self.centre += (value - self.centre) / count;
+        if self.seen > 1 {
+            let range = (value - self.previous).abs() / 1.128;
+            self.sigma += (range - self.sigma) / (count - 1.0);
+        }
+    }
+
+    /// σ, at least nine powers of ten below the centre: rounding is no signal.
+    #[inline]
+    fn floored_sigma(&self) -> f64 {
+        self.sigma.max(self.centre.abs() * 1e-9 + f64::MIN_POSITIVE)
+    }
+
+    /// Shifts the zones of `value` into the histories.
+    #[inline]
+    fn shift(&mut self, value: f64) {
+        let distance = value - self.centre;
+        let sigma = self.floored_sigma();
+        for (zone, limit) in [0.0, sigma, 2.0 * sigma].into_iter().enumerate() {
+            self.above[zone] = self.above[zone] << 1 | u16::from(distance > limit);
+            self.below[zone] = self.below[zone] << 1 | u16::from(distance < -limit);
+        }
+        self.rises = self.rises << 1 | u16::from(value > self.previous);
+        self.falls = self.falls << 1 | u16::from(value < self.previous);
+    }
+
+    /// The rules that the histories fulfil at the newest value.
+    #[inline]
+    fn fired(&self, beyond_3: bool, judged: u32) -> u16 {
+        let either = |f: &dyn Fn(&[u16; 3]) -> bool| f(&self.above) || f(&self.below);
+        let run = |bits: u16, mask: u16| bits & mask == mask;
+        let outside = self.above[1] | self.below[1];
+        let alternate = (self.rises & 0x1555 == 0x1555 && self.falls & 0x0AAA == 0x0AAA)
+            || (self.falls & 0x1555 == 0x1555 && self.rises & 0x0AAA == 0x0AAA);
+        let set = |on: bool, rule: u16| if on { rule } else { 0 };
+        set(beyond_3, BEYOND_3)
+            | set(either(&|s| s[2] & 1 == 1 && (s[2] & 7).count_ones() >= 2), TWO_OF_THREE)
+            | set(either(&|s| s[1] & 1 == 1 && (s[1] & 31).count_ones() >= 4), FOUR_OF_FIVE)
+            | set(either(&|s| run(s[0], 0xFF)), SIDE_8)
+            | set(either(&|s| run(s[0], 0x1FF)), SIDE_9)
+            | set(run(self.rises, 0x1F) || run(self.falls, 0x1F), TREND_6)
+            | set(alternate, ALTERNATE_14)
+            | set(judged >= 15 && outside & 0x7FFF == 0, INSIDE_15)
+            | set(run(outside, 0xFF), OUTSIDE_8)
+    }
+}
+
+impl ControlChart {
+    /// The rules fulfilled at `value`, as a set; 0 while warming up or where it is missing.
+    #[inline]
+    pub fn rules_fired(&self, state: &mut State, value: f64) -> u16 {
+        if !is_usable(value) {
+            return 0;
+        }
+        let learning = state.seen < self.warm_up.max(2);
+        state.seen = state.seen.saturating_add(1);
+        let fired = if learning {
+            state.learn(value);
+            0
+        } else {
+            state.shift(value);
+            let beyond = (value - state.centre).abs() > 3.0 * state.floored_sigma();
+            state.fired(beyond, state.seen - self.warm_up.max(2)) & self.rules
+        };
+        state.previous = value;
+        fired
+    }
+}
+
+impl Detector for ControlChart {
+    type State = State;
+
+    fn state(&self) -> State {
+        State::default()
+    }
+
+    #[inline]
+    fn push(&self, state: &mut State, _time_us: i64, value: f64) -> Score {
+        if !is_usable(value) {
+            return Score::MISSING;
+        }
+        if state.seen < self.warm_up.max(2) {
+            self.rules_fired(state, value);
+            return Score::WARMING_UP;
+        }
+        let mut fired = self.rules_fired(state, value);
+        let flag = fired != 0;
+        let mut raw = 0.0_f64;
+        while fired != 0 {
+            raw = raw.max(SURPRISE[fired.trailing_zeros() as usize]);
+            fired &= fired - 1;
+        }
+        Score::new(raw, Law::Exponential { rate: 1.0 }, flag)
+    }
+}

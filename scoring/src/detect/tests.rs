@@ -1,0 +1,260 @@
+//! The contract of all detectors, and what each finds.
+
+use proptest::prelude::*;
+
+use super::random::Random;
+use super::stream::{METHODS, Single, Stream, by_name};
+use super::tail::Peaks;
+use super::*;
+
+const MINUTE_US: i64 = 60_000_000;
+
+/// A nearly normal number (twelve uniform ones).
+fn noise(random: &mut Random) -> f64 {
+    (0..12).map(|_| random.unit()).sum::<f64>() - 6.0
+}
+
+/// The scores of `values`, one a minute.
+fn run(stream: &mut dyn Stream, values: &[f64]) -> Vec<Score> {
+    let dimensions = stream.dimensions();
+    let rows = values.chunks_exact(dimensions).zip(0..);
+    rows.map(|(row, minute)| stream.push(minute * MINUTE_US, row)).collect()
+}
+
+fn check(score: &Score) {
+    assert!(!score.raw.is_nan(), "{score:?}");
+    let tail = score.tail();
+    assert!(tail.is_nan() || (0.0..=1.0).contains(&tail), "{score:?}");
+    assert!(!(score.flag && score.warming_up), "{score:?}");
+}
+
+fn dimensions_of(name: &str) -> Vec<usize> {
+    (1..=3).filter(|dimensions| by_name(name, *dimensions).is_ok()).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3))]
+    #[test]
+    fn nothing_panics_and_the_same_rows_give_the_same_scores(
+        odd in proptest::collection::vec((0_usize..350, proptest::num::f64::ANY), 0..60),
+        seed in 0_u64..1_000,
+    ) {
+        let mut random = Random::new(seed);
+        let mut values: Vec<f64> = (0..700).map(|_| noise(&mut random)).collect();
+        odd.iter().for_each(|(at, value)| values[*at * 2] = *value);
+        for (name, _) in METHODS {
+            for dimensions in dimensions_of(name) {
+                let first = run(&mut *by_name(name, dimensions).unwrap(), &values);
+                let again = run(&mut *by_name(name, dimensions).unwrap(), &values);
+                first.iter().for_each(check);
+                prop_assert_eq!(&first, &again, "{}", name);
+            }
+        }
+    }
+}
+
+#[test]
+fn constant_and_extreme_series_flag_nothing_or_little() {
+    let cases: [Vec<f64>; 4] = [
+        vec![0.0; 800],
+        vec![1e140; 800],
+        (0..800).map(|i| if i % 2 == 0 { 1e150 } else { -1e150 }).collect(),
+        vec![f64::MAX; 800],
+    ];
+    for (name, _) in METHODS.iter().filter(|(name, _)| *name != "signal") {
+        for (case, values) in cases.iter().enumerate() {
+            let scores = run(&mut *by_name(name, 1).unwrap(), values);
+            scores.iter().for_each(check);
+            let flags = scores.iter().filter(|score| score.flag).count();
+            assert!(flags <= 15, "{name}, case {case}: {flags}");
+        }
+    }
+}
+
+#[test]
+fn missing_values_change_no_state() {
+    let mut random = Random::new(5);
+    let values: Vec<f64> = (0..800).map(|_| noise(&mut random)).collect();
+    for (name, _) in METHODS.iter().filter(|(n, _)| !["signal", "holt-winters"].contains(n)) {
+        let plain = run(&mut *by_name(name, 1).unwrap(), &values);
+        let mut stream = by_name(name, 1).unwrap();
+        let mut kept = Vec::new();
+        for (value, minute) in values.iter().zip(0..) {
+            for missing in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+                assert_eq!(stream.push(minute * MINUTE_US, &[missing]), Score::MISSING, "{name}");
+            }
+            kept.push(stream.push(minute * MINUTE_US, &[*value]));
+        }
+        assert_eq!(plain, kept, "{name}");
+    }
+}
+
+#[test]
+fn every_method_finds_its_kind_of_anomaly_and_little_else() {
+    // Noise about a level; then a spike, a shift, or a signal that freezes.
+    let series = |kind: &str| -> Vec<f64> {
+        let mut random = Random::new(11);
+        let mut values: Vec<f64> = (0..3_000).map(|_| 20.0 + noise(&mut random)).collect();
+        match kind {
+            "spike" => values[2_500] += 40.0,
+            "shift" => values[2_500..].iter_mut().for_each(|value| *value += 6.0),
+            _ => values[2_500..].fill(20.5),
+        }
+        values
+    };
+    for (name, _) in METHODS {
+        let kind = match *name {
+            "cusum" | "page-hinkley" | "change-point" | "control-chart" => "shift",
+            "signal" => "freeze",
+            _ => "spike",
+        };
+        let scores = run(&mut *by_name(name, 1).unwrap(), &series(kind));
+        let found = scores[2_500..2_560].iter().any(|score| score.flag);
+        assert!(found, "{name} misses a {kind}");
+        let flags = scores[..2_500].iter().filter(|score| score.flag).count();
+        // Western Electric's rules together fire about once in 90 normal values.
+        let limit = if *name == "control-chart" { 90 } else { 12 };
+        assert!(flags <= limit, "{name}: {flags} false flags");
+    }
+}
+
+#[test]
+fn broken_correlation_is_found_where_each_column_alone_is_ordinary() {
+    let mut random = Random::new(3);
+    let mut rows = Vec::new();
+    for index in 0..2_000 {
+        let (common, own) = (noise(&mut random), 0.1 * noise(&mut random));
+        let sign = if index == 1_500 { -1.0 } else { 1.0 };
+        let common = if index == 1_500 { 2.0 } else { common };
+        rows.extend([common, sign * common + own]);
+    }
+    for name in ["mahalanobis", "pca", "auto"] {
+        let scores = run(&mut *by_name(name, 2).unwrap(), &rows);
+        assert!(scores[1_500].flag, "{name}: {:?}", scores[1_500]);
+    }
+}
+
+#[test]
+fn keys_do_not_see_each_other() {
+    let mut random = Random::new(9);
+    let values: Vec<(u32, f64)> =
+        (0..3_000).map(|_| (random.below(7) as u32, noise(&mut random))).collect();
+    let mut keyed = Keyed::new(ewma::Ewma::default());
+    let mut singles: Vec<_> = (0..7).map(|_| Single::new(ewma::Ewma::default())).collect();
+    for (key, value) in values {
+        let alone = singles[key as usize].push_value(0, value);
+        assert_eq!(keyed.push(key, 0, value), alone);
+    }
+    assert_eq!(keyed.keys(), 7);
+    assert_eq!(keyed.bytes(), 7 * size_of::<ewma::State>());
+}
+
+#[test]
+fn hampel_equals_sorting_the_window() {
+    let mut random = Random::new(21);
+    let method = hampel::Hampel { window: 33, threshold: 6.0 };
+    let mut single = Single::new(method);
+    // Few distinct values: ties.
+    let values: Vec<f64> = (0..600).map(|_| random.below(12) as f64).collect();
+    for (index, value) in values.iter().enumerate() {
+        let score = single.push_value(0, *value);
+        if index < 33 {
+            continue;
+        }
+        let mut window = values[index - 33..index].to_vec();
+        window.sort_by(f64::total_cmp);
+        let median = window[16];
+        let mut distances: Vec<f64> = window.iter().map(|v| (v - median).abs()).collect();
+        distances.sort_by(f64::total_cmp);
+        assert!(distances[16] > 0.0);
+        let expected = (value - median).abs() / (distances[16] * 1.482_602_218_505_602);
+        assert_eq!(score.raw, expected, "value {index}");
+    }
+}
+
+#[test]
+fn control_chart_rules_fire_where_their_table_says() {
+    use control_chart::*;
+    // Centre 0, σ 1: warmed up by ±0.564, whose moving range is 1.128.
+    let chart = ControlChart { rules: NELSON | SIDE_8, warm_up: 100 };
+    let fired = |values: &[f64]| {
+        let mut state = chart.state();
+        for index in 0..100 {
+            chart.rules_fired(&mut state, if index % 2 == 0 { 0.564 } else { -0.564 });
+        }
+        values.iter().fold(0, |_, value| chart.rules_fired(&mut state, *value))
+    };
+    assert_eq!(fired(&[3.1]), BEYOND_3);
+    assert_eq!(fired(&[0.2, 2.5, 0.1, 2.1]), TWO_OF_THREE);
+    assert_eq!(fired(&[0.2, 2.5, 0.1, -2.1]), 0);
+    assert_eq!(fired(&[1.5, 1.2, 0.5, 1.3, 1.4]), FOUR_OF_FIVE);
+    assert_eq!(fired(&[0.5, 0.3, 0.6, 0.2, 0.7, 0.1, 0.5, 0.4]), SIDE_8);
+    assert_eq!(fired(&[0.5, 0.3, 0.6, 0.2, 0.7, 0.1, 0.5, 0.4, 0.5]), SIDE_8 | SIDE_9);
+    assert_eq!(fired(&[-0.9, -0.5, -0.1, 0.1, 0.2, 0.3]), TREND_6);
+    assert_eq!(fired(&[1.1, -1.2, 1.3, -1.1, 1.2, -1.3, 1.1, -1.2]) & OUTSIDE_8, OUTSIDE_8);
+    let zigzag: Vec<f64> = (0..15).map(|i| if i % 2 == 0 { 1.2 } else { -1.2 }).collect();
+    assert_eq!(fired(&zigzag) & ALTERNATE_14, ALTERNATE_14);
+    let inside: Vec<f64> = [0.5, 0.1, -0.5, -0.1, 0.6].repeat(3);
+    assert_eq!(fired(&inside), INSIDE_15);
+}
+
+#[test]
+fn peaks_give_the_tail_of_an_exponential_law() {
+    let mut random = Random::new(2);
+    let mut peaks = Peaks::default();
+    for _ in 0..200_000 {
+        peaks.learn(-libm::log(1.0 - random.unit()));
+    }
+    for score in [6.0, 9.0, 14.0] {
+        let evidence = peaks.evidence(score);
+        assert!((evidence - score).abs() < 0.2 * score, "{score}: {evidence}");
+    }
+    assert_eq!(peaks.evidence(2.0), 0.0);
+    assert_eq!(peaks.evidence(f64::NAN), 0.0);
+}
+
+#[test]
+fn pareto_laws_are_found_again() {
+    let mut random = Random::new(4);
+    for shape in [-0.3, 0.0, 0.25, 0.4] {
+        let law = spot::Pareto { shape, scale: 2.0 };
+        let excesses: Vec<f64> =
+            (0..4_000).map(|_| law.quantile(-libm::log(1.0 - random.unit()))).collect();
+        let found = spot::fit_likelihood(&excesses);
+        assert!((found.shape - shape).abs() < 0.08, "{shape}: {found:?}");
+        assert!((found.scale - 2.0).abs() < 0.25, "{shape}: {found:?}");
+        let moments = spot::fit_moments(&excesses);
+        assert!((moments.shape - shape).abs() < 0.2, "{shape}: {moments:?}");
+        assert!((law.evidence(law.quantile(3.0)) - 3.0).abs() < 1e-12);
+    }
+}
+
+#[test]
+fn feedback_moves_the_budget_of_auto() {
+    let mut random = Random::new(6);
+    let mut series: Vec<f64> = (0..6_000).map(|_| noise(&mut random)).collect();
+    (1..=4).for_each(|i| series[i * 1_200] += 20.0 * i as f64);
+    let last = |right: Option<bool>| {
+        let mut stream = by_name("auto", 1).unwrap();
+        let mut last = 0.0;
+        for (value, minute) in series.iter().zip(0..) {
+            let score = stream.push(minute * MINUTE_US, &[*value]);
+            if let (true, Some(right)) = (score.flag, right) {
+                stream.feedback(right);
+            }
+            last = if minute == 4_800 { score.raw } else { last };
+        }
+        last
+    };
+    assert!(last(Some(true)) >= last(None));
+    assert!(last(Some(false)) <= last(None));
+}
+
+#[test]
+fn names_are_checked() {
+    let error = by_name("nothing", 1).err().unwrap().to_string();
+    assert!(error.contains("novelty"), "{error}");
+    assert!(by_name("ewma", 2).is_err());
+    assert!(by_name("auto", 0).is_err());
+    METHODS.iter().for_each(|(name, _)| assert_eq!(by_name(name, 1).unwrap().dimensions(), 1));
+}
