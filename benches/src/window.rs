@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | `sliding` | time i64, key u32 of 500, value f64 (or i64): 20 | average of 60 s each second, 400 rows a second |
 //! | `distinct` | time i64, key i64, value i64: 24 | count and sum of 60 s; every key once |
+//! | `ysb` | time i64, event type u8, ad u32 of 1,000: 13 | filter a third, campaign of the ad by lookup (100), count of 10 s |
 //! | `global` | time i64, value i64: 16 | least, greatest, sum of 1 s, 1 M rows a second |
 
 use std::collections::{HashMap, HashSet};
@@ -15,11 +16,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, TimestampMillisecondArray,
-    UInt32Array,
+    Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray,
+    TimestampMillisecondArray, UInt8Array, UInt32Array,
 };
-use arrow::datatypes::{Float64Type, Int64Type, TimestampMillisecondType, UInt32Type};
-use pelton::pipeline::{Options, Pipeline, Watermark, count, hop, max, mean, min, sum, tumble};
+use arrow::datatypes::{
+    DataType, Float64Type, Int64Type, TimestampMillisecondType, UInt8Type, UInt32Type,
+};
+use pelton::expr::col;
+use pelton::pipeline::{
+    Lookup, Options, Pipeline, Watermark, count, hop, max, mean, min, sum, tumble,
+};
 use pelton::time::{Span, seconds};
 use pelton::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -55,10 +61,22 @@ struct Case {
 }
 
 /// The names of the cases.
-pub const CASES: [&str; 4] = ["sliding", "sliding-integers", "distinct", "global"];
+pub const CASES: [&str; 5] = ["ysb", "sliding", "sliding-integers", "distinct", "global"];
 
 fn case(name: &str) -> Option<Case> {
     Some(match name {
+        "ysb" => Case {
+            columns: ysb_columns,
+            plan: |pipeline| {
+                pipeline
+                    .filter(col("event_type").eq(0))
+                    .lookup(Lookup::rows(campaigns()).on("ad"))
+                    .key_by(["campaign"])
+                    .window(tumble(seconds(10)), [count()])
+            },
+            check: check_ysb,
+            rows: 32_000_000,
+        },
         "sliding" => Case {
             columns: |rows| sliding_columns(rows, false),
             plan: |pipeline| {
@@ -182,6 +200,56 @@ fn times(rows: std::ops::Range<usize>, rows_per_s: usize) -> ArrayRef {
     Arc::new(TimestampMillisecondArray::from_iter_values(millis))
 }
 
+const ADS: u32 = 1_000;
+const ADS_A_CAMPAIGN: u32 = 10;
+
+/// Yahoo's streaming benchmark: one event of three is a view, and views are counted.
+fn ysb_columns(rows: usize) -> Result<Vec<RecordBatch>> {
+    in_batches(rows, |rows| {
+        let kinds =
+            UInt8Array::from_iter_values(rows.clone().map(|row| (scrambled(row) % 3) as u8));
+        let ads = rows.clone().map(|row| (scrambled(row) >> 32) as u32 % ADS);
+        let ads = Arc::new(UInt32Array::from_iter_values(ads));
+        let times = times(rows, 1_000_000);
+        vec![("ts", times), ("event_type", Arc::new(kinds) as ArrayRef), ("ad", ads)]
+    })
+}
+
+fn campaigns() -> RecordBatch {
+    let ads = UInt32Array::from_iter_values(0..ADS);
+    let names = (0..ADS).map(|ad| format!("campaign {}", ad / ADS_A_CAMPAIGN));
+    let names = StringArray::from_iter_values(names);
+    RecordBatch::try_from_iter([
+        ("ad", Arc::new(ads) as ArrayRef),
+        ("campaign", Arc::new(names) as ArrayRef),
+    ])
+    .expect("two columns of one length")
+}
+
+fn check_ysb(input: &[RecordBatch], given: &[RecordBatch]) -> Result<()> {
+    let mut want: HashMap<(i64, String), i64> = HashMap::new();
+    for batch in input {
+        let times = batch.column(0).as_primitive::<TimestampMillisecondType>();
+        let kinds = batch.column(1).as_primitive::<UInt8Type>();
+        let ads = batch.column(2).as_primitive::<UInt32Type>();
+        for row in (0..batch.num_rows()).filter(|&row| kinds.value(row) == 0) {
+            let campaign = format!("campaign {}", ads.value(row) / ADS_A_CAMPAIGN);
+            *want.entry((times.value(row) / 10_000, campaign)).or_default() += 1;
+        }
+    }
+    let mut got = HashMap::new();
+    for batch in given {
+        let starts = batch.column(0).as_primitive::<TimestampMillisecondType>();
+        let campaigns = arrow::compute::cast(batch.column(2), &DataType::Utf8)?;
+        let counts = batch.column(3).as_primitive::<Int64Type>();
+        for row in 0..batch.num_rows() {
+            let campaign = campaigns.as_string::<i32>().value(row).to_owned();
+            got.insert((starts.value(row) / 10_000, campaign), counts.value(row));
+        }
+    }
+    if got == want { Ok(()) } else { Err(wrong(format!("{} counts", got.len()))) }
+}
+
 const SLIDING_KEYS: u64 = 500;
 
 fn sliding_columns(rows: usize, integers: bool) -> Result<Vec<RecordBatch>> {
@@ -209,7 +277,7 @@ fn check_sliding(input: &[RecordBatch], given: &[RecordBatch]) -> Result<()> {
     for batch in input {
         let times = batch.column(0).as_primitive::<TimestampMillisecondType>();
         let keys = batch.column(1).as_primitive::<UInt32Type>();
-        let values = arrow::compute::cast(batch.column(2), &arrow::datatypes::DataType::Float64)?;
+        let values = arrow::compute::cast(batch.column(2), &DataType::Float64)?;
         let values = values.as_primitive::<Float64Type>();
         for row in 0..batch.num_rows() {
             let pane = panes.entry(times.value(row).div_euclid(1000));

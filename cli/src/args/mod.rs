@@ -346,7 +346,7 @@ Examples:
 One core, columns already in memory; every answer is held against a plain computation. Pin the
 process (taskset -c 1) for steady figures.")]
 pub struct BenchWindowArgs {
-    /// One case only: sliding, sliding-integers, distinct or global
+    /// One case only: ysb, sliding, sliding-integers, distinct or global
     #[arg(long, value_name = "NAME")]
     pub case: Option<String>,
 

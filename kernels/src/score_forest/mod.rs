@@ -49,7 +49,7 @@ pub mod scalar;
 #[cfg(target_arch = "x86_64")]
 mod simd;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod trees;
 
 pub use block::{Scratch, score_columns, score_row};

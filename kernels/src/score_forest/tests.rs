@@ -51,7 +51,7 @@ impl Random {
 }
 
 #[derive(Debug, Clone)]
-struct Shape {
+pub(crate) struct Shape {
     seed: u64,
     features: usize,
     trees: usize,
@@ -75,7 +75,7 @@ fn rule(random: &mut Random, sets: usize) -> Rule {
     Rule::Numeric { missing, default_left }
 }
 
-fn forest(shape: &Shape) -> Trees {
+pub(crate) fn forest(shape: &Shape) -> Trees {
     let mut random = Random(shape.seed);
     let mut trees = Trees::new(shape.features, shape.outputs);
     trees.leaf_width = if shape.wide { shape.outputs } else { 1 };
@@ -114,7 +114,7 @@ fn forest(shape: &Shape) -> Trees {
     trees
 }
 
-fn shapes() -> impl Strategy<Value = Shape> {
+pub(crate) fn shapes() -> impl Strategy<Value = Shape> {
     let sizes = (1_usize..6, 0_usize..20, prop_oneof![1_usize..5, 1_usize..80, 200_usize..400]);
     let rest = (1_usize..4, any::<[bool; 4]>(), prop_oneof![Just(6_usize), Just(4000)]);
     (any::<u64>(), sizes, rest).prop_map(
@@ -136,7 +136,7 @@ fn shapes() -> impl Strategy<Value = Shape> {
     )
 }
 
-fn columns(shape: &Shape, rows: usize) -> Vec<Vec<f64>> {
+pub(crate) fn columns(shape: &Shape, rows: usize) -> Vec<Vec<f64>> {
     let mut random = Random(!shape.seed);
     (0..shape.features).map(|_| (0..rows).map(|_| random.value(shape.grid)).collect()).collect()
 }

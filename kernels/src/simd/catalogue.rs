@@ -55,4 +55,5 @@ pub const KERNELS: &[Kernel] = &[
     Kernel { name: "over_advance", purpose: "windows that end at rows", levels: &[Level::Scalar] },
     Kernel { name: "geo_haversine", purpose: "distances on the earth", levels: COMPILED },
     Kernel { name: "math", purpose: "logistic scores, exp, ln", levels: COMPILED },
+    Kernel { name: "score_forest", purpose: "scores of trees", levels: WRITTEN },
 ];

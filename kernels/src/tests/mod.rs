@@ -11,6 +11,7 @@
 
 mod batch;
 mod floats;
+mod forest;
 mod inputs;
 mod keys;
 mod operations;
@@ -143,6 +144,7 @@ fn suites() -> BTreeSet<&'static str> {
     let files = [
         include_str!("batch.rs"),
         include_str!("floats.rs"),
+        include_str!("forest.rs"),
         include_str!("keys.rs"),
         include_str!("operations.rs"),
         include_str!("text.rs"),
