@@ -12,6 +12,9 @@
 //! Where the pane before had a good part of all keys, a pane is *full*: entry i is key i, no map
 //! is needed, nothing is ever put in order, and panes are added up as whole arrays.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use crate::error::Result;
