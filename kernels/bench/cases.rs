@@ -89,6 +89,10 @@ cases! {
         d.out_bits.resize(words(ROWS), 0);
         arithmetic_i64(Arithmetic::Add, &d.ints, &d.more_ints, &mut d.out_i64, &mut d.out_bits);
     }
+    columns_mul_i64 |d, _level| {
+        d.out_bits.resize(words(ROWS), 0);
+        arithmetic_i64(Arithmetic::Mul, &d.ints, &d.more_ints, &mut d.out_i64, &mut d.out_bits);
+    }
     columns_compare_f64 |d, _level| {
         d.out_bits.resize(words(ROWS), 0);
         compare_f64(Comparison::Lt, &d.floats, &d.more_floats, &mut d.out_bits);

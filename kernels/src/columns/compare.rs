@@ -70,7 +70,7 @@ pub fn compare_i64(op: Comparison, a: &[i64], b: &[i64], out: &mut [u64]) {
 
 /// A bit of each of 64 bytes that are 0 or 1.
 #[inline(always)]
-fn pack(bytes: &[u8; 64]) -> u64 {
+pub(super) fn pack(bytes: &[u8; 64]) -> u64 {
     const GATHER: u64 = 0x0102_0408_1020_4080;
     let (eights, _) = bytes.as_chunks::<8>();
     let mut word = 0;

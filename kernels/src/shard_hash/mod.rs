@@ -68,6 +68,10 @@ mod sealed {
 
 macro_rules! integers {
     ($($type:ty),*) => {$(
+        // With vectors in `simd`.
+        #[cfg(not(target_arch = "x86_64"))]
+        impl sealed::Lanes for $type {}
+
         impl KeyInteger for $type {
             #[inline(always)]
             fn word(self) -> u64 {
