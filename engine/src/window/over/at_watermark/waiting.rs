@@ -34,6 +34,9 @@ pub(super) struct Entry {
     pub(super) place: u64,
 }
 
+/// Chunks, and how many rows of each.
+type ChunkRows = Vec<(usize, usize)>;
+
 /// Where the rows of a chunk stand in their source.
 #[derive(Debug)]
 enum Places {
@@ -196,9 +199,9 @@ impl Waiting {
     }
 
     /// The columns of rows, in their order; and how many of them each chunk has.
-    fn columns(&self, entries: &[Entry]) -> Result<(Vec<ArrayRef>, Vec<(usize, usize)>)> {
+    fn columns(&self, entries: &[Entry]) -> Result<(Vec<ArrayRef>, ChunkRows)> {
         // Most chunks that wait have no row among them where batches are small.
-        let mut used: Vec<(usize, usize)> = Vec::new();
+        let mut used = ChunkRows::new();
         let mut number = vec![u32::MAX; self.chunks.len()];
         let mut places = Vec::with_capacity(entries.len());
         for entry in entries {
