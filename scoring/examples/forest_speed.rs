@@ -69,15 +69,22 @@ fn main() {
     }
 }
 
-/// Percentiles of the time that one row takes.
+/// Percentiles of the time that one row takes, of three passes: on a machine that others use,
+/// the best one is nearest to what the code takes.
 fn one_by_one(case: &Case, plan: &Plan, scratch: &mut Scratch) {
+    for _ in 0..3 {
+        one_pass(case, plan, scratch);
+    }
+}
+
+fn one_pass(case: &Case, plan: &Plan, scratch: &mut Scratch) {
     let rows = case.expected.len();
     let mut times = Vec::with_capacity(rows);
     let mut out = [0.0];
     for row in 0..rows {
         let values: Vec<f64> = case.columns.iter().map(|column| column[row]).collect();
         let start = Instant::now();
-        score_row(plan, black_box(&values), &[0.0], scratch, &mut out);
+        score_row(Level::best(), plan, black_box(&values), &[0.0], scratch, &mut out);
         times.push(start.elapsed().as_nanos() as f64 / 1e3);
         assert_eq!(out[0].to_bits(), case.expected[row].to_bits(), "row {row}");
     }

@@ -1,5 +1,6 @@
 //! Rows to sums: codes, then leaves, then additions, 128 rows at a time.
 
+use super::bits::VIEWS_MAX;
 use super::codes::count_below;
 use super::plan::{PlannedTree, SELECT_LEAVES_MAX, SelectNode, WalkNode};
 use super::{BLOCK_ROWS, Block, Layout, Plan, Sum};
@@ -7,7 +8,7 @@ use crate::simd::Level;
 
 /// Fewer rows than this walk one by one: from about here on a whole block costs less, filled up
 /// or not (`cargo run --release -p pelton-scoring --example forest_speed`).
-const BLOCK_ROWS_MIN: usize = 12;
+const BLOCK_ROWS_MIN: usize = 24;
 
 /// Rows that walk a tree side by side.
 const WALKERS: usize = 16;
@@ -51,7 +52,7 @@ impl Scratch {
             leaves: vec![0; BLOCK_ROWS],
             sums: vec![[0.0; BLOCK_ROWS]; wide],
             sums_f32: vec![[0.0; BLOCK_ROWS]; narrow],
-            row_codes: vec![0; plan.views],
+            row_codes: vec![0; plan.views.max(VIEWS_MAX)],
             row_leaves: vec![0; plan.trees.len()],
             row_sums: vec![0.0; plan.outputs],
         }
@@ -84,7 +85,7 @@ pub fn score_columns(
         let end = rows.min(start + BLOCK_ROWS);
         if end - start < BLOCK_ROWS_MIN {
             for row in start..end {
-                walk_row(plan, initial, scratch, |feature| columns[feature][row]);
+                walk_row(level, plan, initial, scratch, |feature| columns[feature][row]);
                 for (output, sum) in scratch.row_sums.iter().enumerate() {
                     out[output * rows + row] = *sum;
                 }
@@ -113,6 +114,7 @@ pub fn score_columns(
 /// # Contract
 /// As [`score_columns`]; `out` has a value an output (asserted).
 pub fn score_row(
+    level: Level,
     plan: &Plan,
     row: &[f64],
     initial: &[f64],
@@ -120,8 +122,8 @@ pub fn score_row(
     out: &mut [f64],
 ) {
     assert!(row.len() == plan.features && initial.len() == plan.outputs);
-    assert!(scratch.row_codes.len() == plan.views && scratch.row_leaves.len() == plan.trees.len());
-    walk_row(plan, initial, scratch, |feature| row[feature]);
+    assert!(scratch.codes.len() == plan.views && scratch.row_leaves.len() == plan.trees.len());
+    walk_row(level, plan, initial, scratch, |feature| row[feature]);
     out.copy_from_slice(&scratch.row_sums);
 }
 
@@ -218,7 +220,9 @@ fn select_portable(nodes: &[SelectNode], codes: &[Block], slots: &mut Slots) {
         let Block(right) = &slots[usize::from(node.right)];
         let mut selected = [0; BLOCK_ROWS];
         for row in 0..BLOCK_ROWS {
-            selected[row] = if asked[row] > code { right[row] } else { left[row] };
+            // All bits where the row goes right: no branch, so that the loop becomes vectors.
+            let right_bits = u8::from(asked[row] > code).wrapping_neg();
+            selected[row] = left[row] ^ ((left[row] ^ right[row]) & right_bits);
         }
         slots[SELECT_LEAVES_MAX + at].0 = selected;
     }
@@ -310,22 +314,24 @@ fn walk(nodes: &[WalkNode], depth: usize, codes: &[Block], rows: usize, ends: &m
     }
 }
 
-/// One row: its codes, its leaves (eight trees at a time), its sums.
-fn walk_row(plan: &Plan, initial: &[f64], scratch: &mut Scratch, value: impl Fn(usize) -> f64) {
+/// One row: its codes, its leaves, its sums.
+fn walk_row(
+    level: Level,
+    plan: &Plan,
+    initial: &[f64],
+    scratch: &mut Scratch,
+    value: impl Fn(usize) -> f64,
+) {
     for codes in &plan.codes {
         let x = value(codes.feature);
-        let count = codes.ladder.count(x);
+        count_values(level, codes, &[x], &mut scratch.counts);
+        let count = scratch.counts[0];
         for (view, code) in codes.views.iter().zip(&mut scratch.row_codes[codes.first_view..]) {
             *code = codes.code(view, x, count, &plan.sets, plan.f32_features);
         }
     }
-    let (eights, rest) = plan.trees.as_chunks::<TREES_AT_ONCE>();
-    for (eight, ends) in eights.iter().zip(scratch.row_leaves.as_chunks_mut().0) {
-        *ends = walk_trees(plan, eight, &scratch.row_codes);
-    }
-    let done = eights.len() * TREES_AT_ONCE;
-    for (tree, end) in rest.iter().zip(&mut scratch.row_leaves[done..]) {
-        [*end] = walk_trees(plan, std::array::from_ref(tree), &scratch.row_codes);
+    if !walk_bits(level, plan, scratch) {
+        walk_all(plan, &scratch.row_codes, &mut scratch.row_leaves);
     }
     scratch.row_sums.copy_from_slice(initial);
     for (tree, leaf) in plan.trees.iter().zip(&scratch.row_leaves) {
@@ -339,6 +345,36 @@ fn walk_row(plan: &Plan, initial: &[f64], scratch: &mut Scratch, value: impl Fn(
                 *sum = super::scalar::add(plan.sum, *sum, *value);
             }
         }
+    }
+}
+
+/// The leaves of one row by the bits of comparisons, where plan and processor allow it.
+fn walk_bits(level: Level, plan: &Plan, scratch: &mut Scratch) -> bool {
+    match level {
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512
+            if plan.bits.len() == plan.trees.len()
+                && level.is_available()
+                && is_x86_feature_detected!("avx512vbmi") =>
+        {
+            let Some(codes) = scratch.row_codes.first_chunk::<VIEWS_MAX>() else { return false };
+            // SAFETY: the processor has the level's instructions and VBMI, as was just asked.
+            unsafe { super::simd::walk_bits(&plan.bits, codes, &mut scratch.row_leaves) }
+            true
+        }
+        _ => false,
+    }
+}
+
+/// The leaves of one row, eight trees side by side.
+fn walk_all(plan: &Plan, codes: &[u8], leaves: &mut [u32]) {
+    let (eights, rest) = plan.trees.as_chunks::<TREES_AT_ONCE>();
+    for (eight, leaves) in eights.iter().zip(leaves.as_chunks_mut().0) {
+        *leaves = walk_trees(plan, eight, codes);
+    }
+    let done = eights.len() * TREES_AT_ONCE;
+    for (tree, leaf) in rest.iter().zip(&mut leaves[done..]) {
+        [*leaf] = walk_trees(plan, std::array::from_ref(tree), codes);
     }
 }
 

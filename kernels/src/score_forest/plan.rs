@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::bits::BitTree;
 use super::codes::{FeatureCodes, Ladder, VIEW_CODES, View};
 use super::{Child, Fault, Rule, Sum, Trees};
 
@@ -81,13 +82,15 @@ pub struct Plan {
     pub(super) walk: Vec<WalkNode>,
     /// For each walk node its leaf; 0 for inner ones.
     pub(super) walk_leaf: Vec<u32>,
+    /// All trees for [`super::bits`]; none where one is too large.
+    pub(super) bits: Vec<BitTree>,
     pub(super) leaf: Vec<f64>,
     /// The same, where sums are `f32`.
     pub(super) leaf_f32: Vec<f32>,
 }
 
 /// What a node compares: a view and the greatest code that goes left.
-type Comparison = (usize, u8);
+pub(super) type Comparison = (usize, u8);
 
 impl Plan {
     /// Makes a forest ready.
@@ -115,6 +118,7 @@ impl Plan {
             select: Vec::new(),
             walk: Vec::new(),
             walk_leaf: Vec::new(),
+            bits: Vec::new(),
             leaf: trees.leaf.clone(),
             leaf_f32: Vec::new(),
         };
@@ -124,6 +128,8 @@ impl Plan {
         for tree in 0..trees.len() {
             plan.add_tree(trees, tree, &comparisons);
         }
+        let small = (0..trees.len()).map(|tree| BitTree::new(trees, tree, &comparisons, views));
+        plan.bits = small.collect::<Option<Vec<_>>>().unwrap_or_default();
         Ok(plan)
     }
 

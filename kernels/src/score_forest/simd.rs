@@ -6,12 +6,13 @@ use std::arch::x86_64::{
     _mm256_max_epu8, _mm256_movemask_pd, _mm256_set1_epi32, _mm256_set1_pd, _mm256_store_si256,
     _mm512_add_pd, _mm512_add_ps, _mm512_cmp_pd_mask, _mm512_cmpgt_epu8_mask,
     _mm512_cmplt_epu32_mask, _mm512_cmplt_epu64_mask, _mm512_cvtepu8_epi32, _mm512_cvtepu8_epi64,
-    _mm512_load_si512, _mm512_loadu_pd, _mm512_loadu_ps, _mm512_mask_blend_epi8,
-    _mm512_mask_i32gather_ps, _mm512_mask_i64gather_pd, _mm512_set1_epi32, _mm512_set1_epi64,
-    _mm512_set1_pd, _mm512_setzero_pd, _mm512_setzero_ps, _mm512_store_si512, _mm512_storeu_pd,
-    _mm512_storeu_ps,
+    _mm512_load_si512, _mm512_loadu_pd, _mm512_loadu_ps, _mm512_loadu_si512,
+    _mm512_mask_blend_epi8, _mm512_mask_i32gather_ps, _mm512_mask_i64gather_pd,
+    _mm512_permutex2var_epi8, _mm512_set1_epi32, _mm512_set1_epi64, _mm512_set1_pd,
+    _mm512_setzero_pd, _mm512_setzero_ps, _mm512_store_si512, _mm512_storeu_pd, _mm512_storeu_ps,
 };
 
+use super::bits::{self, BitTree, VIEWS_MAX};
 use super::block::Slots;
 use super::codes::{FAN, Ladder};
 use super::plan::{SELECT_LEAVES_MAX, SelectNode};
@@ -168,4 +169,22 @@ pub(super) fn add_f32_avx512(leaves: &[f32], index: &Block, sums: &mut [f32; BLO
             _mm512_storeu_ps(sums.as_mut_ptr(), sum);
         }
     }
+}
+
+/// The leaves of one row in trees of up to 64 nodes.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,bmi1,bmi2")]
+pub(super) fn walk_bits(trees: &[BitTree], codes: &[u8; VIEWS_MAX], leaves: &mut [u32]) {
+    let (halves, _) = codes.as_chunks::<64>();
+    let (low, high) = (load_bytes(&halves[0]), load_bytes(&halves[1]));
+    bits::walk(trees, leaves, |tree| {
+        let asked = _mm512_permutex2var_epi8(low, load_bytes(&tree.views), high);
+        _mm512_cmpgt_epu8_mask(asked, load_bytes(&tree.codes))
+    });
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+fn load_bytes(bytes: &[u8; 64]) -> __m512i {
+    // SAFETY: 64 bytes are there, and no alignment is asked for.
+    unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
 }

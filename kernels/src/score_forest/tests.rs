@@ -158,9 +158,11 @@ fn compare(trees: &Trees, columns: &[Vec<f64>], rows: usize) {
         for (output, sum) in one.iter().enumerate() {
             expected[output * rows + row] = *sum;
         }
-        let mut walked = vec![0.0; trees.outputs];
-        score_row(&plan, &values, &initial, &mut scratch, &mut walked);
-        assert_eq!(bits(&walked), bits(&one), "row {row} alone");
+        for level in Level::available() {
+            let mut walked = vec![0.0; trees.outputs];
+            score_row(level, &plan, &values, &initial, &mut scratch, &mut walked);
+            assert_eq!(bits(&walked), bits(&one), "{level}: row {row} alone");
+        }
     }
     let slices: Vec<&[f64]> = columns.iter().map(Vec::as_slice).collect();
     for level in Level::available() {
@@ -245,7 +247,8 @@ fn stump() -> Trees {
 #[test]
 fn each_fault_is_found() {
     assert_eq!(stump().check(), Ok(()));
-    let breaches: [(&str, fn(&mut Trees)); 9] = [
+    type Breach = fn(&mut Trees);
+    let breaches: [(&str, Breach); 9] = [
         ("which is not there", |trees| trees.left[0] = Child::leaf(7)),
         ("which is not there", |trees| trees.left[0] = Child::node(1)),
         ("reached before", |trees| trees.left[0] = Child::node(0)),

@@ -152,6 +152,16 @@ fn claims_are_not_believed() {
 }
 
 #[test]
+fn many_outputs_of_no_tree_are_refused() {
+    let text = "tree\nversion=v4\nnum_tree_per_iteration=999999999999\nmax_feature_idx=0\n\
+                feature_names=a\nend of trees\n";
+    assert!(refused(text.as_bytes()).to_string().contains("0 trees are no rounds"));
+    let json = "{\"version\":\"v4\",\"num_tree_per_iteration\":999999999999,\
+                \"feature_names\":[\"a\"],\"tree_info\":[]}";
+    assert!(refused(json.as_bytes()).to_string().contains("0 trees are no rounds"));
+}
+
+#[test]
 fn what_is_no_model_is_said_to_be_none() {
     for bytes in [&b""[..], b"hello", b"\x7fELF", b"PK\x03\x04", b"{}", b"[1]", b"{\"a\":1}"] {
         let error = refused(bytes);

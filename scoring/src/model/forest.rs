@@ -129,7 +129,8 @@ impl Forest {
     /// # Contract
     /// As [`score_forest::score_row`].
     pub fn raw_row(&self, row: &[f64], scratch: &mut Scratch, out: &mut [f64]) {
-        score_forest::score_row(&self.plan, row, &self.parts.initial, scratch, out);
+        let initial = &self.parts.initial;
+        score_forest::score_row(simd::level(), &self.plan, row, initial, scratch, out);
     }
 
     /// The predictions of one row from its raw scores, which are overwritten by what the link

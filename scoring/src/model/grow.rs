@@ -90,12 +90,26 @@ pub(super) fn grow(
     Ok(())
 }
 
+/// Words of 64 categories that all sets of a model may have (128 MiB): a set is as long as its
+/// greatest category says, whatever the size of the file.
+const SET_WORDS_MAX: usize = 1 << 24;
+
 /// Adds a set of categories, and gives its number; equal neighbours share one.
-pub(super) fn add_set(trees: &mut Trees, set: Vec<u64>) -> u32 {
+///
+/// # Errors
+/// Where there are more words than [`SET_WORDS_MAX`].
+pub(super) fn add_set(trees: &mut Trees, set: Vec<u64>) -> Result<u32> {
     if trees.sets.last() != Some(&set) {
+        // Short sets take no more memory than some times their file.
+        let is_long = |set: &Vec<u64>| set.len() > 64;
+        let words = || trees.sets.iter().filter(|set| is_long(set)).map(Vec::len).sum::<usize>();
+        if is_long(&set) && words() + set.len() > SET_WORDS_MAX {
+            let error = Error::new("the sets of categories take more than 128 MiB");
+            return Err(error.advise("number the categories from 0 without gaps, and train again"));
+        }
         trees.sets.push(set);
     }
-    (trees.sets.len() - 1) as u32
+    Ok((trees.sets.len() - 1) as u32)
 }
 
 /// Largest category that a model may name: bits up to it are 2 MiB (XGBoost's own limit).

@@ -62,7 +62,8 @@ pub fn load_json(text: &str) -> Result<Model> {
     let dump: Dump = serde_json::from_str(text).map_err(|error| json_error(&error))?;
     check_version(&dump.version)?;
     let outputs = dump.num_tree_per_iteration;
-    if outputs == 0 || !dump.tree_info.len().is_multiple_of(outputs) {
+    let count = dump.tree_info.len();
+    if outputs == 0 || count == 0 || !count.is_multiple_of(outputs) {
         let what = format!("{} trees are no rounds of {outputs}", dump.tree_info.len());
         return Err(damaged(what).at("tree_info"));
     }
@@ -139,5 +140,5 @@ fn categories(trees: &mut Trees, list: &str) -> Result<pelton_kernels::score_for
     });
     let numbers = numbers.collect::<Result<Vec<u64>>>()?;
     let set = set_of(numbers.into_iter())?;
-    Ok(set_rule(add_set(trees, set)))
+    Ok(set_rule(add_set(trees, set)?))
 }

@@ -61,7 +61,7 @@ pub fn load_text(text: &str) -> Result<Model> {
         let what = format!("{} names of features and max_feature_idx={last}", names.len());
         return Err(header.error(what));
     }
-    if outputs == 0 || !trees.len().is_multiple_of(outputs) {
+    if outputs == 0 || trees.is_empty() || !trees.len().is_multiple_of(outputs) {
         let what = format!("{} trees are no rounds of {outputs}", trees.len());
         return Err(header.error(what).advise("the file is cut: save the model again"));
     }
@@ -192,7 +192,7 @@ fn add_tree(trees: &mut Trees, covers: &mut Covers, section: &Section, output: u
             let words = pairs.map(|pair| {
                 u64::from(pair[0]) | pair.get(1).map_or(0, |high| u64::from(*high) << 32)
             });
-            set_rule(add_set(trees, words.collect()))
+            set_rule(add_set(trees, words.collect())?)
         } else {
             let missing = match decision >> 2 & 3 {
                 0 => Missing::Never,

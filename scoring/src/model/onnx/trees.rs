@@ -15,8 +15,12 @@ use super::super::link::Link;
 use super::proto::Node;
 use crate::{Error, Result};
 
-/// Classes or targets that a model may have.
-const OUTPUTS_MAX: usize = 1 << 16;
+/// Classes or targets that a model may have: each needs memory for its sums.
+const OUTPUTS_MAX: usize = 1 << 14;
+
+/// Values of leaves for each weight in the file: leaves of few of many classes take more memory
+/// than their file.
+const VALUES_A_WEIGHT_MAX: usize = 256;
 
 pub(super) fn classifier(node: &Node, features: usize) -> Result<Forest> {
     let labels = node.attribute("classlabels_int64s").ints.len();
@@ -188,6 +192,10 @@ fn build(
     trees.leaf_width = if single.is_some() { 1 } else { outputs };
     let mut covers = Covers::default();
     let nodes = Nodes::read(node)?;
+    if nodes.trees.len() * trees.leaf_width > VALUES_A_WEIGHT_MAX * leaves.weights.len() {
+        let what = format!("{} nodes for {outputs} outputs", nodes.trees.len());
+        return Err(damaged(what).at(node.op.clone()));
+    }
     let mut end = 0;
     for tree in nodes.trees.chunk_by(|a, b| a == b) {
         let first = end;

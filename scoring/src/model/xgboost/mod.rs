@@ -38,6 +38,9 @@ pub fn load_ubj(bytes: &[u8]) -> Result<Model> {
     model_of("XGBoost UBJ", file)
 }
 
+/// Classes or targets that a model may have: each needs memory for its sums.
+const OUTPUTS_MAX: usize = 1 << 14;
+
 /// What an objective does with base score and sums.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Margin {
@@ -92,7 +95,7 @@ fn model_of(format: &'static str, file: File) -> Result<Model> {
         None => 1,
     };
     let outputs = classes.max(targets).max(1);
-    if outputs > 1 << 20 {
+    if outputs > OUTPUTS_MAX {
         return Err(damaged(format!("{outputs} outputs")).at("num_class"));
     }
     let names = match learner.feature_names.len() {
@@ -232,7 +235,7 @@ fn add_tree(
         let (threshold, rule) = if tree.split_type.get(id).is_some_and(|kind| *kind == 1) {
             let set = sets.binary_search_by_key(&id, |(node, _)| *node);
             let set = set.map_err(|_| damaged("it has no set of categories"))?;
-            let set = add_set(trees, sets[set].1.clone());
+            let set = add_set(trees, sets[set].1.clone())?;
             let members_left = false;
             (0.0, Rule::Set { set, members_left, default_left, cuts_negative: false })
         } else {
