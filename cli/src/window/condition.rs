@@ -373,7 +373,7 @@ mod tests {
             ("event_type = 'view' and amount > 10", "event_type = \"view\" and amount > 10"),
             ("a=1 or b=2 AND not c<>3", "a = 1 or b = 2 and not c != 3"),
             ("(a=1 or b=2) and c", "(a = 1 or b = 2) and c"),
-            ("\"a b\" is null", "a b is null"),
+            ("\"a b\" is null", "\"a b\" is null"),
             ("x IS NOT NULL", "x is not null"),
             ("a in (1, 2,-3)", "a = 1 or a = 2 or a = -3"),
             ("a not in ('x')", "not a = \"x\""),

@@ -15,7 +15,7 @@ use super::lookup::{find, indices, time_unit, units_per_second};
 use super::window::{History, Last, Window};
 use crate::error::{Error, Result};
 use crate::expr::{Compute, Computed};
-use crate::operator::{Dropped, KeyedEnrich, MapOperator};
+use crate::operator::{KeyedEnrich, MapOperator};
 use crate::runtime::{Keyed, Stage};
 use crate::time::Span;
 use crate::window::over::{Horizon, Measure, Output, Over, OverPlan};
@@ -27,10 +27,10 @@ pub(crate) struct Plan {
     pub output: SchemaRef,
     /// Index of the time column, its unit, and how disorderly rows come.
     pub time: Option<(usize, TimeUnit, Watermark)>,
-    stages: Vec<StagePlan>,
+    pub(super) stages: Vec<StagePlan>,
 }
 
-enum StagePlan {
+pub(super) enum StagePlan {
     Map(Arc<dyn MapOperator>),
     Enrich { plans: Vec<OverPlan>, input: SchemaRef, output: SchemaRef },
     Window { spec: WindowSpec, input: SchemaRef, output: SchemaRef },
@@ -78,20 +78,6 @@ impl Plan {
     /// Whether rows are held back until the watermark passes: then late ones are set aside.
     pub(crate) fn sets_late_aside(&self) -> bool {
         self.stages.iter().any(|stage| matches!(stage, StagePlan::Window { .. }))
-    }
-
-    /// Rows taken out before they came to the last window: filtered, and no late rows that were
-    /// set aside.
-    pub(crate) fn filtered(&self) -> u64 {
-        let keyed = |stage: &StagePlan| !matches!(stage, StagePlan::Map(_));
-        let before = self.stages.iter().rposition(keyed).unwrap_or(0);
-        let mut dropped = Dropped::default();
-        for stage in &self.stages[..before] {
-            if let StagePlan::Map(map) = stage {
-                dropped += map.dropped();
-            }
-        }
-        dropped.rows - if self.sets_late_aside() { dropped.late } else { 0 }
     }
 
     /// For how long late rows still count.

@@ -39,7 +39,7 @@ pub(crate) struct RowSet<'a> {
 }
 
 impl RowSet<'_> {
-    fn position(&self, row: usize) -> Position {
+    pub(crate) fn position(&self, row: usize) -> Position {
         match self.positions {
             Positions::Of(batch) => batch.position(row),
             Positions::Listed(positions) => positions[row],
