@@ -410,6 +410,66 @@ fn rows_are_looked_up_and_filtered_and_counted() {
         1,
         "its key ad_id = 1 stands there twice, in line 2 and line 5",
     );
-    bench.write("bad.csv", "ad_id,campaign\n1,red\nx,blue\n");
-    fails("--agg count --lookup bad.csv:ad=ad_id", 1, "bad.csv, line 3, column ad_id");
+    bench.write("other.csv", "ad_id,campaign\n1,red\nx,blue\n");
+    let says = "the key \"ad\" is Int64 in the rows and Utf8 in the table other.csv";
+    fails("--agg count --lookup other.csv:ad=ad_id", 2, says);
+    bench.write("bad.csv", "ad_id,campaign\n1,red\n2,blue,green\n");
+    let says = "bad.csv, line 3: a row of the table cannot be used";
+    fails("--agg count --lookup bad.csv:ad=ad_id", 1, says);
+}
+
+#[test]
+fn windows_are_given_out_early() {
+    let bench = Bench::new();
+    let input = bench.write("payments.csv", PAYMENTS);
+    let rows = |words: &str| {
+        let all = "--time ts:s --delay 1s --tumble 10s --agg count";
+        let got = bench.csv(&input, &format!("{all} {words}"));
+        let (header, rows) = got.split_once('\n').unwrap();
+        assert_eq!(header, "window_start,window_end,count,change");
+        rows.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    let given = ["0,10,2,insert", "0,10,4,update_after", "10,20,1,insert", "30,40,1,insert"];
+    assert_eq!(rows("--early 2rows"), given);
+    assert_eq!(rows("--early 5s --batch-rows 1"), given);
+    assert_eq!(rows("--early 5s"), given);
+    let with_old = [&given[..1], &["0,10,2,update_before"], &given[1..]].concat();
+    assert_eq!(rows("--early 2rows --retract"), with_old);
+    for (words, says) in [
+        ("--retract", "add --lateness or --early"),
+        ("--early often", "--early"),
+        ("--early 0rows", "early every 0 rows"),
+    ] {
+        let words = format!("--time ts:s --tumble 10s --agg count {words}");
+        let output = bench.run(&input, &words);
+        assert_eq!(output.status.code(), Some(2), "{words}: {}", said(&output));
+        assert!(said(&output).contains(says), "{words}: {}", said(&output));
+    }
+}
+
+#[test]
+fn rows_shed_at_the_cap_are_counted() {
+    let bench = Bench::new();
+    let input = bench.write("r.csv", &recording(40_000));
+    let all = "--time ts:us --delay 1s --key card --agg count,list(amount) --out out.ndjson \
+               --at-cap shed --report report.json";
+    let report = |words: &str| -> Value {
+        let output = bench.run(&input, &format!("{all} {words}"));
+        assert_eq!(output.status.code(), Some(0), "{words}: {}", said(&output));
+        serde_json::from_str(&bench.read("report.json")).unwrap()
+    };
+    for shards in ["--shards 1", "--shards 3"] {
+        for window in ["--global", "--tumble 10m"] {
+            let report = report(&format!("{shards} {window} --state-cap 300k"));
+            let rows = |name: &str| report[name].as_u64().unwrap();
+            assert!(rows("rows_shed") > 0, "{shards} {window}");
+            let parts = ["rows_used", "rows_filtered", "rows_shed", "rows_late", "rows_rejected"];
+            assert_eq!(rows("rows_in"), parts.iter().map(|part| rows(part)).sum::<u64>());
+            let counted = bench.read("out.ndjson");
+            let counts = counted.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+            let counted: u64 = counts.map(|row| row["count"].as_u64().unwrap()).sum();
+            assert_eq!(counted, rows("rows_used"), "{shards} {window}");
+        }
+    }
+    assert_eq!(report("--tumble 10m --state-cap 1G")["rows_shed"], 0);
 }

@@ -11,7 +11,8 @@
 //! reasons) → [`sink`].
 //!
 //! Beside them: [`expr`] (what filters and rules are written in), [`state`] (key index, row
-//! logs), `runtime` (threads and rings; knows no concrete stage).
+//! logs), `runtime` (threads and rings; knows no concrete stage), [`testing`] (scripts, a clock that
+//! is turned by hand, definitions).
 
 pub mod batch;
 pub mod decode;
@@ -26,6 +27,7 @@ mod shard;
 pub mod sink;
 pub mod source;
 pub mod state;
+pub mod testing;
 pub mod time;
 pub mod window;
 

@@ -193,6 +193,15 @@ pub trait KeyedWindow: Send {
     /// When an aggregate overflows.
     fn on_watermark(&mut self, watermark: i64) -> Result<Option<WindowRows>>;
 
+    /// Gives out windows that are open, where the plan says that they are given out at intervals
+    /// of processing time, and one has passed.
+    ///
+    /// # Errors
+    /// When an aggregate overflows.
+    fn on_tick(&mut self) -> Result<Option<WindowRows>> {
+        Ok(None)
+    }
+
     /// Bytes of state held.
     fn state(&self) -> StateSize;
 }

@@ -9,7 +9,7 @@ mod parse;
 mod window;
 
 pub use parse::{Speed, parse_count, parse_delay_us};
-pub use window::WindowArgs;
+pub use window::{AtCapArg, WindowArgs};
 
 /// Streams of events through windows, rules and models, on one machine.
 #[derive(Debug, Parser)]

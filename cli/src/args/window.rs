@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgGroup, Args};
+use clap::{ArgGroup, Args, ValueEnum};
 use pelton::time::Span;
 
 use super::{FormatArg, IoArg, parse_count};
@@ -38,7 +38,7 @@ values once; `filter (where CONDITION)` behind one counts only those rows; `as n
   approx_distinct(x)                                           standard error 1.6 %
   approx_top_k(x,10)                                           counts with their errors
 
-With --lateness `change` is insert, update_after, or (--retract) update_before.
+With --lateness or --early `change` is insert, update_after, or (--retract) update_before.
 
 Output: window_start, window_end (as the time column has them), the keys, the aggregates in the
 order asked for; by (window_end, window_start, where the key was first seen). With --over: the
@@ -127,14 +127,19 @@ pub struct WindowArgs {
     #[arg(allow_hyphen_values = true)]
     pub delay: Span,
 
-    /// How much later than that a row may still correct tumbling, hopping or cumulating windows:
-    /// they are given out again, and the column `change` says what a row is
+    /// How much later than that a row may still correct tumbling, hopping or cumulating windows, or
+    /// sessions: they are given out again, and the column `change` says what a row is
     #[arg(long, value_name = "TIME", value_parser = parse_span)]
     #[arg(allow_hyphen_values = true)]
     pub lateness: Option<Span>,
 
-    /// Also give out the row that a correction makes untrue, before it
-    #[arg(long, requires = "lateness")]
+    /// Also give tumbling, hopping or cumulating windows out before they close: at each so many of
+    /// their rows (10rows), or each so much event time (10s); `change` says what a row is
+    #[arg(long, value_name = "ROWS|TIME")]
+    pub early: Option<String>,
+
+    /// Also give out the row that a correction, or a later state, makes untrue, before it
+    #[arg(long)]
     pub retract: bool,
 
     /// A row whose time is further than this ahead of all before it is rejected; 0: none is
@@ -184,10 +189,15 @@ pub struct WindowArgs {
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub shards: Option<u16>,
 
-    /// Most bytes of state, of all cores together (k, M and G are understood); a run that needs
-    /// more fails, and says so
+    /// Most bytes of state, of all cores together (k, M and G are understood)
     #[arg(long, value_name = "BYTES", value_parser = parse_count, help_heading = "Machine")]
     pub state_cap: Option<u64>,
+
+    /// What happens at that cap: the run fails and says so, or rows are shed and counted until
+    /// windows have closed
+    #[arg(long, value_enum, value_name = "POLICY", default_value_t, requires = "state_cap")]
+    #[arg(help_heading = "Machine")]
+    pub at_cap: AtCapArg,
 
     /// Largest number of rows in a batch; changes the speed, never the answer
     #[arg(long, value_name = "N", default_value_t = 4096, help_heading = "Machine")]
@@ -205,6 +215,16 @@ pub struct WindowArgs {
     /// No progress and no account: only errors
     #[arg(short, long)]
     pub quiet: bool,
+}
+
+/// What happens when state comes to its cap.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum AtCapArg {
+    /// The run ends with an error
+    #[default]
+    Fail,
+    /// Rows are shed until windows have closed
+    Shed,
 }
 
 fn parse_span(text: &str) -> Result<Span, String> {

@@ -23,6 +23,9 @@ pub struct WindowReport {
     /// Rows that a filter or a lookup took out.
     #[serde(default)]
     pub rows_filtered: u64,
+    /// Rows that were shed at the cap on state.
+    #[serde(default)]
+    pub rows_shed: u64,
     /// Rows that came late, and were set aside.
     pub rows_late: u64,
     /// Rows that could not be used.
@@ -72,6 +75,7 @@ impl WindowReport {
             rows_in: summary.rows_in,
             rows_used: summary.rows_used,
             rows_filtered: summary.rows_filtered,
+            rows_shed: summary.rows_shed,
             rows_late: summary.rows_set_aside,
             rows_rejected: summary.rows_rejected,
             rejected_because: summary.rejected_because.clone(),
@@ -91,10 +95,11 @@ impl WindowReport {
 
     /// In a few lines. `over`: each row was given out, with columns.
     pub fn text(&self, over: bool, paint: Paint) -> String {
-        let filtered = match self.rows_filtered {
+        let some = |rows: u64, what: &str| match rows {
             0 => String::new(),
-            rows => format!("{} filtered + ", thousands(rows)),
+            rows => format!("{} {what} + ", thousands(rows)),
         };
+        let filtered = some(self.rows_filtered, "filtered") + &some(self.rows_shed, "shed");
         let mut text = format!(
             "{} rows in = {} used + {}{} late + {} rejected\n",
             thousands(self.rows_in),

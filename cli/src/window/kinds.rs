@@ -3,7 +3,7 @@
 use arrow::datatypes::{DataType, TimeUnit};
 use pelton::expr::{Expr, col, lit};
 use pelton::pipeline::{
-    Window, all_rows, cumulate, every_rows, hop, last_rows, session, session_up_to, tumble,
+    Early, Window, all_rows, cumulate, every_rows, hop, last_rows, session, session_up_to, tumble,
     while_true,
 };
 use pelton::time::Span;
@@ -39,20 +39,35 @@ pub fn window(args: &WindowArgs) -> Result<(Window, Vec<Guessed>)> {
     } else if let Some(text) = &args.state {
         let (condition, guess) = condition(text)?;
         let columns = condition.columns().into_iter().map(|column| (column, Some(guess.clone())));
-        return Ok((modified(while_true(condition), args), columns.collect()));
+        return Ok((modified(while_true(condition), args)?, columns.collect()));
     } else {
         all_rows()
     };
-    Ok((modified(window, args), Vec::new()))
+    Ok((modified(window, args)?, Vec::new()))
 }
 
-/// Shifted, and corrected by late rows, where that is asked for.
-fn modified(window: Window, args: &WindowArgs) -> Window {
+/// Shifted, given out early, and corrected by late rows, where that is asked for.
+fn modified(window: Window, args: &WindowArgs) -> Result<Window> {
     let window = window.offset(args.offset);
-    match args.lateness.filter(|lateness| *lateness != Span::ZERO) {
+    let window = match args.lateness.filter(|lateness| *lateness != Span::ZERO) {
         Some(lateness) => window.allow_late(lateness, args.retract),
         None => window,
-    }
+    };
+    let Some(text) = &args.early else {
+        if args.retract && args.lateness.is_none() {
+            return Err(Error::usage("--retract says how windows are given out again")
+                .advise("add --lateness or --early"));
+        }
+        return Ok(window);
+    };
+    let early = match text.trim().strip_suffix("rows") {
+        Some(rows) => {
+            let rows = parse_count(rows.trim()).map_err(|e| Error::usage(e).at("--early"))?;
+            Early::Rows(rows)
+        }
+        None => Early::EventTime(span(text, "--early")?),
+    };
+    Ok(window.early(early, args.retract))
 }
 
 fn span(text: &str, option: &str) -> Result<Span> {

@@ -59,7 +59,7 @@ fn table(text: &str, inner: bool) -> Result<Table> {
         lookup = lookup.on_columns(rows, table);
         own.push(rows.to_owned());
     }
-    let added = lookup.added().map_err(|error| error.at(option))?;
+    let added = lookup.added()?;
     let columns = added.into_iter().map(|name| {
         let theirs = name[prefix.len()..].to_owned();
         (name, theirs)

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pelton::expr::Expr;
-use pelton::pipeline::{File, Options, Pipeline, Progress as Standing, Summary, Watermark};
+use pelton::pipeline::{AtCap, File, Options, Pipeline, Progress as Standing, Summary, Watermark};
 use pelton::sink::{BlackholeSink, Swallowed};
 use pelton::time::Span;
 use pelton::{Error, Result};
 
-use crate::args::WindowArgs;
+use crate::args::{AtCapArg, WindowArgs};
 use crate::replay::{all_cores, format, same_file};
 use crate::terminal::{self, Paint};
 use crate::{interrupt, progress, report};
@@ -169,6 +169,10 @@ fn options(args: &WindowArgs, stop: &'static AtomicBool) -> Options {
         batch_rows: args.batch_rows as usize,
         limit,
         state_bytes_max: args.state_cap,
+        at_cap: match args.at_cap {
+            AtCapArg::Fail => AtCap::Fail,
+            AtCapArg::Shed => AtCap::Shed,
+        },
         stop: Some(Box::new(|| stop.load(Ordering::Relaxed))),
         observer: Some(Box::new(observer)),
         ..Options::default()

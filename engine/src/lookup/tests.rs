@@ -7,6 +7,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::batch::RowTimes;
 
+type Columns = Vec<(&'static str, ArrayRef)>;
+
 fn table(keys: Vec<(&str, ArrayRef)>, values: ArrayRef) -> Result<LookupTable> {
     let names: Vec<String> = keys.iter().map(|(name, _)| (*name).to_owned()).collect();
     let columns = keys.into_iter().chain([("value", values)]);
@@ -50,7 +52,7 @@ proptest! {
         let as_type = |column: ArrayRef, to: DataType| cast(&column, &to).expect("a cast");
         let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
         // The table's key columns, and the rows'.
-        let (theirs, own): (Vec<(&str, ArrayRef)>, Vec<(&str, ArrayRef)>) = match kind {
+        let (theirs, own): (Columns, Columns) = match kind {
             0 => (vec![("k", numbers(&some))], vec![("k", numbers(&asked))]),
             1 => (vec![("k", texts(&some))], vec![("k", texts(&asked))]),
             2 => (vec![("k", texts(&some))], vec![("k", as_type(texts(&asked), dictionary))]),

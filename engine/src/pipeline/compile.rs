@@ -16,7 +16,7 @@ use super::lookup::{find, indices, time_unit};
 use super::window::Window;
 use crate::error::{Error, Result};
 use crate::expr::{Compute, Computed};
-use crate::operator::{Dropped, KeyedEnrich, KeyedWindow, MapOperator};
+use crate::operator::{KeyedEnrich, KeyedWindow, MapOperator};
 use crate::runtime::{Keyed, Stage};
 use crate::time::Span;
 use crate::window::over::at_watermark::{WatermarkOver, WatermarkPlan};
@@ -29,7 +29,7 @@ pub(crate) struct Plan {
     pub output: SchemaRef,
     /// Index of the time column, its unit, and how disorderly rows come.
     pub time: Option<(usize, TimeUnit, Watermark)>,
-    stages: Vec<StagePlan>,
+    pub(super) stages: Vec<StagePlan>,
 }
 
 pub(super) enum StagePlan {
@@ -98,20 +98,6 @@ impl Plan {
             matches!(stage, StagePlan::Window { .. } | StagePlan::Waiting { .. })
         };
         self.stages.iter().any(waits)
-    }
-
-    /// Rows taken out before they came to the last window: filtered, and no late rows that were
-    /// set aside.
-    pub(crate) fn filtered(&self) -> u64 {
-        let keyed = |stage: &StagePlan| !matches!(stage, StagePlan::Map(_));
-        let before = self.stages.iter().rposition(keyed).unwrap_or(0);
-        let mut dropped = Dropped::default();
-        for stage in &self.stages[..before] {
-            if let StagePlan::Map(map) = stage {
-                dropped += map.dropped();
-            }
-        }
-        dropped.rows - if self.sets_late_aside() { dropped.late } else { 0 }
     }
 
     /// For how long late rows still count.

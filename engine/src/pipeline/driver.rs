@@ -2,6 +2,7 @@
 //! the executor, and gives results to the sinks, in order, with an account of every row.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow::array::{RecordBatch, UInt32Array};
@@ -11,6 +12,7 @@ use hdrhistogram::Histogram;
 use super::budget::Budget;
 use super::builder::{Output, Pipeline};
 use super::compile::Plan;
+use super::letters::{reason_class, time_letter};
 use super::options::{Options, Summary};
 use super::pace::Schedule;
 use super::split::LateSplitter;
@@ -50,6 +52,7 @@ pub(crate) struct Driver {
     pub watermark_done: i64,
     /// Rows filtered before counting began.
     filtered_before: u64,
+    budget: Option<Arc<Budget>>,
 }
 
 /// What the driver remembers of an item until its result is out.
@@ -98,11 +101,12 @@ impl Driver {
         let splitter = match (&plan.time, plan.lateness()) {
             (Some((_, unit, watermark)), Some(lateness)) => {
                 let [delay, lateness] = [watermark.delay, lateness].map(|s| s.to_units(*unit));
-                Some(LateSplitter::new(delay?, lateness?, partitions))
+                let borders = plan.early_borders()?;
+                Some(LateSplitter::new(delay?, lateness?, borders, partitions))
             }
             _ => None,
         };
-        let budget = options.state_bytes_max.map(Budget::new);
+        let budget = options.state_bytes_max.map(|max| Budget::new(max, options.at_cap));
         let executor = runtime::start(shards, &|| plan.build(budget.as_ref()))?;
         let sink = match pipeline.output {
             None => None,
@@ -133,6 +137,7 @@ impl Driver {
             largest_time: i64::MIN,
             watermark_done: i64::MIN,
             filtered_before: 0,
+            budget,
         })
     }
 
@@ -237,13 +242,13 @@ impl Driver {
         });
         self.ledger.submitted += batch.len() as u64;
         let watermark = batch.times.as_ref().map_or(i64::MIN, |times| times.watermark);
-        self.send(Some(batch), watermark)?;
+        self.send(Some(batch), watermark, false)?;
         self.drain(results)?;
         Ok(())
     }
 
-    fn send(&mut self, batch: Option<Batch>, watermark: i64) -> Result<()> {
-        let item = Item { sequence: self.sequence, batch, watermark };
+    fn send(&mut self, batch: Option<Batch>, watermark: i64, tick: bool) -> Result<()> {
+        let item = Item { sequence: self.sequence, batch, watermark, tick };
         self.sequence += 1;
         self.executor.submit(item)
     }
@@ -256,7 +261,13 @@ impl Driver {
     /// Tells the stages how far time has come without rows.
     pub(crate) fn advance(&mut self, watermark: i64) -> Result<()> {
         self.under_way.push_back(UnderWay { rows: 0, arrived: Instant::now(), due: None });
-        self.send(None, watermark)
+        self.send(None, watermark, false)
+    }
+
+    /// Tells windows that an interval of processing time has passed.
+    pub(crate) fn tick(&mut self) -> Result<()> {
+        self.under_way.push_back(UnderWay { rows: 0, arrived: Instant::now(), due: None });
+        self.send(None, i64::MIN, true)
     }
 
     /// Takes in what is finished; whether anything was.
@@ -313,9 +324,15 @@ impl Driver {
     pub(crate) fn reset_measurements(&mut self) {
         self.ledger = Ledger::default();
         self.filtered_before = self.plan.filtered();
+        self.shed();
         self.latency_ns.reset();
         self.rejected_because.clear();
         self.started = Instant::now();
+    }
+
+    /// Rows shed since this was last asked.
+    fn shed(&self) -> u64 {
+        self.budget.as_ref().map_or(0, |budget| budget.take_shed())
     }
 
     /// The schedule of paced runs.
@@ -361,6 +378,8 @@ impl Driver {
         }
         let rows_set_aside = if self.plan.sets_late_aside() { self.ledger.late } else { 0 };
         let rows_filtered = self.plan.filtered() - self.filtered_before;
+        let rows_shed = self.shed();
+        let set_apart = rows_set_aside + rows_filtered + rows_shed;
         let summary = Summary {
             rows_in: self.ledger.rows_in,
             rows_rejected: self.ledger.rejected,
@@ -368,7 +387,8 @@ impl Driver {
             rows_late: self.ledger.late,
             rows_set_aside,
             rows_filtered,
-            rows_used: self.ledger.done.saturating_sub(rows_set_aside + rows_filtered),
+            rows_shed,
+            rows_used: self.ledger.done.saturating_sub(set_apart),
             rows_out: self.ledger.out,
             wall,
             latency_ns: self.latency_ns,
@@ -379,6 +399,7 @@ impl Driver {
         };
         let accounted = summary.rows_used
             + summary.rows_filtered
+            + summary.rows_shed
             + summary.rows_set_aside
             + summary.rows_rejected;
         if summary.rows_in != accounted {
@@ -399,56 +420,6 @@ fn sum(delay: Span, lateness: Option<Span>) -> Span {
     Span::from_nanos(delay.as_nanos() + lateness.unwrap_or(Span::ZERO).as_nanos())
 }
 
-fn to_duration(span: Span) -> Duration {
+pub(super) fn to_duration(span: Span) -> Duration {
     Duration::from_nanos(span.as_nanos().clamp(0, u64::MAX.into()) as u64)
-}
-
-/// A reason without the values in it, so that reasons can be counted: what stands before the
-/// first bracket, quote, colon or digit, or behind the value where that comes first; after the
-/// column's name.
-fn reason_class(letter: &DeadLetter) -> String {
-    let values = |c: char| matches!(c, '(' | '`' | '"' | '\'' | ':') || c.is_ascii_digit();
-    let reason = match letter.reason.split(values).next().map(str::trim) {
-        Some("") | None => letter.reason.rsplit(['"', '`', '\'']).next().unwrap_or_default().trim(),
-        Some(reason) => reason,
-    };
-    match &letter.column {
-        Some(column) => format!("{column}: {reason}"),
-        None => reason.to_owned(),
-    }
-}
-
-/// The dead letter of a row with an unusable time.
-fn time_letter(
-    file: &str,
-    column: &str,
-    row: &crate::time::RejectedRow,
-    origin: Option<&TextOrigin>,
-    rows: &RecordBatch,
-    first_offset: u64,
-) -> DeadLetter {
-    let at = row.row as usize;
-    let (line, byte_offset, raw) = match origin {
-        Some(origin) => {
-            let (start, end) = (origin.starts[at] as usize, origin.ends[at] as usize);
-            let lines = memchr::memchr_iter(b'\n', &origin.text[..start]).count();
-            let raw = origin.text.slice(start..end);
-            (origin.line + lines as u64, origin.byte_offset + start as u64, raw)
-        }
-        None => {
-            let encoder = crate::sink::NdJsonEncoder::new(&rows.schema());
-            let mut raw = Vec::new();
-            // A row that cannot be shown is still named by its number.
-            let _ = encoder.encode(&rows.slice(at, 1), &mut raw);
-            (first_offset + u64::from(row.row) + 1, 0, raw.trim_ascii_end().to_vec().into())
-        }
-    };
-    DeadLetter {
-        file: file.to_owned(),
-        line,
-        byte_offset,
-        column: Some(column.to_owned()),
-        reason: row.reason.clone(),
-        raw,
-    }
 }

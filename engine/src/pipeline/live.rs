@@ -23,6 +23,8 @@ pub struct Live {
     schema: SchemaRef,
     clock: Arc<dyn Clock>,
     ready: VecDeque<Batch>,
+    /// When windows are next given out early, and how long after that again.
+    early: Option<(Duration, Duration)>,
 }
 
 impl Pipeline {
@@ -47,8 +49,9 @@ impl Pipeline {
         let schema = schema.clone();
         let plan = Plan::new(&self, &schema)?;
         let clock = options.clock.clone().unwrap_or_else(|| Arc::new(SystemClock::start()));
+        let early = plan.early_interval().map(|every| (clock.now().saturating_add(every), every));
         let driver = Driver::start(self, plan, &options, partitions.max(1))?;
-        Ok(Live { driver, schema, clock, ready: VecDeque::new() })
+        Ok(Live { driver, schema, clock, ready: VecDeque::new(), early })
     }
 }
 
@@ -132,7 +135,8 @@ impl Live {
     }
 
     /// Lets partitions that have been silent too long hold no window back any more, by the
-    /// clock. Call it now and then while no rows come.
+    /// clock, and gives windows out early where an interval of the clock says when. Call it now
+    /// and then, also while rows come.
     ///
     /// # Errors
     /// When a step failed.
@@ -145,12 +149,21 @@ impl Live {
                 self.driver.advance(watermark)?;
             }
         }
+        if let Some((next, every)) = &mut self.early
+            && now >= *next
+        {
+            // Intervals that nobody looked at are not made up for.
+            *next = now.saturating_add(*every);
+            self.driver.tick()?;
+        }
         self.drain()
     }
 
     /// When the next call of [`Live::tick`] can change anything, on the clock.
     pub fn next_tick(&mut self) -> Option<Duration> {
-        self.driver.time_stage().and_then(|stage| stage.next_idle_at())
+        let idle = self.driver.time_stage().and_then(|stage| stage.next_idle_at());
+        let early = self.early.map(|(next, _)| next);
+        idle.into_iter().chain(early).min()
     }
 
     /// Starts counting rows, latency and wall time anew (after a warm-up); state is kept.

@@ -7,9 +7,11 @@ mod builder;
 mod compile;
 mod compile_over;
 mod driver;
+mod facts;
 mod files;
 mod inspect;
 mod join;
+mod letters;
 mod live;
 mod lookup;
 mod marks;
@@ -29,8 +31,8 @@ pub use builder::{Inspector, Pipeline, Watermark};
 pub use files::{Arrow, Csv, File, NdJson, Opened, Parquet};
 pub use join::Lookup;
 pub use live::Live;
-pub use options::{Observer, Options, Pace, Progress, Summary};
+pub use options::{AtCap, Observer, Options, Pace, Progress, Summary};
 pub use window::{
-    History, Last, Window, all_rows, cumulate, distance_km, every_rows, hop, last, last_n,
+    Early, History, Last, Window, all_rows, cumulate, distance_km, every_rows, hop, last, last_n,
     last_rows, session, session_up_to, since_previous, speed_kmh, tumble, while_true,
 };

@@ -42,6 +42,18 @@ pub struct Progress {
 /// A function that is called after each batch.
 pub type Observer = Box<dyn FnMut(&Progress) + Send>;
 
+/// What happens when state comes to its cap ([`Options::state_bytes_max`]).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum AtCap {
+    /// The run ends with an error.
+    #[default]
+    Fail,
+    /// Windows take no more rows in until some have closed and there is room again; the rows are
+    /// counted in [`Summary::rows_shed`]. Which rows these are depends on batches and shards. Over
+    /// windows, which answer each row, fail all the same.
+    Shed,
+}
+
 /// How a plan is run. `Options::default()` uses all cores, reads as fast as it can, and asks
 /// nobody.
 pub struct Options {
@@ -63,6 +75,8 @@ pub struct Options {
     /// Looked at now and then, so that a run may come to have about a quarter more. `None`: as
     /// much as there is.
     pub state_bytes_max: Option<u64>,
+    /// What happens at that cap.
+    pub at_cap: AtCap,
     /// Processing time, for idle partitions of live runs.
     pub clock: Option<Arc<dyn Clock>>,
 }
@@ -78,6 +92,7 @@ impl Default for Options {
             observer: None,
             busy_poll: false,
             state_bytes_max: None,
+            at_cap: AtCap::Fail,
             clock: None,
         }
     }
@@ -100,7 +115,7 @@ impl Options {
 }
 
 /// What a run did. Every row is accounted for: `rows_in = rows_used + rows_filtered +
-/// rows_set_aside + rows_rejected` (checked at the end of the run).
+/// rows_set_aside + rows_rejected + rows_shed` (checked at the end of the run).
 #[derive(Debug, Clone)]
 pub struct Summary {
     /// Rows read, accepted or rejected.
@@ -116,6 +131,8 @@ pub struct Summary {
     /// Rows that a filter, or a lookup that found no match, took out before they came to the
     /// (last) window. What a filter does to the results of windows is not counted here.
     pub rows_filtered: u64,
+    /// Rows that windows did not take in because state had come to its cap ([`AtCap::Shed`]).
+    pub rows_shed: u64,
     /// Rows that came to the (last) window; where there is none, all that were let in.
     pub rows_used: u64,
     /// Rows given out.

@@ -49,7 +49,7 @@ impl Pipeline {
                     .advise("give files with the same columns"));
             }
         }
-        let plan = Plan::new(&self, &schema)?;
+        let plan = replayed(Plan::new(&self, &schema)?)?;
         let mut driver = Driver::start(self, plan, &options, opened.len())?;
         let mut interrupted = false;
         for (partition, mut file) in opened.into_iter().enumerate() {
@@ -77,7 +77,7 @@ impl Pipeline {
                 .advise("start it with Pipeline::rows(schema)"));
         };
         let schema = schema.clone();
-        let plan = Plan::new(&self, &schema)?;
+        let plan = replayed(Plan::new(&self, &schema)?)?;
         let mut driver = Driver::start(self, plan, &options, 1)?;
         let mut decoder = Iterated { rows, schema };
         let mut feed = Feed { driver: &mut driver, options: &mut options, name: "rows" };
@@ -109,6 +109,17 @@ impl Pipeline {
             Input::Opened(files) => Ok(files.first().ok_or_else(nothing)?.schema()),
         }
     }
+}
+
+/// The plan, if it can be run over a recording.
+fn replayed(plan: Plan) -> Result<Plan> {
+    if plan.early_interval().is_some() {
+        return Err(Error::usage(
+            "a recording has no processing time to give windows out early by",
+        )
+        .advise("give an interval of event time or a number of rows, or open() the pipeline"));
+    }
+    Ok(plan)
 }
 
 /// Feeds one partition.

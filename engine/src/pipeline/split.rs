@@ -4,6 +4,10 @@
 //! are given out between batches. So with an allowed lateness a batch is cut before each such
 //! row, with the watermark of all rows before it: then it does not matter how rows were cut into
 //! batches before.
+//!
+//! Windows that are given out early say what they hold at a moment: at a row, or where the
+//! watermark passes a border. So there a batch is cut behind each row that moves its partition's
+//! promise over a border.
 
 use super::run::slice;
 use crate::batch::Batch;
@@ -15,30 +19,51 @@ pub(super) struct LateSplitter {
     delay: i64,
     /// The same with the allowed lateness.
     reach: i64,
+    /// Multiples of the first plus the second: where batches are cut as time passes.
+    borders: Option<(i64, i64)>,
     /// The largest time of each partition.
     largest: Vec<Option<i64>>,
 }
 
 impl LateSplitter {
-    pub(super) fn new(delay: i64, lateness: i64, partitions: usize) -> Self {
-        Self { delay, reach: delay.saturating_add(lateness), largest: vec![None; partitions] }
+    pub(super) fn new(
+        delay: i64,
+        lateness: i64,
+        borders: Option<(i64, i64)>,
+        partitions: usize,
+    ) -> Self {
+        let reach = delay.saturating_add(lateness);
+        Self { delay, reach, borders, largest: vec![None; partitions] }
+    }
+
+    /// Which border a partition with this largest time has passed.
+    fn border(&self, largest: i64) -> Option<i64> {
+        let (step, offset) = self.borders?;
+        Some(largest.saturating_sub(self.delay).saturating_sub(offset).div_euclid(step))
     }
 
     /// The batch in parts, each with at most one late row, its first. The batch's rows are
     /// contiguous in their source.
     pub(super) fn split(&mut self, batch: Batch) -> Vec<Batch> {
         let Some(times) = &batch.times else { return vec![batch] };
-        let largest = &mut self.largest[batch.partition as usize];
+        let mut largest = self.largest[batch.partition as usize];
         let mut cuts: Vec<(usize, i64)> = Vec::new();
         for (row, &time) in times.time.iter().enumerate() {
-            if let Some(known) = *largest
+            if let Some(known) = largest
                 && time < known.saturating_sub(self.delay)
                 && row > 0
+                && cuts.last().is_none_or(|(cut, _)| *cut < row)
             {
                 cuts.push((row, known));
             }
-            *largest = (*largest).max(Some(time));
+            let now = largest.map_or(time, |known| known.max(time));
+            let passes = largest.and_then(|known| self.border(known)) != self.border(now);
+            if passes && row + 1 < times.time.len() {
+                cuts.push((row + 1, now));
+            }
+            largest = Some(now);
         }
+        self.largest[batch.partition as usize] = largest;
         if cuts.is_empty() {
             return vec![batch];
         }

@@ -3,6 +3,7 @@
 
 use crate::expr::Expr;
 use crate::time::Span;
+pub use crate::window::Early;
 use crate::window::{Lateness, WindowKind};
 
 /// A horizon of an over window: `(t − delay − length, t − delay]`, or so many rows.
@@ -109,12 +110,23 @@ impl Window {
     }
 
     /// Rows that are late by up to this correct windows that have been given out (tumbling,
-    /// hopping, cumulating): these are given out again, and the column `change` says what a row
-    /// is (`insert`, `update_after`; with `retracts` also `update_before`, the row that is no
-    /// longer true).
+    /// hopping, cumulating, sessions): these are given out again, and the column `change` says
+    /// what a row is (`insert`, `update_after`; with `retracts` also `update_before`, the row that
+    /// is no longer true). Sessions always give `update_before`: what becomes of one may have
+    /// other bounds.
     #[must_use]
     pub fn allow_late(self, span: Span, retracts: bool) -> Self {
-        Self { lateness: Some(Lateness { span, retracts }), ..self }
+        let early = self.lateness.and_then(|lateness| lateness.early);
+        Self { lateness: Some(Lateness { span, retracts, early }), ..self }
+    }
+
+    /// Windows (tumbling, hopping, cumulating) are given out before they close as well, as often as
+    /// this says, and again when they close if they have changed. The column `change` says what a
+    /// row is, as for [`Window::allow_late`].
+    #[must_use]
+    pub fn early(self, early: Early, retracts: bool) -> Self {
+        let span = self.lateness.map_or(Span::ZERO, |lateness| lateness.span);
+        Self { lateness: Some(Lateness { span, retracts, early: Some(early) }), ..self }
     }
 }
 

@@ -28,6 +28,8 @@ pub(crate) struct Item {
     pub batch: Option<Batch>,
     /// `i64::MAX`: the end of the input.
     pub watermark: i64,
+    /// An interval of processing time has passed: windows may be given out early.
+    pub tick: bool,
 }
 
 impl Item {

@@ -66,7 +66,11 @@ impl Keyed {
                     let rows = select(batch, keys, shard, shards)?;
                     operator.on_batch(batch, as_rows(rows.as_deref(), batch))?;
                 }
-                Ok(Part::Windows(operator.on_watermark(item.watermark)?))
+                Ok(Part::Windows(if item.tick {
+                    operator.on_tick()?
+                } else {
+                    operator.on_watermark(item.watermark)?
+                }))
             }
         }
     }
@@ -200,7 +204,7 @@ fn merge_windows(
 
 /// Runs a step without state on an item.
 pub(crate) fn run_map(map: &Arc<dyn MapOperator>, item: Item) -> Result<Item> {
-    let Item { sequence, batch, watermark } = item;
+    let Item { sequence, batch, watermark, tick } = item;
     let batch = batch.map(|batch| map.map(batch)).transpose()?;
-    Ok(Item { sequence, batch, watermark })
+    Ok(Item { sequence, batch, watermark, tick })
 }

@@ -26,6 +26,8 @@ pub struct WatermarkTracker {
     // Changes.
     partitions: Vec<Partition>,
     watermark: i64,
+    /// The moment for which it was last computed.
+    seen_at: Duration,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +50,7 @@ impl WatermarkTracker {
             idle_after,
             partitions: vec![partition; partitions],
             watermark: i64::MIN,
+            seen_at: Duration::ZERO,
         };
         tracker.advance(Duration::ZERO);
         tracker
@@ -79,6 +82,7 @@ impl WatermarkTracker {
 
     /// Time has passed: partitions may have become idle. Returns the watermark.
     pub fn advance(&mut self, now: Duration) -> i64 {
+        self.seen_at = self.seen_at.max(now);
         let mut active = self.partitions.iter().filter(|p| !p.ended).peekable();
         if active.peek().is_none() {
             self.watermark = i64::MAX;
@@ -97,11 +101,12 @@ impl WatermarkTracker {
         self.watermark
     }
 
-    /// When the next partition becomes idle, where one can: until then nothing changes unless
-    /// rows come.
+    /// When the next partition becomes idle, where one can that has not been found so: until then
+    /// nothing changes unless rows come.
     pub fn next_idle_at(&self) -> Option<Duration> {
         let idle_after = self.idle_after?;
         let active = self.partitions.iter().filter(|p| !p.ended);
-        active.map(|p| p.heard_at.saturating_add(idle_after)).min()
+        let moments = active.map(|p| p.heard_at.saturating_add(idle_after));
+        moments.filter(|moment| *moment > self.seen_at).min()
     }
 }

@@ -15,6 +15,9 @@
 //! late row, so that all windows that had ended when it came have been given out by then: which
 //! corrections there are does not depend on batches.
 //!
+//! Windows may be given out early too (`early.rs`): the first time is an `insert`, and each later
+//! time, closing included, an `update_after`; a window that has not changed since is not given out.
+//!
 //! Panes are kept as they were filled, and each answer is combined from them anew: corrections
 //! are meant to be rare.
 
@@ -25,6 +28,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use super::aggregate::{Column, Positions, RowSet, Table};
+use super::early::{ByRow, Open, When, joined};
 use super::keys::{SeenKeys, on_time};
 use super::output::Output;
 use super::pane::{Grid, grid};
@@ -33,9 +37,9 @@ use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::operator::{KeyedWindow, Rows, StateSize, WindowRows};
 
-const INSERT: &str = "insert";
-const BEFORE: &str = "update_before";
-const AFTER: &str = "update_after";
+pub(super) const INSERT: &str = "insert";
+pub(super) const BEFORE: &str = "update_before";
+pub(super) const AFTER: &str = "update_after";
 
 /// Tumbling, hopping or cumulating windows that late rows correct, over the rows of one shard.
 #[derive(Debug)]
@@ -47,6 +51,8 @@ pub struct CorrectedWindow {
     lateness: i64,
     /// Whether what is no longer true is given out too.
     retracts: bool,
+    /// When windows that are open are given out.
+    early: Option<When>,
     // Changes.
     keys: SeenKeys,
     panes: BTreeMap<i128, KeptPane>,
@@ -55,6 +61,13 @@ pub struct CorrectedWindow {
     /// Windows below this number are forgotten.
     first_kept: i128,
     out: Output,
+    /// What was given out early of open windows.
+    open: Open,
+    /// What is given out because of a row: it comes before the windows that close with its batch.
+    /// `None` while these are given out.
+    by_row: Option<ByRow>,
+    /// How many early intervals of event time have passed.
+    interval: Option<i64>,
     rows_beyond_memory: u64,
     // Buffers.
     ids: Vec<u32>,
@@ -114,6 +127,7 @@ impl CorrectedWindow {
         if lateness.span.is_negative() {
             return Err(Error::usage(format!("the allowed lateness is {}", lateness.span)));
         }
+        let early = lateness.early.as_ref().map(|early| When::new(early, spec)).transpose()?;
         Ok(Self {
             grid: grid(spec)?,
             lateness: lateness.span.to_units(spec.unit)?,
@@ -122,7 +136,11 @@ impl CorrectedWindow {
             panes: BTreeMap::new(),
             next_window: i128::MIN / 8,
             first_kept: i128::MIN / 8,
+            early,
             out: Output::with_changes(&plan),
+            open: Open::default(),
+            by_row: Some(ByRow::new(&plan)),
+            interval: None,
             rows_beyond_memory: 0,
             ids: Vec::new(),
             kept: Vec::new(),
@@ -145,9 +163,10 @@ impl CorrectedWindow {
                 // Between two windows: the row counts nowhere.
                 continue;
             }
+            let by_rows = matches!(self.early, Some(When::Rows(_)));
             if last < self.first_kept {
                 self.rows_beyond_memory += 1;
-            } else if first < self.next_window {
+            } else if by_rows || first < self.next_window {
                 self.add(columns, rows, std::mem::take(&mut pending))?;
                 self.correct(columns, rows, (row as u32, id), pane)?;
             } else {
@@ -169,7 +188,7 @@ impl CorrectedWindow {
     }
 
     /// Takes in a row whose pane is in windows that have been given out, and gives them out
-    /// again.
+    /// again; those that are open are given out if it is their turn.
     fn correct(
         &mut self,
         columns: &[Column],
@@ -190,7 +209,68 @@ impl CorrectedWindow {
             let after = self.answer(window, &[id])?;
             self.give(window, if known { AFTER } else { INSERT }, &[id], &after);
         }
+        if let Some(When::Rows(every)) = self.early {
+            for window in first.max(self.next_window)..=last {
+                let said = self.open.of(window, id);
+                said.rows += 1;
+                if said.rows.is_multiple_of(every) {
+                    let table = self.answer(window, &[id])?;
+                    self.give_open(window, id, table);
+                }
+            }
+        }
+        if let Some(ByRow { out, because_of }) = &mut self.by_row {
+            because_of.resize(out.keys.len(), rows.position(row as usize));
+        }
         Ok(())
+    }
+
+    /// Gives out a window that is open, if it has changed; `table`: of this key alone.
+    fn give_open(&mut self, window: i128, key: u32, table: Table) {
+        let said = self.open.of(window, key);
+        let (given, rows) = (std::mem::replace(&mut said.given, table.rows[0]), table.rows[0]);
+        if given == rows {
+            return;
+        }
+        let before = if self.retracts { said.row.take() } else { None };
+        if let Some(before) = before {
+            self.give(window, BEFORE, &[key], &before);
+        }
+        self.give(window, if given > 0 { AFTER } else { INSERT }, &[key], &table);
+        if self.retracts {
+            self.open.of(window, key).row = Some(table);
+        }
+    }
+
+    /// Gives out all open windows that have changed.
+    fn give_all_open(&mut self) -> Result<()> {
+        let Some(last) = self.panes.last_key_value().map(|(&pane, _)| self.grid.windows_of(pane).1)
+        else {
+            return Ok(());
+        };
+        let mut window = self.next_window;
+        while let Some((&pane, _)) = self.panes.range(self.grid.panes_of(window).0..).next() {
+            window = window.max(self.grid.windows_of(pane).0);
+            if window > last {
+                break;
+            }
+            for key in self.keys_of(window) {
+                let table = self.answer(window, &[key])?;
+                self.give_open(window, key, table);
+            }
+            window += 1;
+        }
+        Ok(())
+    }
+
+    /// The keys of a window, ascending.
+    fn keys_of(&self, window: i128) -> Vec<u32> {
+        let (first, last) = self.grid.panes_of(window);
+        let panes = self.panes.range(first..=last);
+        let mut keys: Vec<u32> = panes.flat_map(|(_, pane)| &pane.keys).copied().collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys
     }
 
     /// The states of a window for these keys (ascending), an entry each.
@@ -217,10 +297,35 @@ impl CorrectedWindow {
     fn give(&mut self, window: i128, change: &'static str, keys: &[u32], table: &Table) {
         let (start, end) = self.grid.window_bounds(window);
         let all: Vec<u32> = (0..keys.len() as u32).collect();
-        self.out.windows.push((start, end, keys.len()));
-        self.out.keys.extend_from_slice(keys);
-        self.out.table.gather(table, &all);
-        self.out.changes.get_or_insert_default().resize(self.out.keys.len(), change);
+        let out = self.by_row.as_mut().map_or(&mut self.out, |by_row| &mut by_row.out);
+        out.windows.push((start, end, keys.len()));
+        out.keys.extend_from_slice(keys);
+        out.table.gather(table, &all);
+        out.changes.get_or_insert_default().resize(out.keys.len(), change);
+    }
+
+    /// Gives out a window that closes.
+    fn give_closing(&mut self, window: i128) -> Result<()> {
+        let keys = self.keys_of(window);
+        let table = self.answer(window, &keys)?;
+        if self.early.is_none() {
+            self.give(window, INSERT, &keys, &table);
+            return Ok(());
+        }
+        for (at, &key) in keys.iter().enumerate() {
+            let said = self.open.remove(window, key);
+            let rows = table.rows[at];
+            if said.as_ref().is_some_and(|said| said.given == rows) {
+                continue;
+            }
+            let mut own = Table::new(&self.plan.aggregates);
+            own.gather(&table, &[at as u32]);
+            if let Some(before) = said.as_ref().and_then(|said| said.row.as_ref()) {
+                self.give(window, BEFORE, &[key], before);
+            }
+            self.give(window, if said.is_some() { AFTER } else { INSERT }, &[key], &own);
+        }
+        Ok(())
     }
 
     /// Gives out the windows below `open_from`.
@@ -232,13 +337,7 @@ impl CorrectedWindow {
             if window >= open_from {
                 break;
             }
-            let (first, last) = self.grid.panes_of(window);
-            let panes = self.panes.range(first..=last);
-            let mut keys: Vec<u32> = panes.flat_map(|(_, pane)| &pane.keys).copied().collect();
-            keys.sort_unstable();
-            keys.dedup();
-            let table = self.answer(window, &keys)?;
-            self.give(window, INSERT, &keys, &table);
+            self.give_closing(window)?;
             self.next_window = window + 1;
         }
         self.next_window = self.next_window.max(open_from);
@@ -254,6 +353,41 @@ impl CorrectedWindow {
             }
             _ => self.grid.first_open_window(watermark),
         }
+    }
+}
+
+impl CorrectedWindow {
+    fn advance(&mut self, watermark: i64) -> Result<()> {
+        if watermark == i64::MIN {
+            return Ok(());
+        }
+        // The end of the input stays what it is.
+        let ahead = watermark.saturating_add(self.lateness);
+        let close_from = self.open_from(ahead);
+        if close_from > self.next_window {
+            self.close(close_from)?;
+        }
+        self.first_kept = self.first_kept.max(self.open_from(watermark));
+        let first_pane = self.grid.panes_of(self.first_kept).0;
+        self.panes = self.panes.split_off(&first_pane);
+        if let (Some(When::EventTime(every)), true) = (self.early, watermark != i64::MAX) {
+            let interval = ahead.saturating_add(1).div_euclid(every);
+            let before = *self.interval.get_or_insert(interval);
+            if interval > before {
+                self.interval = Some(interval);
+                self.give_all_open()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What is to be given out, in the order of windows.
+    fn given(&mut self) -> Result<Option<WindowRows>> {
+        if self.out.keys.is_empty() {
+            return Ok(None);
+        }
+        let out = std::mem::replace(&mut self.out, Output::with_changes(&self.plan));
+        out.finish(&self.plan, &self.keys).map(Some)
     }
 }
 
@@ -274,25 +408,30 @@ impl KeyedWindow for CorrectedWindow {
     }
 
     fn on_watermark(&mut self, watermark: i64) -> Result<Option<WindowRows>> {
-        if watermark != i64::MIN {
-            // The end of the input stays what it is.
-            let close_from = self.open_from(watermark.saturating_add(self.lateness));
-            if close_from > self.next_window {
-                self.close(close_from)?;
-            }
-            self.first_kept = self.first_kept.max(self.open_from(watermark));
-            let first_pane = self.grid.panes_of(self.first_kept).0;
-            self.panes = self.panes.split_off(&first_pane);
-        }
-        if self.out.keys.is_empty() {
+        // What rows gave out comes first; from here on windows go by their ends.
+        let by_row = self.by_row.take();
+        let result = self.advance(watermark);
+        self.by_row = Some(ByRow::new(&self.plan));
+        result?;
+        let by_row = by_row.map(|by_row| by_row.finish(&self.plan, &self.keys)).transpose()?;
+        joined(by_row.flatten(), self.given()?)
+    }
+
+    fn on_tick(&mut self) -> Result<Option<WindowRows>> {
+        if self.early != Some(When::Asked) {
             return Ok(None);
         }
-        let out = std::mem::replace(&mut self.out, Output::with_changes(&self.plan));
-        out.finish(&self.plan, &self.keys).map(Some)
+        // What rows gave out has left with their batch.
+        let by_row = self.by_row.take();
+        let result = self.give_all_open();
+        self.by_row = by_row;
+        result?;
+        self.given()
     }
 
     fn state(&self) -> StateSize {
         let panes: usize = self.panes.values().map(KeptPane::bytes).sum();
+        let panes = panes + self.open.bytes();
         let buffers = (self.ids.capacity() + self.kept.capacity()) * 4;
         StateSize {
             bytes: self.keys.bytes() + (panes + buffers) as u64,

@@ -4,7 +4,7 @@ use arrow::datatypes::SchemaRef;
 
 use super::aggregate::Table;
 use super::pane::PaneWindow;
-use super::spec::{Plan, WindowKind, WindowSpec};
+use super::spec::{Early, Plan, WindowKind, WindowSpec};
 use crate::error::Result;
 
 /// The window in a line, then how its rows are kept, then a line an aggregate.
@@ -36,7 +36,19 @@ pub(crate) fn describe(spec: &WindowSpec, input: &SchemaRef) -> Result<Vec<Strin
     lines.push(format!("  {kept}"));
     if let Some(lateness) = &spec.lateness {
         let span = lateness.span;
-        lines.push(format!("  panes are kept for {span} longer: late rows correct windows"));
+        if span != crate::time::Span::ZERO {
+            lines.push(format!("  kept for {span} longer: late rows correct windows"));
+        }
+        match lateness.early {
+            Some(Early::Rows(rows)) => lines.push(format!("  given out early each {rows} rows")),
+            Some(Early::EventTime(span)) => {
+                lines.push(format!("  given out early each {span} of event time, where changed"));
+            }
+            Some(Early::Processing(span)) => {
+                lines.push(format!("  given out early each {span} on the clock, where changed"));
+            }
+            None => {}
+        }
     }
     for (field, kept) in plan.aggregates.fields.iter().zip(plan.aggregates.describe()) {
         lines.push(format!("  {} {}: {kept}", field.name(), field.data_type()));

@@ -40,6 +40,12 @@ impl SeenKeys {
         rows: Rows<'_>,
         ids: &mut Vec<u32>,
     ) -> Result<()> {
+        if keys.is_empty() && !self.first_seen.is_empty() {
+            // The only key has been seen, and nobody writes anything else to `ids`.
+            debug_assert!(ids.iter().all(|&id| id == 0));
+            ids.resize(rows.len(), 0);
+            return Ok(());
+        }
         self.index.ids(keys, rows, ids)?;
         if self.index.len() > self.first_seen.len() {
             for (i, &id) in ids.iter().enumerate() {

@@ -7,7 +7,8 @@
 //! | [`pane`] | tumbling, hopping, cumulating: cut by time | goes into the pane of its time |
 //! | `run` | session, count, state: cut by the rows themselves | waits for the watermark, then goes by (time, position) |
 //! | `global` | one for all rows | goes into its key's only state |
-//! | `correct` | those cut by time, given out again when a late row changes them | is kept for the allowed lateness |
+//! | `sessions` | sessions that late rows correct | is kept until its session can't change |
+//! | `correct`, `early` | those cut by time, given out again when a late row changes them, or before they close | is kept for the allowed lateness |
 //!
 //! All but the first compute [`aggregate`]s, kept in one kind of table, and give out rows whose
 //! first columns are `window_start`, `window_end` and the keys (`output.rs`).
@@ -15,12 +16,14 @@
 pub mod aggregate;
 mod correct;
 mod describe;
+mod early;
 mod global;
 mod keys;
 mod output;
 pub mod over;
 pub mod pane;
 mod run;
+mod sessions;
 mod spec;
 #[cfg(test)]
 mod tests;
@@ -31,7 +34,9 @@ pub use correct::CorrectedWindow;
 pub(crate) use describe::describe;
 pub use global::GlobalWindow;
 pub use run::RunWindow;
-pub use spec::{Lateness, WindowKind, WindowSpec};
+pub use sessions::CorrectedSessions;
+pub(crate) use spec::ends;
+pub use spec::{Early, Lateness, WindowKind, WindowSpec};
 
 use crate::error::{Error, Result};
 use crate::operator::KeyedWindow;
@@ -51,9 +56,17 @@ pub fn open(spec: &WindowSpec, input: &SchemaRef) -> Result<(Box<dyn KeyedWindow
             .advise("leave the offset out, or use tumbling, hopping or cumulating windows"));
     }
     if let Some(lateness) = &spec.lateness {
+        if matches!(spec.kind, Session { .. }) && lateness.early.is_none() {
+            let window = CorrectedSessions::new(spec, lateness, input)?;
+            let schema = window.output_schema();
+            return Ok((Box::new(window), schema));
+        }
         if !on_grid {
-            return Err(Error::usage("only windows of fixed length can be corrected by late rows")
-                .advise("leave the allowed lateness out, or raise the delay"));
+            return Err(Error::usage(
+                "only windows of fixed length can be given out early, and only they and sessions \
+                 be corrected by late rows",
+            )
+            .advise("leave the allowed lateness (or early) out, or raise the delay"));
         }
         let window = CorrectedWindow::new(spec, lateness, input)?;
         let schema = window.output_schema();

@@ -50,6 +50,17 @@ pub enum WindowKind {
     Global,
 }
 
+/// When windows are given out before they close, as far as they have changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Early {
+    /// A window of a key at each so many of its rows.
+    Rows(u64),
+    /// All, whenever the watermark passes a multiple of this since the epoch.
+    EventTime(Span),
+    /// All, at intervals of this on the pipeline's clock; live runs only.
+    Processing(Span),
+}
+
 /// For how long late rows correct windows that have been given out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lateness {
@@ -57,6 +68,8 @@ pub struct Lateness {
     pub span: Span,
     /// Whether the row that is no longer true is given out before the one that is.
     pub retracts: bool,
+    /// Whether windows are given out before they close as well.
+    pub early: Option<Early>,
 }
 
 /// A window over the rows of each key.
@@ -75,7 +88,8 @@ pub struct WindowSpec {
     pub keys: Vec<String>,
     /// What is computed.
     pub aggregates: Vec<Aggregate>,
-    /// Whether late rows correct windows (of fixed length); `None`: they are set aside.
+    /// Whether windows (of fixed length) are given out more than once: corrected by late rows, or
+    /// early. `None`: once, and late rows are set aside.
     pub lateness: Option<Lateness>,
 }
 
@@ -98,6 +112,26 @@ impl WindowSpec {
         }
         span.to_units(self.unit)
     }
+}
+
+/// Where windows of fixed length end, in units of the time column: at multiples of the first plus
+/// the second; `None` for other windows.
+///
+/// # Errors
+/// When a length is not above zero or no whole number of units.
+pub(crate) fn ends(spec: &WindowSpec) -> Result<Option<(i64, i64)>> {
+    let offset = spec.offset.to_units(spec.unit)?;
+    Ok(match spec.kind {
+        WindowKind::Tumble(size) => Some((spec.units("size", size)?, offset)),
+        WindowKind::Cumulate { step, .. } => Some((spec.units("step", step)?, offset)),
+        WindowKind::Hop { size, slide } => {
+            let slide = spec.units("slide", slide)?;
+            // Only the rest matters: no sum can overflow.
+            let rest = spec.units("size", size)? % slide + offset % slide;
+            Some((slide, rest))
+        }
+        _ => None,
+    })
 }
 
 /// The resolved window.

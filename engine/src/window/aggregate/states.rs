@@ -41,7 +41,7 @@ pub(crate) struct RowSet<'a> {
 }
 
 impl RowSet<'_> {
-    fn position(&self, row: usize) -> Position {
+    pub(crate) fn position(&self, row: usize) -> Position {
         match self.positions {
             Positions::Of(batch) => batch.position(row),
             Positions::From(batch, first) => batch.position(first + row),

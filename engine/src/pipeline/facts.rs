@@ -1,0 +1,53 @@
+//! What the driver asks of a plan: how many rows its filters took out, and when its windows are
+//! given out early.
+
+use std::time::Duration;
+
+use super::compile::{Plan, StagePlan};
+use super::driver::to_duration;
+use crate::error::Result;
+use crate::operator::Dropped;
+use crate::window::{self, Early, WindowSpec};
+
+impl Plan {
+    /// Rows taken out before they came to the last window: filtered, and no late rows that were
+    /// set aside.
+    pub(crate) fn filtered(&self) -> u64 {
+        let keyed = |stage: &StagePlan| !matches!(stage, StagePlan::Map(_));
+        let before = self.stages.iter().rposition(keyed).unwrap_or(0);
+        let mut dropped = Dropped::default();
+        for stage in &self.stages[..before] {
+            if let StagePlan::Map(map) = stage {
+                dropped += map.dropped();
+            }
+        }
+        dropped.rows - if self.sets_late_aside() { dropped.late } else { 0 }
+    }
+
+    /// How windows are given out early.
+    fn early(&self) -> Option<(&WindowSpec, Early)> {
+        self.stages.iter().find_map(|stage| match stage {
+            StagePlan::Window { spec, .. } => Some((spec, spec.lateness?.early?)),
+            _ => None,
+        })
+    }
+
+    /// The interval of processing time at which windows are given out early.
+    pub(crate) fn early_interval(&self) -> Option<Duration> {
+        match self.early()?.1 {
+            Early::Processing(span) => Some(to_duration(span)),
+            _ => None,
+        }
+    }
+
+    /// Times (a multiple of the first, plus the second) at which batches must be cut, so that what
+    /// is given out early does not depend on batches.
+    pub(crate) fn early_borders(&self) -> Result<Option<(i64, i64)>> {
+        let Some((spec, early)) = self.early() else { return Ok(None) };
+        Ok(match early {
+            Early::EventTime(span) => Some((span.to_units(spec.unit)?, 0)),
+            Early::Rows(_) => window::ends(spec)?,
+            Early::Processing(_) => None,
+        })
+    }
+}
