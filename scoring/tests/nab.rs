@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use pelton_scoring::detect::{Stream as _, by_name};
+use pelton_scoring::detect::by_name;
 use pelton_scoring::evaluate::nab::{self, PROFILES, Scored, Window};
 use pelton_scoring::evaluate::recording::{Series, parse_series, parse_windows, windows_of};
 
