@@ -8,23 +8,37 @@
 //!
 //! Columns are standardised by the training rows; a column that is constant there takes no part.
 //! The first `training` rows are the training set (phase I); the model is then held, because one
-//! that follows the stream learns the fault. Limits are empirical: a training row's statistic
-//! exceeds them with probability `alpha`, estimated from the largest training statistics as
-//! [`super::spot`] does, since sensors are neither normal nor independent in time.
+//! that follows the stream learns the fault.
 //!
-//! With [`smoothing`](Correlation::with_smoothing) the *standardised rows* are averaged
-//! exponentially first (MEWMA: Lowry, Woodall, Champ, Rigdon, *A multivariate exponentially
-//! weighted moving average control chart*, Technometrics 34, 1992): a fault lasts, noise does not.
+//! **Drift is no fault.** A temperature that climbs during training will go on climbing, and in
+//! training deviations it is soon far away. So each column's variance is what it will be at a
+//! horizon of [`HORIZON`] training lengths: its variogram g(h), half the mean squared difference
+//! of values h rows apart (Matheron, *Principles of geostatistics*, Economic Geology 58, 1963),
+//! of smoothed values, is extrapolated by its slope between two lags. White noise has no slope
+//! and keeps its variance; a column that drifts gets a wide one, and its correlations shrink
+//! with it.
+//!
+//! **Faults last, noise does not**: standardised rows are averaged exponentially before they are
+//! judged (MEWMA: Lowry, Woodall, Champ, Rigdon, *A multivariate exponentially weighted moving
+//! average control chart*, Technometrics 34, 1992). The limits are [`MARGIN`] times the largest
+//! training statistics, since sensors are neither normal nor independent in time.
 //!
 //! The covariance is decomposed once, by Jacobi's rotations: exact to rounding, and for some tens
 //! of columns nothing else is faster.
 
 use super::{Law, Score, Stream, is_usable};
 
+/// The drift that is allowed for, in training lengths.
+pub const HORIZON: f64 = 2.5;
+/// Limits, in largest training statistics.
+pub const MARGIN: f64 = 2.0;
+/// Weight of the newest row in the average.
+pub const WEIGHT: f64 = 0.3;
+
 /// The model that was learned from the training rows.
 #[derive(Debug, Clone)]
 struct Model {
-    /// Each column's mean and 1/deviation; 0 where it was constant.
+    /// Each column's mean and 1/deviation at the horizon; 0 where it was constant.
     mean: Vec<f64>,
     inverse: Vec<f64>,
     /// Components in rows, the strongest first, and their variances.
@@ -45,7 +59,8 @@ pub struct Correlation {
     training: usize,
     /// Share of the variance that the model carries; 1 keeps all components.
     share: f64,
-    alpha: f64,
+    margin: f64,
+    horizon: f64,
     weight: f64,
     rows: Vec<f64>,
     model: Option<Box<Model>>,
@@ -63,8 +78,9 @@ impl Correlation {
             dimensions,
             training: 400.max(4 * dimensions),
             share: 1.0,
-            alpha: 0.001,
-            weight: 1.0,
+            margin: MARGIN,
+            horizon: HORIZON,
+            weight: WEIGHT,
             rows: Vec::new(),
             model: None,
             smooth: vec![0.0; dimensions],
@@ -90,10 +106,16 @@ impl Correlation {
         Self { training: rows.max(2), ..self }
     }
 
-    /// A training row exceeds a limit with about this probability.
+    /// Flags from `margin` times the largest training statistic on.
     #[must_use]
-    pub fn with_alpha(self, alpha: f64) -> Self {
-        Self { alpha: alpha.clamp(1e-12, 0.5), ..self }
+    pub fn with_margin(self, margin: f64) -> Self {
+        Self { margin: margin.max(f64::MIN_POSITIVE), ..self }
+    }
+
+    /// Allows for drift over `horizon` training lengths; 0 for none.
+    #[must_use]
+    pub fn with_horizon(self, horizon: f64) -> Self {
+        Self { horizon: horizon.max(0.0), ..self }
     }
 
     /// Standardises a row and averages it into `smooth`.
@@ -107,7 +129,7 @@ impl Correlation {
 
     fn learn(&mut self) {
         let rows = std::mem::take(&mut self.rows);
-        let mut model = fit(&rows, self.dimensions, self.share);
+        let mut model = fit(&rows, self.dimensions, self.share, self.horizon);
         let mut statistics = [Vec::new(), Vec::new()];
         self.smooth.fill(0.0);
         for row in rows.chunks_exact(self.dimensions) {
@@ -116,32 +138,22 @@ impl Correlation {
             statistics[0].push(both[0]);
             statistics[1].push(both[1]);
         }
+        // The first rows' averages are still near zero.
+        statistics.iter_mut().for_each(|values| drop(values.drain(..values.len() / 8)));
         for (index, mut values) in statistics.into_iter().enumerate() {
             values.sort_by(f64::total_cmp);
-            model.limits[index] = limit(&values, self.alpha);
+            let largest = values.last().copied().unwrap_or(0.0);
+            model.limits[index] = (self.margin * largest).max(f64::MIN_POSITIVE);
             model.references[index] = values;
         }
         self.model = Some(Box::new(model));
     }
 }
 
-/// The value that is exceeded with probability `alpha`: the tail of the ascending `values` is
-/// taken as exponential beyond its largest twentieth.
-fn limit(values: &[f64], alpha: f64) -> f64 {
-    let peaks = (values.len() / 20).max(1);
-    let Some(threshold) = values.len().checked_sub(peaks + 1).map(|index| values[index]) else {
-        return f64::INFINITY;
-    };
-    let mean =
-        values[values.len() - peaks..].iter().map(|v| v - threshold).sum::<f64>() / peaks as f64;
-    let share = peaks as f64 / values.len() as f64;
-    threshold + mean * libm::log(share / alpha).max(0.0)
-}
-
 impl Model {
     /// T² and Q of a standardised row; adds each column's part of the larger one, in limits.
     fn statistics(&self, z: &[f64], parts: Option<&mut [f64]>) -> [f64; 2] {
-        let (mut inside, mut all, mut projected) = (0.0, 0.0, 0.0);
+        let (mut inside, mut projected) = (0.0, 0.0);
         let mut scores = Vec::new();
         for (component, variance) in self.components[..self.inside].iter().zip(&self.variances) {
             let score: f64 = component.iter().zip(z).map(|(c, z)| c * z).sum();
@@ -151,7 +163,7 @@ impl Model {
                 scores.push(score);
             }
         }
-        all += z.iter().map(|z| z * z).sum::<f64>();
+        let all = z.iter().map(|z| z * z).sum::<f64>();
         let both = [inside, (all - projected).max(0.0)];
         if let Some(parts) = parts {
             self.share_out(z, &scores, both, parts);
@@ -185,32 +197,33 @@ impl Model {
     }
 }
 
-/// Means, deviations and components of rows.
-fn fit(rows: &[f64], dimensions: usize, share: f64) -> Model {
-    let count = (rows.len() / dimensions) as f64;
-    let mut mean = vec![0.0; dimensions];
-    for row in rows.chunks_exact(dimensions) {
-        mean.iter_mut().zip(row).for_each(|(mean, value)| *mean += value / count);
+/// Means, deviations at the horizon and components of rows.
+fn fit(rows: &[f64], dimensions: usize, share: f64, horizon: f64) -> Model {
+    let count = rows.len() / dimensions;
+    let (mut mean, mut inverse) = (Vec::new(), Vec::new());
+    for index in 0..dimensions {
+        let column: Vec<f64> = rows.iter().skip(index).step_by(dimensions).copied().collect();
+        let (centre, variance) = moments(&column);
+        let deviation = (variance + drift(&column) * horizon * count as f64).sqrt();
+        mean.push(centre);
+        // Rounding is no variation.
+        let varies = variance.sqrt() > centre.abs() * 1e-9 + f64::MIN_POSITIVE;
+        inverse.push(if varies && deviation.is_finite() { 1.0 / deviation } else { 0.0 });
     }
-    let mut inverse = vec![0.0; dimensions];
-    for (index, inverse) in inverse.iter_mut().enumerate() {
-        let column = rows.iter().skip(index).step_by(dimensions);
-        let squares: f64 = column.map(|v| (v - mean[index]) * (v - mean[index])).sum();
-        let deviation = (squares / (count - 1.0).max(1.0)).sqrt();
-        if deviation > mean[index].abs() * 1e-9 + f64::MIN_POSITIVE && deviation.is_finite() {
-            *inverse = 1.0 / deviation;
-        }
-    }
-    let mut correlation = vec![vec![0.0; dimensions]; dimensions];
+    let mut covariance = vec![vec![0.0; dimensions]; dimensions];
     for row in rows.chunks_exact(dimensions) {
         let z = |index: usize| (row[index] - mean[index]) * inverse[index];
-        for (i, line) in correlation.iter_mut().enumerate() {
+        for (i, line) in covariance.iter_mut().enumerate() {
             for (j, cell) in line.iter_mut().enumerate() {
-                *cell += z(i) * z(j) / (count - 1.0).max(1.0);
+                *cell += z(i) * z(j) / (count as f64 - 1.0).max(1.0);
             }
         }
     }
-    let (variances, components) = eigen(correlation);
+    // What drift adds to a variance is its own: no correlation is known for it.
+    for (index, line) in covariance.iter_mut().enumerate().filter(|(i, _)| inverse[*i] > 0.0) {
+        line[index] = line[index].max(1.0);
+    }
+    let (variances, components) = eigen(covariance);
     let total: f64 = variances.iter().sum();
     // A variance of rounding's size is none: dividing by it would make noise an alarm.
     let usable = variances.iter().filter(|v| **v > total * 1e-9).count();
@@ -223,6 +236,31 @@ fn fit(rows: &[f64], dimensions: usize, share: f64) -> Model {
     let inside = needed.count().min(usable);
     let limits = [f64::INFINITY; 2];
     Model { mean, inverse, components, variances, inside, limits, references: Default::default() }
+}
+
+/// Mean and variance.
+fn moments(column: &[f64]) -> (f64, f64) {
+    let count = column.len() as f64;
+    let mean = column.iter().sum::<f64>() / count;
+    let squares: f64 = column.iter().map(|v| (v - mean) * (v - mean)).sum();
+    (mean, squares / (count - 1.0).max(1.0))
+}
+
+/// The slope of the variogram a row, at least 0: between lags of a twentieth and three eighths
+/// of the column, of means over a fortieth of it.
+fn drift(column: &[f64]) -> f64 {
+    let span = (column.len() / 40).max(1);
+    let (near, far) = ((column.len() / 20).max(1), 3 * column.len() / 8);
+    if far <= near || column.len() < span + far + 2 {
+        return 0.0;
+    }
+    let smooth: Vec<f64> =
+        column.windows(span).map(|w| w.iter().sum::<f64>() / span as f64).collect();
+    let variogram = |lag: usize| {
+        let squares = smooth.iter().zip(&smooth[lag..]).map(|(a, b)| (b - a) * (b - a));
+        0.5 * squares.sum::<f64>() / (smooth.len() - lag) as f64
+    };
+    ((variogram(far) - variogram(near)) / (far - near) as f64).max(0.0)
 }
 
 /// Eigenvalues, largest first, and their eigenvectors, of a symmetric matrix: cyclic Jacobi

@@ -28,21 +28,29 @@ pub const DEPTH: u32 = 15;
 /// Rows in a window.
 pub const WINDOW: usize = 250;
 
+/// Trees that are walked side by side.
+const SIDE_BY_SIDE: usize = 13;
+
 /// A node that a row may reach.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Node {
-    /// Middle of the range; in a last node, the score mass·2^level.
-    value: f64,
+    /// Middle of the range; NaN in a last node, so that no row goes up from it.
+    middle: f64,
     column: u32,
-    /// Index of the lower child, the upper one follows; 0 in a last node.
+    /// Index of the lower child, the upper one follows; its own in a last node, so that a walk
+    /// that has ended stays where it is while others go on.
     child: u32,
 }
 
-/// A tree: the work ranges that fix it, and what of it the reference window can reach.
-#[derive(Debug, Clone, PartialEq)]
-struct Tree {
-    ranges: Vec<(f64, f64)>,
+/// What of the trees the reference window can reach: the nodes of all of them.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Reach {
     nodes: Vec<Node>,
+    /// By node: the score mass·2^level of a last one.
+    masses: Vec<f64>,
+    roots: Vec<u32>,
+    /// By group of trees: the deepest level.
+    levels: Vec<u32>,
 }
 
 /// The method and its state.
@@ -55,11 +63,15 @@ pub struct HalfSpaceTrees {
     seed: u64,
     threshold: f64,
     count: usize,
-    trees: Vec<Tree>,
+    /// By tree, the work range of each column.
+    ranges: Vec<Vec<(f64, f64)>>,
+    reach: Reach,
     /// The rows of the window that fills.
     rows: Vec<f64>,
     peaks: Peaks,
-    order: Vec<u32>,
+    /// Room for building: the window by columns, and row numbers.
+    columns: Vec<f64>,
+    order: Vec<u16>,
 }
 
 impl HalfSpaceTrees {
@@ -75,14 +87,16 @@ impl HalfSpaceTrees {
         Self {
             dimensions: dimensions.max(1),
             depth: depth.min(40),
-            window: window.max(2),
+            window: window.clamp(2, usize::from(u16::MAX)),
             size_limit: window / 10,
             seed,
             threshold: 7.0,
             count: count.max(1),
-            trees: Vec::new(),
+            ranges: Vec::new(),
+            reach: Reach::default(),
             rows: Vec::new(),
             peaks: Peaks::default(),
+            columns: Vec::new(),
             order: Vec::new(),
         }
     }
@@ -90,41 +104,59 @@ impl HalfSpaceTrees {
     /// The mean over the trees of mass·2^level, the paper's score; `None` before a window ended.
     #[must_use]
     pub fn mass(&self, row: &[f64]) -> Option<f64> {
-        if self.trees.is_empty() || row.len() != self.dimensions {
+        if self.reach.roots.is_empty() || row.len() != self.dimensions {
             return None;
         }
-        let sum: f64 = self.trees.iter().map(|tree| tree.mass(row)).sum();
-        Some(sum / self.trees.len() as f64)
+        Some(self.reach.sum(row) / self.count as f64)
     }
 
     /// The window has ended: its rows become the reference.
     fn renew(&mut self) {
-        if self.trees.is_empty() {
-            self.draw_trees();
+        if self.ranges.is_empty() {
+            self.draw_ranges();
+        }
+        let count = self.rows.len() / self.dimensions;
+        self.columns.clear();
+        for column in 0..self.dimensions {
+            self.columns.extend(self.rows.iter().skip(column).step_by(self.dimensions));
         }
         let mut order = std::mem::take(&mut self.order);
-        for (index, tree) in self.trees.iter_mut().enumerate() {
-            order.clear();
-            order.extend(0..(self.rows.len() / self.dimensions) as u32);
+        order.resize(2 * count, 0);
+        let (rows, above) = order.split_at_mut(count);
+        let reach = &mut self.reach;
+        reach.nodes.clear();
+        reach.masses.clear();
+        reach.roots.clear();
+        reach.levels.clear();
+        for (index, ranges) in self.ranges.iter_mut().enumerate() {
+            rows.iter_mut().zip(0..).for_each(|(row, number)| *row = number);
             let mut builder = Builder {
-                rows: &self.rows,
+                columns: &self.columns,
+                window: count,
                 dimensions: self.dimensions,
                 depth: self.depth,
                 size_limit: self.size_limit,
                 seed: tree_seed(self.seed, index),
-                ranges: &mut tree.ranges,
-                nodes: &mut tree.nodes,
+                ranges,
+                reach,
+                above,
+                deepest: 0,
             };
-            builder.nodes.clear();
-            builder.nodes.push(Node { value: 0.0, column: 0, child: 0 });
-            builder.build(0, 1, 0, &mut order);
+            let root = builder.add_two();
+            builder.build(root, 1, 0, rows);
+            let deepest = builder.deepest;
+            reach.roots.push(root as u32);
+            match reach.levels.last_mut() {
+                Some(levels) if index % SIDE_BY_SIDE != 0 => *levels = deepest.max(*levels),
+                _ => reach.levels.push(deepest),
+            }
         }
         self.order = order;
         self.rows.clear();
     }
 
     /// The trees' work ranges, from the ranges of the first window.
-    fn draw_trees(&mut self) {
+    fn draw_ranges(&mut self) {
         let mut seen = vec![(f64::INFINITY, f64::NEG_INFINITY); self.dimensions];
         for row in self.rows.chunks_exact(self.dimensions) {
             for ((low, high), value) in seen.iter_mut().zip(row).filter(|(_, v)| is_usable(**v)) {
@@ -140,7 +172,7 @@ impl HalfSpaceTrees {
                 let reach = 2.0 * middle.max(1.0 - middle);
                 (low + (middle - reach) * width, low + (middle + reach) * width)
             });
-            self.trees.push(Tree { ranges: ranges.collect(), nodes: Vec::new() });
+            self.ranges.push(ranges.collect());
         }
     }
 }
@@ -156,53 +188,80 @@ fn column_of(seed: u64, place: u64, dimensions: usize) -> usize {
     ((u128::from(mix(seed ^ place)) * dimensions as u128) >> 64) as usize
 }
 
-impl Tree {
-    /// mass·2^level where `row` ends.
+impl Reach {
+    /// The sum over the trees of mass·2^level where `row` ends. Trees are walked in groups, a
+    /// level at a time: the walks don't wait for each other's loads, and the number of steps
+    /// depends on the group alone, so that no branch is guessed wrong.
     #[inline]
-    fn mass(&self, row: &[f64]) -> f64 {
-        let mut node = self.nodes[0];
-        while node.child != 0 {
-            let upper = row[node.column as usize] >= node.value;
-            node = self.nodes[node.child as usize + usize::from(upper)];
+    fn sum(&self, row: &[f64]) -> f64 {
+        let mut sum = 0.0;
+        for (roots, levels) in self.roots.chunks(SIDE_BY_SIDE).zip(&self.levels) {
+            let mut at = [0_u32; SIDE_BY_SIDE];
+            at[..roots.len()].copy_from_slice(roots);
+            for _ in 0..*levels {
+                for at in &mut at {
+                    let node = self.nodes[*at as usize];
+                    *at = node.child + u32::from(row[node.column as usize] >= node.middle);
+                }
+            }
+            sum += at[..roots.len()].iter().map(|at| self.masses[*at as usize]).sum::<f64>();
         }
-        node.value
+        sum
     }
 }
 
 /// Builds the part of a tree that can be reached.
 struct Builder<'a> {
-    rows: &'a [f64],
+    /// The window by columns.
+    columns: &'a [f64],
+    window: usize,
     dimensions: usize,
     depth: u32,
     size_limit: usize,
     seed: u64,
-    ranges: &'a mut Vec<(f64, f64)>,
-    nodes: &'a mut Vec<Node>,
+    ranges: &'a mut [(f64, f64)],
+    reach: &'a mut Reach,
+    /// Room for the rows of an upper half.
+    above: &'a mut [u16],
+    deepest: u32,
 }
 
 impl Builder<'_> {
+    /// Room for two nodes; the index of the first.
+    fn add_two(&mut self) -> usize {
+        let index = self.reach.nodes.len();
+        let blank = Node { middle: f64::NAN, column: 0, child: 0 };
+        self.reach.nodes.extend([blank, blank]);
+        self.reach.masses.extend([0.0, 0.0]);
+        index
+    }
+
     /// Builds the node at `index`, whose rows are `order`.
-    fn build(&mut self, index: usize, place: u64, level: u32, order: &mut [u32]) {
+    fn build(&mut self, index: usize, place: u64, level: u32, order: &mut [u16]) {
         if order.len() <= self.size_limit || level == self.depth {
-            let value = order.len() as f64 * (1_u64 << level) as f64;
-            self.nodes[index] = Node { value, column: 0, child: 0 };
+            self.deepest = self.deepest.max(level);
+            self.reach.masses[index] = order.len() as f64 * (1_u64 << level) as f64;
+            self.reach.nodes[index] = Node { middle: f64::NAN, column: 0, child: index as u32 };
             return;
         }
         let column = column_of(self.seed, place, self.dimensions);
         let range = self.ranges[column];
         let middle = 0.5 * (range.0 + range.1);
-        let mut lower = 0;
+        // Both halves are written without a branch: which one a row takes can't be guessed.
+        let (mut lower, mut upper) = (0, 0);
+        let values = &self.columns[column * self.window..][..self.window];
+        let scratch = &mut self.above[..order.len()];
         for at in 0..order.len() {
-            let upper = self.rows[order[at] as usize * self.dimensions + column] >= middle;
-            if !upper {
-                order.swap(lower, at);
-                lower += 1;
-            }
+            let row = order[at];
+            let is_upper = values[usize::from(row)] >= middle;
+            order[lower] = row;
+            scratch[upper] = row;
+            lower += usize::from(!is_upper);
+            upper += usize::from(is_upper);
         }
-        let child = self.nodes.len();
-        self.nodes[index] = Node { value: middle, column: column as u32, child: child as u32 };
-        let blank = Node { value: 0.0, column: 0, child: 0 };
-        self.nodes.extend([blank, blank]);
+        order[lower..].copy_from_slice(&self.above[..upper]);
+        let child = self.add_two();
+        self.reach.nodes[index] = Node { middle, column: column as u32, child: child as u32 };
         let (below, above) = order.split_at_mut(lower);
         self.ranges[column] = (range.0, middle);
         self.build(child, 2 * place, level + 1, below);
@@ -237,13 +296,11 @@ impl Stream for HalfSpaceTrees {
     }
 
     fn bytes(&self) -> usize {
-        let trees = self.trees.iter().map(|tree| {
-            tree.nodes.capacity() * size_of::<Node>() + tree.ranges.len() * size_of::<(f64, f64)>()
-        });
         size_of::<Self>()
-            + trees.sum::<usize>()
-            + self.rows.capacity() * size_of::<f64>()
-            + self.order.capacity() * size_of::<u32>()
+            + self.reach.nodes.capacity() * (size_of::<Node>() + size_of::<f64>())
+            + self.ranges.len() * self.dimensions * size_of::<(f64, f64)>()
+            + (self.rows.capacity() + self.columns.capacity()) * size_of::<f64>()
+            + self.order.capacity() * size_of::<u16>()
             + self.peaks.heap_bytes()
     }
 }
@@ -256,7 +313,7 @@ mod tests {
     fn plain_mass(trees: &HalfSpaceTrees, index: usize, window: &[f64], row: &[f64]) -> f64 {
         let seed = tree_seed(trees.seed, index);
         let path = |row: &[f64]| {
-            let mut ranges = trees.trees[index].ranges.clone();
+            let mut ranges = trees.ranges[index].clone();
             let mut places = vec![1_u64];
             for _ in 0..trees.depth {
                 let place = *places.last().unwrap();

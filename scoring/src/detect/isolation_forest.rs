@@ -70,7 +70,7 @@ impl IsolationForest {
     pub fn with_seed(dimensions: usize, seed: u64) -> Self {
         Self {
             dimensions: dimensions.max(1),
-            threshold: 7.0,
+            threshold: 6.0,
             random: Random::new(seed),
             rows: Vec::new(),
             next_row: 0,

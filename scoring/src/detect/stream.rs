@@ -13,6 +13,19 @@ pub trait Stream {
     /// `time_us`, then learns from it. A row of another length is taken as missing.
     fn push(&mut self, time_us: i64, row: &[f64]) -> Score;
 
+    /// Scores the rows that lie one after another in `rows` into `scores`, as
+    /// [`push`](Self::push) would one by one; a method whose state is large does it faster.
+    ///
+    /// # Panics
+    /// When there is not one time, one row and one score each.
+    fn push_batch(&mut self, times_us: &[i64], rows: &[f64], scores: &mut [Score]) {
+        let width = self.dimensions();
+        assert!(times_us.len() == scores.len() && rows.len() == width * scores.len());
+        for ((time_us, row), score) in times_us.iter().zip(rows.chunks_exact(width)).zip(scores) {
+            *score = self.push(*time_us, row);
+        }
+    }
+
     /// Bytes of state.
     fn bytes(&self) -> usize;
 

@@ -110,7 +110,7 @@ fn every_method_finds_its_kind_of_anomaly_and_little_else() {
         };
         let scores = run(&mut *by_name(name, 1).unwrap(), &series(kind));
         let found = scores[2_500..2_560].iter().any(|score| score.flag);
-        assert!(found, "{name} misses a {kind}");
+        assert!(found, "{name} misses a {kind}: {:?}", scores[2_500]);
         let flags = scores[..2_500].iter().filter(|score| score.flag).count();
         // Western Electric's rules together fire about once in 90 normal values.
         let limit = if *name == "control-chart" { 90 } else { 12 };
@@ -248,6 +248,28 @@ fn feedback_moves_the_budget_of_auto() {
     };
     assert!(last(Some(true)) >= last(None));
     assert!(last(Some(false)) <= last(None));
+}
+
+#[test]
+fn a_batch_scores_as_its_rows_do() {
+    let mut random = Random::new(8);
+    let values: Vec<f64> = (0..1_200).map(|_| noise(&mut random)).collect();
+    for (name, _) in METHODS {
+        for dimensions in dimensions_of(name) {
+            let single = run(&mut *by_name(name, dimensions).unwrap(), &values);
+            let mut stream = by_name(name, dimensions).unwrap();
+            let times: Vec<i64> = (0..single.len() as i64).map(|i| i * MINUTE_US).collect();
+            let mut scores = vec![Score::MISSING; single.len()];
+            let (mut from, mut step) = (0, 1);
+            while from < times.len() {
+                let to = (from + step).min(times.len());
+                let rows = &values[from * dimensions..to * dimensions];
+                stream.push_batch(&times[from..to], rows, &mut scores[from..to]);
+                (from, step) = (to, step * 3 % 200 + 1);
+            }
+            assert_eq!(single, scores, "{name}");
+        }
+    }
 }
 
 #[test]

@@ -11,7 +11,8 @@
 //! A single column is cut into overlapping parts of 4 values first ("shingles"), as the paper
 //! does for series. [`super::tail`] makes the displacement a probability.
 //!
-//! All trees share one ring of points; a tree is two arrays, and nothing is allocated once the
+//! All trees share one ring of points, which has room for [`TOGETHER`] more than the window, so
+//! that a batch's points are all there when the trees take them in turn; a tree is some arrays, and nothing is allocated once the
 //! window is full.
 
 mod tree;
@@ -26,6 +27,9 @@ pub const TREES: usize = 100;
 /// Rows that a tree holds.
 pub const WINDOW: usize = 256;
 
+/// Points that one tree takes before the next tree's turn: its nodes stay in the first cache.
+const TOGETHER: usize = 64;
+
 /// The method and its state.
 #[derive(Debug, Clone)]
 pub struct CutForest {
@@ -35,13 +39,17 @@ pub struct CutForest {
     window: usize,
     threshold: f64,
     trees: Vec<(Tree, Random)>,
+    /// Values of a point, padded to a multiple of 4 by zeros.
+    width: usize,
+    /// The first row, which values are differences from.
+    origin: Vec<f64>,
     /// The points of the window by slot.
-    points: Vec<f64>,
+    points: Vec<f32>,
     /// Slot of the next point.
     next: usize,
     filled: usize,
     /// The last rows, oldest first.
-    point: Vec<f64>,
+    point: Vec<f32>,
     peaks: Peaks,
 }
 
@@ -56,17 +64,20 @@ impl CutForest {
     #[must_use]
     pub fn with(dimensions: usize, shingle: usize, trees: usize, window: usize, seed: u64) -> Self {
         let (dimensions, shingle) = (dimensions.max(1), shingle.max(1));
-        let window = window.max(2);
-        let width = dimensions * shingle;
-        let grow =
-            |index: usize| (Tree::new(window, width), Random::new(mix(seed ^ mix(index as u64))));
+        let window = window.clamp(2, tree::WINDOW_MAX);
+        let width = (dimensions * shingle).next_multiple_of(4);
+        let grow = |index: usize| {
+            (Tree::new(window + TOGETHER, width), Random::new(mix(seed ^ mix(index as u64))))
+        };
         Self {
             dimensions,
             shingle,
             window,
             threshold: 7.0,
             trees: (0..trees.max(1)).map(grow).collect(),
-            points: vec![0.0; window * width],
+            width,
+            origin: Vec::new(),
+            points: vec![0.0; (window + TOGETHER) * width],
             next: 0,
             filled: 0,
             point: Vec::with_capacity(width),
@@ -74,22 +85,73 @@ impl CutForest {
         }
     }
 
-    /// Puts the newest point into all trees, the oldest out; its mean displacement.
-    fn displace(&mut self) -> f64 {
-        let (width, slot) = (self.point.len(), self.next);
-        if self.filled == self.window {
-            self.trees.iter_mut().for_each(|(tree, _)| tree.remove(slot, &self.points));
-        } else {
-            self.filled += 1;
+    /// Slots of the ring.
+    fn slots(&self) -> usize {
+        self.window + TOGETHER
+    }
+
+    /// Takes a row into the point; `false` where it is missing.
+    fn take(&mut self, row: &[f64]) -> bool {
+        if row.len() != self.dimensions || !row.iter().all(|value| is_usable(*value)) {
+            return false;
         }
-        self.points[slot * width..(slot + 1) * width].copy_from_slice(&self.point);
-        self.next = (slot + 1) % self.window;
-        let mut sum = 0.0;
+        if self.point.len() == self.dimensions * self.shingle {
+            self.point.drain(..self.dimensions);
+        }
+        if self.origin.is_empty() {
+            self.origin.extend_from_slice(row);
+        }
+        // Widths of a box are added up: keep them finite.
+        let shifted = row.iter().zip(&self.origin).map(|(value, origin)| value - origin);
+        self.point.extend(shifted.map(|value| value.clamp(-1e30, 1e30) as f32));
+        true
+    }
+
+    /// Whether the point is whole.
+    fn is_whole(&self) -> bool {
+        self.point.len() == self.dimensions * self.shingle
+    }
+
+    /// Takes at most [`TOGETHER`] rows.
+    fn push_some(&mut self, rows: &[f64], scores: &mut [Score]) {
+        let (first, mut count) = (self.next, 0);
+        for (row, score) in rows.chunks_exact(self.dimensions).zip(scores.iter_mut()) {
+            *score = Score::MISSING;
+            if !self.take(row) {
+                continue;
+            }
+            *score = Score::WARMING_UP;
+            if self.is_whole() {
+                let slot = (first + count) % self.slots();
+                self.points[slot * self.width..][..self.point.len()].copy_from_slice(&self.point);
+                // A score to be; below every displacement.
+                score.raw = -1.0;
+                count += 1;
+            }
+        }
+        let mut sums = [0.0_f64; TOGETHER];
+        let (slots, window) = (self.slots(), self.window);
+        let full_after = window - self.filled;
         for (tree, random) in &mut self.trees {
-            tree.insert(slot, &self.points, random);
-            sum += tree.displacement(slot);
+            for (index, sum) in sums[..count].iter_mut().enumerate() {
+                let slot = (first + index) % slots;
+                if index >= full_after {
+                    tree.remove((slot + slots - window) % slots, &self.points);
+                }
+                *sum += f64::from(tree.insert(slot, &self.points, random));
+            }
         }
-        sum / self.trees.len() as f64
+        self.next = (first + count) % slots;
+        let waiting = scores.iter_mut().filter(|score| score.raw < 0.0);
+        for (score, sum) in waiting.zip(sums) {
+            self.filled = (self.filled + 1).min(window);
+            *score = if self.filled < window.min(64) {
+                Score::WARMING_UP
+            } else {
+                let displacement = sum / self.trees.len() as f64;
+                calibrate(&mut self.peaks, displacement, self.threshold)
+            };
+        }
     }
 }
 
@@ -100,22 +162,19 @@ impl Stream for CutForest {
 
     /// A row with a missing value is missing.
     fn push(&mut self, _time_us: i64, row: &[f64]) -> Score {
-        let usable = row.len() == self.dimensions && row.iter().all(|value| is_usable(*value));
-        if !usable {
-            return Score::MISSING;
+        let mut score = [Score::MISSING];
+        if row.len() == self.dimensions {
+            self.push_some(row, &mut score);
         }
-        if self.point.len() == self.dimensions * self.shingle {
-            self.point.drain(..self.dimensions);
+        score[0]
+    }
+
+    fn push_batch(&mut self, times_us: &[i64], rows: &[f64], scores: &mut [Score]) {
+        let width = self.dimensions;
+        assert!(times_us.len() == scores.len() && rows.len() == width * scores.len());
+        for (rows, scores) in rows.chunks(TOGETHER * width).zip(scores.chunks_mut(TOGETHER)) {
+            self.push_some(rows, scores);
         }
-        self.point.extend_from_slice(row);
-        if self.point.len() < self.dimensions * self.shingle {
-            return Score::WARMING_UP;
-        }
-        let displacement = self.displace();
-        if self.filled < self.window.min(64) {
-            return Score::WARMING_UP;
-        }
-        calibrate(&mut self.peaks, displacement, self.threshold)
     }
 
     fn bytes(&self) -> usize {
@@ -123,7 +182,8 @@ impl Stream for CutForest {
         size_of::<Self>()
             + self.trees.capacity() * size_of::<(Tree, Random)>()
             + trees
-            + (self.points.capacity() + self.point.capacity()) * size_of::<f64>()
+            + (self.points.capacity() + self.point.capacity()) * size_of::<f32>()
+            + self.origin.capacity() * size_of::<f64>()
             + self.peaks.heap_bytes()
     }
 }
