@@ -1,42 +1,46 @@
-//! One row at a time: all comparisons of a small tree as the bits of one word, then a walk that
-//! reads bits.
+//! One row at a time: all comparisons of a small tree at once, then the path by jumping pointers.
 //!
 //! A tree of up to 64 nodes keeps for each node its view and code in bytes. With the row's codes
-//! in two registers, one shuffle of bytes (`vpermi2b`) fetches what each node asks, and one
-//! comparison gives a bit a node: whether it sends the row to the right. The walk then needs no
-//! numbers any more: `node = child[2 × node + bit]`, where leaves have the numbers from 64 on
-//! and lead to themselves. Four trees walk side by side, until all have come to a leaf.
+//! in registers, one shuffle of bytes fetches what each node asks, and one comparison gives a bit
+//! a node: whether it sends the row to the right. The bits blend two vectors of children into
+//! `next`, the node that follows each node; where a leaf follows, a node follows itself. Then
+//!
+//! ```text
+//! next = next[next]          one shuffle: two steps, four, eight, …
+//! ```
+//!
+//! until the steps are as many as the tree is deep: `next[0]` is the last node on the row's path,
+//! and its bit tells which of its leaves. There is no branch, and nothing waits for memory but
+//! the first load of each tree, so that trees overlap. (Walking by the same bits, `node = child[2
+//! × node + bit]`, four trees side by side, took three times as long: it waits for each child.)
 
-use super::plan::SELECT_LEAVES_MAX;
 use super::{Child, Trees};
 
-/// Nodes of a tree that fit into one word.
-const NODES_MAX: usize = 64;
+/// Nodes of a tree that fit into one vector of bytes.
+pub(super) const NODES_MAX: usize = 64;
 
-/// Views that a row may have: two registers of bytes.
+/// Views that a row may have: two vectors of bytes.
 pub(super) const VIEWS_MAX: usize = 128;
-
-/// Number of leaf 0.
-const FIRST_LEAF: u8 = 64;
-
-/// Trees that walk side by side.
-#[cfg(target_arch = "x86_64")]
-const TOGETHER: usize = 4;
 
 /// A tree of up to 64 nodes.
 #[derive(Debug, Clone)]
 #[repr(align(64))]
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only AVX-512 reads it"))]
 pub(super) struct BitTree {
     /// The view that each node asks.
     pub views: [u8; NODES_MAX],
     /// The greatest code that it sends to the left.
     pub codes: [u8; NODES_MAX],
-    /// Left and right child of each node, and of each leaf itself.
-    pub children: [u8; 4 * NODES_MAX],
+    /// The node on the left of each, or itself where a leaf is there.
+    pub left: [u8; NODES_MAX],
+    /// The same on the right.
+    pub right: [u8; NODES_MAX],
+    /// The leaves on the left and on the right of each node, where they are leaves.
+    pub leaves: [u8; 2 * NODES_MAX],
 }
 
 impl BitTree {
-    /// A tree of the forest, where it is small enough and its views are.
+    /// A tree of the forest, where it is small enough and its views are few enough.
     pub fn new(
         trees: &Trees,
         tree: usize,
@@ -44,69 +48,38 @@ impl BitTree {
         views: usize,
     ) -> Option<Self> {
         let nodes = trees.nodes_of(tree);
-        let leaves = trees.leaves_of(tree).len();
-        if views > VIEWS_MAX || leaves > NODES_MAX || leaves > SELECT_LEAVES_MAX {
+        if views > VIEWS_MAX || nodes.len() > NODES_MAX {
             return None;
         }
+        let itself = std::array::from_fn(|node| node as u8);
+        // As it stands this is a tree of one leaf, 0.
         let mut small = Self {
             views: [0; NODES_MAX],
             codes: [u8::MAX; NODES_MAX],
-            children: std::array::from_fn(|at| (at / 2) as u8),
-        };
-        if nodes.is_empty() {
-            // Node 0 sends every row to leaf 0.
-            small.children[..2].fill(FIRST_LEAF);
-        }
-        let number = |child: Child| match child.get() {
-            Ok(node) => node as u8,
-            Err(leaf) => FIRST_LEAF + leaf as u8,
+            left: itself,
+            right: itself,
+            leaves: [0; 2 * NODES_MAX],
         };
         for (node, index) in nodes.enumerate() {
             let (view, code) = comparisons[index];
             (small.views[node], small.codes[node]) = (view as u8, code);
-            small.children[2 * node] = number(trees.left[index]);
-            small.children[2 * node + 1] = number(trees.right[index]);
+            small.lead(node, 0, trees.left[index]);
+            small.lead(node, 1, trees.right[index]);
         }
         Some(small)
     }
-}
 
-/// The leaf of a row in each tree.
-///
-/// `goes_right` gives a bit a node.
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-pub(super) fn walk(trees: &[BitTree], leaves: &mut [u32], goes_right: impl Fn(&BitTree) -> u64) {
-    let (groups, rest) = trees.as_chunks::<TOGETHER>();
-    let (out, out_rest) = leaves.as_chunks_mut::<TOGETHER>();
-    for (group, out) in groups.iter().zip(out) {
-        *out = walk_group(group, &goes_right);
-    }
-    for (tree, out) in rest.iter().zip(out_rest) {
-        [*out] = walk_group(std::array::from_ref(tree), &goes_right);
+    fn lead(&mut self, node: usize, side: usize, child: Child) {
+        let next = if side == 0 { &mut self.left } else { &mut self.right };
+        match child.get() {
+            Ok(child) => next[node] = child as u8,
+            Err(leaf) => self.leaves[2 * node + side] = leaf as u8,
+        }
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-#[inline(always)]
-fn walk_group<const N: usize>(
-    trees: &[BitTree; N],
-    goes_right: &impl Fn(&BitTree) -> u64,
-) -> [u32; N] {
-    let bits: [u64; N] = std::array::from_fn(|lane| goes_right(&trees[lane]));
-    let mut at = [0_u8; N];
-    loop {
-        // Two steps between looks: most walks end after five or six.
-        for _ in 0..2 {
-            for lane in 0..N {
-                // For leaves any bit will do.
-                let bit = bits[lane] >> (at[lane] % 64) & 1;
-                let child = 2 * usize::from(at[lane]) + bit as usize;
-                at[lane] = trees[lane].children[child & 255];
-            }
-        }
-        if at.iter().fold(u8::MAX, |all, at| all & at) >= FIRST_LEAF {
-            return at.map(|at| u32::from(at - FIRST_LEAF));
-        }
-    }
+/// How often `next` is applied to itself for trees of this depth: 2ⁿ steps are enough for all
+/// nodes of a path but the first.
+pub(super) fn doublings(depth: usize) -> u32 {
+    depth.saturating_sub(1).next_power_of_two().trailing_zeros()
 }

@@ -1,7 +1,7 @@
 //! Rows to sums: codes, then leaves, then additions, 128 rows at a time.
 
 use super::bits::VIEWS_MAX;
-use super::codes::count_below;
+use super::codes::{FeatureCodes, count_below};
 use super::plan::{PlannedTree, SELECT_LEAVES_MAX, SelectNode, WalkNode};
 use super::{BLOCK_ROWS, Block, Layout, Plan, Sum};
 use crate::simd::Level;
@@ -28,6 +28,8 @@ pub struct Scratch {
     leaves: Vec<u32>,
     sums: Vec<[f64; BLOCK_ROWS]>,
     sums_f32: Vec<[f32; BLOCK_ROWS]>,
+    row_values: Vec<f64>,
+    row_counts: Vec<u32>,
     row_codes: Vec<u8>,
     row_leaves: Vec<u32>,
     row_sums: Vec<f64>,
@@ -52,6 +54,8 @@ impl Scratch {
             leaves: vec![0; BLOCK_ROWS],
             sums: vec![[0.0; BLOCK_ROWS]; wide],
             sums_f32: vec![[0.0; BLOCK_ROWS]; narrow],
+            row_values: vec![0.0; plan.codes.len()],
+            row_counts: vec![0; plan.codes.len()],
             row_codes: vec![0; plan.views.max(VIEWS_MAX)],
             row_leaves: vec![0; plan.trees.len()],
             row_sums: vec![0.0; plan.outputs],
@@ -173,7 +177,7 @@ fn score_block(
 
 fn count_values(
     level: Level,
-    codes: &super::codes::FeatureCodes,
+    codes: &FeatureCodes,
     values: &[f64],
     counts: &mut [u32; BLOCK_ROWS],
 ) {
@@ -322,34 +326,67 @@ fn walk_row(
     scratch: &mut Scratch,
     value: impl Fn(usize) -> f64,
 ) {
-    for codes in &plan.codes {
-        let x = value(codes.feature);
-        count_values(level, codes, &[x], &mut scratch.counts);
-        let count = scratch.counts[0];
+    for (slot, codes) in scratch.row_values.iter_mut().zip(&plan.codes) {
+        *slot = value(codes.feature);
+    }
+    count_row(level, &plan.codes, &scratch.row_values, &mut scratch.row_counts);
+    let counted = scratch.row_values.iter().zip(&scratch.row_counts);
+    for (codes, (x, count)) in plan.codes.iter().zip(counted) {
         for (view, code) in codes.views.iter().zip(&mut scratch.row_codes[codes.first_view..]) {
-            *code = codes.code(view, x, count, &plan.sets, plan.f32_features);
+            *code = codes.code(view, *x, *count, &plan.sets, plan.f32_features);
         }
     }
-    if !walk_bits(level, plan, scratch) {
+    if !jump(level, plan, scratch) {
         walk_all(plan, &scratch.row_codes, &mut scratch.row_leaves);
     }
     scratch.row_sums.copy_from_slice(initial);
-    for (tree, leaf) in plan.trees.iter().zip(&scratch.row_leaves) {
+    let leaves = plan.trees.iter().zip(&scratch.row_leaves);
+    match plan.sum {
+        Sum::F64 => add_row(plan, leaves, &mut scratch.row_sums, |sum, leaf| sum + leaf),
+        Sum::F32 => add_row(plan, leaves, &mut scratch.row_sums, |sum, leaf| {
+            f64::from(sum as f32 + leaf as f32)
+        }),
+    }
+}
+
+/// Adds one row's leaves.
+#[inline(always)]
+fn add_row<'a>(
+    plan: &Plan,
+    leaves: impl Iterator<Item = (&'a PlannedTree, &'a u32)>,
+    sums: &mut [f64],
+    add: impl Fn(f64, f64) -> f64,
+) {
+    for (tree, leaf) in leaves {
         let leaf = tree.leaf_start + *leaf as usize;
         if plan.leaf_width == 1 {
-            let sum = &mut scratch.row_sums[tree.output];
-            *sum = super::scalar::add(plan.sum, *sum, plan.leaf[leaf]);
+            sums[tree.output] = add(sums[tree.output], plan.leaf[leaf]);
         } else {
             let values = &plan.leaf[leaf * plan.leaf_width..];
-            for (sum, value) in scratch.row_sums.iter_mut().zip(values) {
-                *sum = super::scalar::add(plan.sum, *sum, *value);
+            for (sum, value) in sums.iter_mut().zip(values) {
+                *sum = add(*sum, *value);
             }
         }
     }
 }
 
-/// The leaves of one row by the bits of comparisons, where plan and processor allow it.
-fn walk_bits(level: Level, plan: &Plan, scratch: &mut Scratch) -> bool {
+fn count_row(level: Level, codes: &[FeatureCodes], values: &[f64], counts: &mut [u32]) {
+    match level {
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 if level.is_available() => {
+            // SAFETY: the processor has the level's instructions, as was just asked.
+            unsafe { super::simd::count_row_avx512(codes, values, counts) }
+        }
+        _ => {
+            for ((codes, value), count) in codes.iter().zip(values).zip(counts) {
+                *count = codes.ladder.count(*value);
+            }
+        }
+    }
+}
+
+/// The leaves of one row by [`super::bits`], where plan and processor allow it.
+fn jump(level: Level, plan: &Plan, scratch: &mut Scratch) -> bool {
     match level {
         #[cfg(target_arch = "x86_64")]
         Level::Avx512
@@ -358,8 +395,9 @@ fn walk_bits(level: Level, plan: &Plan, scratch: &mut Scratch) -> bool {
                 && is_x86_feature_detected!("avx512vbmi") =>
         {
             let Some(codes) = scratch.row_codes.first_chunk::<VIEWS_MAX>() else { return false };
+            let (trees, leaves) = (&plan.bits, &mut scratch.row_leaves);
             // SAFETY: the processor has the level's instructions and VBMI, as was just asked.
-            unsafe { super::simd::walk_bits(&plan.bits, codes, &mut scratch.row_leaves) }
+            unsafe { super::simd::jump(trees, plan.doublings, plan.views, codes, leaves) }
             true
         }
         _ => false,

@@ -38,7 +38,7 @@
 //!   for tree-based machine learning models", TKDE 2014).
 //!
 //! A few rows at a time walk in either case, one by one: eight trees side by side, or with
-//! AVX-512 and up to 64 leaves by the bits of all comparisons at once (the `bits` module).
+//! AVX-512 and up to 64 nodes by all comparisons at once (the `bits` module).
 //!
 //! Then the leaves of each tree are added to the sums, tree by tree: the same additions in the
 //! same order as in the definition, hence the same bits on every level.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::bits::BitTree;
+use super::bits::{BitTree, doublings};
 use super::codes::{FeatureCodes, Ladder, VIEW_CODES, View};
 use super::{Child, Fault, Rule, Sum, Trees};
 
@@ -84,6 +84,9 @@ pub struct Plan {
     pub(super) walk_leaf: Vec<u32>,
     /// All trees for [`super::bits`]; none where one is too large.
     pub(super) bits: Vec<BitTree>,
+    /// How often their pointers jump.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only AVX-512 reads it"))]
+    pub(super) doublings: u32,
     pub(super) leaf: Vec<f64>,
     /// The same, where sums are `f32`.
     pub(super) leaf_f32: Vec<f32>,
@@ -119,6 +122,7 @@ impl Plan {
             walk: Vec::new(),
             walk_leaf: Vec::new(),
             bits: Vec::new(),
+            doublings: 0,
             leaf: trees.leaf.clone(),
             leaf_f32: Vec::new(),
         };
@@ -128,6 +132,8 @@ impl Plan {
         for tree in 0..trees.len() {
             plan.add_tree(trees, tree, &comparisons);
         }
+        let depth = plan.trees.iter().map(|tree| tree.depth).max();
+        plan.doublings = doublings(depth.unwrap_or(0));
         let small = (0..trees.len()).map(|tree| BitTree::new(trees, tree, &comparisons, views));
         plan.bits = small.collect::<Option<Vec<_>>>().unwrap_or_default();
         Ok(plan)

@@ -6,15 +6,16 @@ use std::arch::x86_64::{
     _mm256_max_epu8, _mm256_movemask_pd, _mm256_set1_epi32, _mm256_set1_pd, _mm256_store_si256,
     _mm512_add_pd, _mm512_add_ps, _mm512_cmp_pd_mask, _mm512_cmpgt_epu8_mask,
     _mm512_cmplt_epu32_mask, _mm512_cmplt_epu64_mask, _mm512_cvtepu8_epi32, _mm512_cvtepu8_epi64,
-    _mm512_load_si512, _mm512_loadu_pd, _mm512_loadu_ps, _mm512_loadu_si512,
+    _mm512_cvtsi512_si32, _mm512_load_si512, _mm512_loadu_pd, _mm512_loadu_ps, _mm512_loadu_si512,
     _mm512_mask_blend_epi8, _mm512_mask_i32gather_ps, _mm512_mask_i64gather_pd,
-    _mm512_permutex2var_epi8, _mm512_set1_epi32, _mm512_set1_epi64, _mm512_set1_pd,
-    _mm512_setzero_pd, _mm512_setzero_ps, _mm512_store_si512, _mm512_storeu_pd, _mm512_storeu_ps,
+    _mm512_permutex2var_epi8, _mm512_permutexvar_epi8, _mm512_set1_epi32, _mm512_set1_epi64,
+    _mm512_set1_pd, _mm512_setzero_pd, _mm512_setzero_ps, _mm512_store_si512, _mm512_storeu_pd,
+    _mm512_storeu_ps,
 };
 
-use super::bits::{self, BitTree, VIEWS_MAX};
+use super::bits::{BitTree, NODES_MAX, VIEWS_MAX};
 use super::block::Slots;
-use super::codes::{FAN, Ladder};
+use super::codes::{FAN, FeatureCodes, Ladder};
 use super::plan::{SELECT_LEAVES_MAX, SelectNode};
 use super::{BLOCK_ROWS, Block};
 
@@ -64,17 +65,22 @@ fn store256(block: &mut Block, quarter: usize, value: __m256i) {
     unsafe { _mm256_store_si256(bytes.as_mut_ptr().cast(), value) }
 }
 
+/// How many numbers of a block are below `x`.
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq,popcnt")]
+fn below_avx512(block: &[f64; FAN], x: __m512d) -> u32 {
+    let (halves, _) = block.as_chunks::<8>();
+    let low = _mm512_cmp_pd_mask::<_CMP_GT_OQ>(x, load_pd512(&halves[0]));
+    let high = _mm512_cmp_pd_mask::<_CMP_GT_OQ>(x, load_pd512(&halves[1]));
+    (u32::from(low) | u32::from(high) << 8).count_ones()
+}
+
 /// How many thresholds are below each value.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,popcnt,bmi1,bmi2")]
 pub(super) fn count_avx512(ladder: &Ladder, values: &[f64], counts: &mut [u32; BLOCK_ROWS]) {
     for (count, value) in counts.iter_mut().zip(values) {
         let x = _mm512_set1_pd(*value);
-        *count = ladder.count_with(*value, |block: &[f64; FAN], _| {
-            let (halves, _) = block.as_chunks::<8>();
-            let low = _mm512_cmp_pd_mask::<_CMP_GT_OQ>(x, load_pd512(&halves[0]));
-            let high = _mm512_cmp_pd_mask::<_CMP_GT_OQ>(x, load_pd512(&halves[1]));
-            (u32::from(low) | u32::from(high) << 8).count_ones()
-        });
+        *count = ladder.count_with(*value, |block, _| below_avx512(block, x));
     }
 }
 
@@ -173,13 +179,40 @@ pub(super) fn add_f32_avx512(leaves: &[f32], index: &Block, sums: &mut [f32; BLO
 
 /// The leaves of one row in trees of up to 64 nodes.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,bmi1,bmi2")]
-pub(super) fn walk_bits(trees: &[BitTree], codes: &[u8; VIEWS_MAX], leaves: &mut [u32]) {
-    let (halves, _) = codes.as_chunks::<64>();
+pub(super) fn jump(
+    trees: &[BitTree],
+    doublings: u32,
+    views: usize,
+    codes: &[u8; VIEWS_MAX],
+    leaves: &mut [u32],
+) {
+    let (halves, _) = codes.as_chunks::<NODES_MAX>();
     let (low, high) = (load_bytes(&halves[0]), load_bytes(&halves[1]));
-    bits::walk(trees, leaves, |tree| {
-        let asked = _mm512_permutex2var_epi8(low, load_bytes(&tree.views), high);
-        _mm512_cmpgt_epu8_mask(asked, load_bytes(&tree.codes))
-    });
+    for (tree, leaf) in trees.iter().zip(leaves) {
+        let asked = if views <= NODES_MAX {
+            _mm512_permutexvar_epi8(load_bytes(&tree.views), low)
+        } else {
+            _mm512_permutex2var_epi8(low, load_bytes(&tree.views), high)
+        };
+        let goes_right = _mm512_cmpgt_epu8_mask(asked, load_bytes(&tree.codes));
+        let (left, right) = (load_bytes(&tree.left), load_bytes(&tree.right));
+        let mut next = _mm512_mask_blend_epi8(goes_right, left, right);
+        for _ in 0..doublings {
+            next = _mm512_permutexvar_epi8(next, next);
+        }
+        let last = _mm512_cvtsi512_si32(next) as usize % NODES_MAX;
+        let side = (goes_right >> last & 1) as usize;
+        *leaf = u32::from(tree.leaves[2 * last + side]);
+    }
+}
+
+/// How many thresholds of each feature are below its value, for one row.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,popcnt,bmi1,bmi2")]
+pub(super) fn count_row_avx512(codes: &[FeatureCodes], values: &[f64], counts: &mut [u32]) {
+    for ((codes, value), count) in codes.iter().zip(values).zip(counts) {
+        let x = _mm512_set1_pd(*value);
+        *count = codes.ladder.count_with(*value, |block, _| below_avx512(block, x));
+    }
 }
 
 #[inline]
