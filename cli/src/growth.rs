@@ -83,13 +83,18 @@ fn panel(svg: &mut Svg, curve: &Curve, (x, y): (f64, f64)) {
     let (rows_in, rows_out) = (rates(|point| point.rows_per_s), rates(given));
     // Powers of ten: the curves span several.
     let all = || rows_in.iter().chain(&rows_out).copied().filter(|rate| *rate > 0.0);
-    let low = all().fold(f64::INFINITY, f64::min).log10().floor();
-    let high = all().fold(0.0, f64::max).log10().ceil().max(low + 1.0);
-    let y_of = |rate: f64| bottom - (rate.max(1.0).log10() - low) / (high - low) * INNER.1;
+    let low = libm::log10(all().fold(f64::INFINITY, f64::min)).floor();
+    let high = libm::log10(all().fold(0.0, f64::max)).ceil().max(low + 1.0);
+    let y_of = |rate: f64| bottom - (libm::log10(rate.max(1.0)) - low) / (high - low) * INNER.1;
     for power in low as i32..=high as i32 {
-        let at = y_of(10f64.powi(power));
+        let at = y_of(libm::exp10(f64::from(power)));
         svg.line("grid", (left, at), (left + INNER.0, at));
-        svg.label("tick", (left - 5.0, at + 4.0), Anchor::End, &short(10f64.powi(power)));
+        svg.label(
+            "tick",
+            (left - 5.0, at + 4.0),
+            Anchor::End,
+            &short(libm::exp10(f64::from(power))),
+        );
     }
     let step = INNER.0 / (curve.points.len().max(2) - 1) as f64;
     let x_of = |at: usize| left + step * at as f64;

@@ -57,12 +57,12 @@ fn wide(value: i128) -> Answer {
     vec![value as u64, (value >> 64) as u64]
 }
 
-fn least(values: &Vec<i64>) -> Answer {
+fn least(values: &[i64]) -> Answer {
     let of = |flip| reduce::least_i64(level(), values, flip, i64::MAX) ^ flip;
     vec![of(0) as u64, of(-1) as u64]
 }
 
-fn naive_least(values: &Vec<i64>) -> Answer {
+fn naive_least(values: &[i64]) -> Answer {
     let least = values.iter().copied().min().unwrap_or(i64::MAX);
     vec![least as u64, values.iter().copied().max().unwrap_or(i64::MIN) as u64]
 }
@@ -77,13 +77,13 @@ fn each<T: Element>(op: impl Fn(T, T) -> T, (a, b, _): &Columns<T>) -> Vec<T> {
     a.iter().zip(b).map(|(&a, &b)| op(a, b)).collect()
 }
 
-fn positive(counts: &Vec<u64>) -> Answer {
+fn positive(counts: &[u64]) -> Answer {
     let mut out = vec![u64::MAX; words(counts.len())];
     combine::positive_bits(level(), counts, &mut out);
     out
 }
 
-fn naive_positive(counts: &Vec<u64>) -> Answer {
+fn naive_positive(counts: &[u64]) -> Answer {
     let word = |counts: &[u64]| (0..counts.len()).filter(|&i| counts[i] > 0).map(|i| 1 << i).sum();
     counts.chunks(64).map(word).collect()
 }
@@ -126,7 +126,7 @@ suite! {
     window_reduce {
         sum: column::<i64> => |v| wide(reduce::sum_i64(level(), v)),
             |v| wide(v.iter().copied().map(i128::from).sum());
-        least: column::<i64> => least, naive_least;
+        least: column::<i64> => |v| least(v), |v| naive_least(v);
     }
 }
 
@@ -143,7 +143,7 @@ suite! {
         least: columns::<i64> =>
             |c| bits(&combined(|to, from| combine::least_i64(level(), to, from), c)),
             |c| bits(&each(i64::min, c));
-        positive: column::<u64> => positive, naive_positive;
+        positive: column::<u64> => |v| positive(v), |v| naive_positive(v);
     }
 }
 
