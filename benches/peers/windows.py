@@ -120,21 +120,26 @@ def differences(case, path, arrow, database):
     us = time if str(mine.schema.field(time).type).startswith("int") else f"epoch_us({time})"
     columns = {
         "tumble": "count c, round(sum_amount{n}, 6) s, max_amount{n} h",
-        "hop": "count c, round(avg_amount, 9) a",
+        "hop": "count c, avg_amount a",
         "over": "\"count_600s\" c, round(\"sum_amount_600s\"{n}, 6) s",
     }[case].format(n=number)
     theirs = {
         "tumble": "c, round(s{n}, 6) s, h{n} h",
-        "hop": "c, round(a, 9) a",
+        "hop": "c, a",
         "over": "c, round(s{n}, 6) s",
     }[case].format(n=number)
     mine_rows = f"select {us} t, card, {columns} from mine"
     their_rows = f"select t, card, {theirs} from answer"
+    if case == "hop":
+        # Means are rounded by each engine in its own way: 15 digits of them are compared.
+        apart = "a.c is distinct from b.c or a.a is null or b.a is null or abs(a.a - b.a) > 1e-15 * abs(b.a) * 4"
+        query = f"select count(*) from ({mine_rows}) a full join ({their_rows}) b using (t, card) where {apart}"
+        return [connection.execute(query).fetchone()[0], 0]
     both = (
         f"select (select count(*) from ({mine_rows} except all {their_rows})), "
         f"(select count(*) from ({their_rows} except all {mine_rows}))"
     )
-    return connection.execute(both).fetchone()
+    return list(connection.execute(both).fetchone())
 
 
 def main():
@@ -198,7 +203,7 @@ def measure(case, path, pelton, folder, rounds):
     for engine, took in best.items():
         spread = max(seconds[engine]) / took
         print(f"  {engine:24}{took:8.2f} s of CPU   {fastest / took:6.2f} × the faster peer   spread {spread:.2f}")
-    return {"case": case, "file": path.suffix[1:], "rows_out": rows_out, "seconds": seconds, "differences": list(found)}
+    return {"case": case, "file": path.suffix[1:], "rows_out": rows_out, "seconds": seconds, "differences": found}
 
 
 if __name__ == "__main__":

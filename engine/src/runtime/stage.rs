@@ -189,7 +189,8 @@ fn merge_windows(
         debug_assert_eq!(part.order.len(), part.rows.num_rows());
         order.extend(part.order.iter().enumerate().map(|(i, &key)| (key, shard, i)));
     }
-    order.sort_unstable();
+    // Each part is sorted already: a stable sort finds the runs and merges them.
+    order.sort();
     let places: Vec<_> = order.iter().map(|&(_, shard, i)| (shard, i)).collect();
     let columns = (0..schema.fields().len())
         .map(|column| {

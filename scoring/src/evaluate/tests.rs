@@ -39,7 +39,7 @@ fn plain_total(series: &[Scored<'_>], threshold: f64, profile: &nab::Profile) ->
 proptest! {
     #[test]
     fn the_sweep_equals_the_definition_at_every_threshold(
-        scores in proptest::collection::vec(0_u8..6, 40..160),
+        scores in proptest::collection::vec(0_u8..6, 50..160),
         first in 5_usize..20, width in 2_usize..9, gap in 1_usize..9,
     ) {
         let scores: Vec<f64> = scores.into_iter().map(f64::from).collect();
