@@ -69,7 +69,7 @@ pub fn run(root: &Path, arguments: &[String]) -> Result<(), String> {
         .run(root)?;
     let found = Record {
         compiler: words(&Command::new("rustc").arg("--version").current_dir(root).output())?,
-        architecture: std::env::consts::ARCH.to_owned(),
+        architecture: processor(),
         counts: count_all(root)?,
     };
     let path = root.join(RECORD);
@@ -257,6 +257,15 @@ fn parse(text: &str) -> Result<Record, String> {
         }
     }
     Ok(record)
+}
+
+/// Architecture and model: the C library copies in another way on another model, and the copies
+/// of kernels are counted with them.
+fn processor() -> String {
+    let known = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = known.lines().find_map(|line| line.strip_prefix("model name"));
+    let model = model.map_or("unknown model", |rest| rest.trim_start_matches([' ', '\t', ':']));
+    format!("{} on {model}", std::env::consts::ARCH)
 }
 
 #[cfg(test)]
