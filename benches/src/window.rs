@@ -114,15 +114,25 @@ fn case(name: &str) -> Option<Case> {
     })
 }
 
+/// Whether there are cases of these names.
+///
+/// # Errors
+/// When there is none of one of them.
+pub fn check_names(names: &[&str]) -> Result<()> {
+    names.iter().find(|name| case(name).is_none()).map_or(Ok(()), |name| Err(unknown(name)))
+}
+
+fn unknown(name: &str) -> Error {
+    Error::usage(format!("there is no case \"{name}\""))
+        .advise(format!("the cases are: {}", CASES.join(", ")))
+}
+
 /// Checks a case's answer, then measures it in so many rounds, each with a fresh pipeline.
 ///
 /// # Errors
 /// When there is no such case, a run fails, or its answer is wrong.
 pub fn run(name: &str, rows: Option<usize>, rounds: usize) -> Result<CaseReport> {
-    let case = case(name).ok_or_else(|| {
-        Error::usage(format!("there is no case \"{name}\""))
-            .advise(format!("the cases are: {}", CASES.join(", ")))
-    })?;
+    let case = case(name).ok_or_else(|| unknown(name))?;
     let batches = (case.columns)(rows.unwrap_or(case.rows))?;
     let Some(first) = batches.first() else { return Err(Error::usage("a bench of no rows")) };
     let mut seconds_of = Vec::new();

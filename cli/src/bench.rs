@@ -139,6 +139,7 @@ pub fn text(report: &BenchReport, paint: Paint) -> String {
 pub fn window(args: &BenchWindowArgs) -> Result<()> {
     let all: Vec<&str> = pelton_benches::window::CASES.to_vec();
     let cases = args.case.as_deref().map_or(all, |case| vec![case]);
+    pelton_benches::window::check_names(&cases)?;
     let paint = Paint::for_stdout();
     let mut reports = Vec::new();
     let title = format!("\n {}\n", paint.bold("windows over columns in memory, one core"));

@@ -1,61 +1,10 @@
 //! `pelton window --over` from the outside.
 
 mod common;
+#[path = "common/window.rs"]
+mod window_bench;
 
-use std::path::{Path, PathBuf};
-use std::process::Output;
-
-use common::pelton;
-
-/// Times in seconds, out of order by up to three; nulls.
-const PAYMENTS: &str = "\
-ts,card,country,amount
-0,1,DE,10
-1,2,FR,20.5
-5,1,DE,
-4,2,,1
-12,1,US,7
-9,1,DE,100
-30,2,FR,2
-";
-
-struct Bench {
-    folder: tempfile::TempDir,
-}
-
-impl Bench {
-    fn new() -> Self {
-        Self { folder: tempfile::tempdir().unwrap() }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn write(&self, name: &str, text: &str) -> PathBuf {
-        std::fs::write(self.path(name), text).unwrap();
-        self.path(name)
-    }
-
-    /// Runs `pelton window --quiet --input INPUT` with these words.
-    fn run(&self, input: &Path, words: &str) -> Output {
-        let mut command = pelton();
-        command.args(["window", "--quiet", "--input"]).arg(input).current_dir(self.folder.path());
-        command.args(words.split(' ').filter(|word| !word.is_empty()).map(|w| w.replace('~', " ")));
-        command.output().unwrap()
-    }
-
-    /// The output of a run that must succeed.
-    fn csv(&self, input: &Path, words: &str) -> String {
-        let output = self.run(input, &format!("--out out.csv {words}"));
-        assert_eq!(output.status.code(), Some(0), "{words}: {}", said(&output));
-        std::fs::read_to_string(self.path("out.csv")).unwrap()
-    }
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
+use window_bench::{Bench, PAYMENTS, said};
 
 #[test]
 fn each_row_with_its_window_by_time_and_position() {
