@@ -142,6 +142,11 @@ pub struct WindowArgs {
     #[arg(long)]
     pub retract: bool,
 
+    /// Forget a key that has had no row for so long and that no open window holds (within a quarter
+    /// of it), so that keys that come and go do not fill the memory [default: never]
+    #[arg(long, value_name = "TIME", value_parser = parse_span)]
+    pub key_ttl: Option<Span>,
+
     /// A row whose time is further than this ahead of all before it is rejected; 0: none is
     #[arg(long, value_name = "TIME", default_value = "1d", value_parser = parse_span)]
     #[arg(allow_hyphen_values = true)]

@@ -46,9 +46,13 @@ pub fn window(args: &WindowArgs) -> Result<(Window, Vec<Guessed>)> {
     Ok((modified(window, args)?, Vec::new()))
 }
 
-/// Shifted, given out early, and corrected by late rows, where that is asked for.
+/// Shifted, with keys forgotten, given out early, and corrected by late rows, where that is asked for.
 fn modified(window: Window, args: &WindowArgs) -> Result<Window> {
     let window = window.offset(args.offset);
+    let window = match args.key_ttl {
+        Some(idle) => window.forget_keys_after(idle),
+        None => window,
+    };
     let window = match args.lateness.filter(|lateness| *lateness != Span::ZERO) {
         Some(lateness) => window.allow_late(lateness, args.retract),
         None => window,

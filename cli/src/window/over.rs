@@ -20,6 +20,10 @@ pub(super) fn over(
         return Err(Error::usage("--offset and --lateness have no meaning with --over")
             .advise("leave them out; --delay says how far out of order rows may be"));
     }
+    if args.key_ttl.is_some() {
+        return Err(Error::usage("--key-ttl has no meaning with --over")
+            .advise("leave it out: rows are forgotten when no horizon reaches them any more"));
+    }
     let mut shown: Vec<String> = vec![time.to_owned()];
     shown.extend(args.key.iter().filter(|key| *key != time).cloned());
     let mut pipeline = pipeline;

@@ -300,6 +300,7 @@ impl Compiler {
             keys: keys.to_vec(),
             aggregates: of.iter().map(Aggregate::of_windows).collect::<Result<Vec<_>>>()?,
             lateness: window.lateness,
+            key_ttl: window.key_ttl,
         };
         let (_, output) = window::open(&spec, &self.schema)?;
         let input = std::mem::replace(&mut self.schema, output.clone());

@@ -98,10 +98,11 @@ impl Driver {
             }
             _ => None,
         };
-        let splitter = match (&plan.time, plan.lateness()) {
-            (Some((_, unit, watermark)), Some(lateness)) => {
+        let borders = plan.borders()?;
+        let splitter = match &plan.time {
+            Some((_, unit, watermark)) if plan.lateness().is_some() || borders.is_some() => {
+                let lateness = plan.lateness().unwrap_or(Span::ZERO);
                 let [delay, lateness] = [watermark.delay, lateness].map(|s| s.to_units(*unit));
-                let borders = plan.early_borders()?;
                 Some(LateSplitter::new(delay?, lateness?, borders, partitions))
             }
             _ => None,

@@ -1,5 +1,5 @@
-//! What the driver asks of a plan: how many rows its filters took out, and when its windows are
-//! given out early.
+//! What the driver asks of a plan: how many rows its filters took out, when its windows are given
+//! out early, and where batches must be cut.
 
 use std::time::Duration;
 
@@ -41,8 +41,15 @@ impl Plan {
     }
 
     /// Times (a multiple of the first, plus the second) at which batches must be cut, so that what
-    /// is given out early does not depend on batches.
-    pub(crate) fn early_borders(&self) -> Result<Option<(i64, i64)>> {
+    /// is given out early, or which keys are forgotten, does not depend on batches.
+    pub(crate) fn borders(&self) -> Result<Option<(i64, i64)>> {
+        let windows = self.stages.iter().find_map(|stage| match stage {
+            StagePlan::Window { spec, .. } => Some(spec),
+            _ => None,
+        });
+        if let Some(step) = windows.map(window::sweep_step).transpose()?.flatten() {
+            return Ok(Some((step, 0)));
+        }
         let Some((spec, early)) = self.early() else { return Ok(None) };
         Ok(match early {
             Early::EventTime(span) => Some((span.to_units(spec.unit)?, 0)),

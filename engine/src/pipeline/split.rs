@@ -7,7 +7,7 @@
 //!
 //! Windows that are given out early say what they hold at a moment: at a row, or where the
 //! watermark passes a border. So there a batch is cut behind each row that moves its partition's
-//! promise over a border.
+//! promise over a border. So it is where idle keys are forgotten.
 
 use super::run::slice;
 use crate::batch::Batch;
@@ -50,6 +50,7 @@ impl LateSplitter {
         let mut cuts: Vec<(usize, i64)> = Vec::new();
         for (row, &time) in times.time.iter().enumerate() {
             if let Some(known) = largest
+                && self.reach > self.delay
                 && time < known.saturating_sub(self.delay)
                 && row > 0
                 && cuts.last().is_none_or(|(cut, _)| *cut < row)

@@ -49,10 +49,11 @@ pub struct Window {
     pub(crate) kind: WindowKind,
     pub(crate) offset: Span,
     pub(crate) lateness: Option<Lateness>,
+    pub(crate) key_ttl: Option<Span>,
 }
 
 fn window(kind: WindowKind) -> Window {
-    Window { kind, offset: Span::ZERO, lateness: None }
+    Window { kind, offset: Span::ZERO, lateness: None, key_ttl: None }
 }
 
 /// Windows `[start, start + size)`, one after the other, aligned to the epoch.
@@ -127,6 +128,18 @@ impl Window {
     pub fn early(self, early: Early, retracts: bool) -> Self {
         let span = self.lateness.map_or(Span::ZERO, |lateness| lateness.span);
         Self { lateness: Some(Lateness { span, retracts, early: Some(early) }), ..self }
+    }
+}
+
+impl Window {
+    /// Forgets a key that no open window holds once the watermark is this far behind its newest
+    /// row (at the next multiple of a quarter of it), so that keys that come and go take no memory
+    /// for ever. A row of it that comes later is that of a new key: only its place among the rows
+    /// of a window can tell. A state that goes on and a window by number of rows that is not full
+    /// hold their key.
+    #[must_use]
+    pub fn forget_keys_after(self, idle: Span) -> Self {
+        Self { key_ttl: Some(idle), ..self }
     }
 }
 

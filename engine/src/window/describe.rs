@@ -50,6 +50,11 @@ pub(crate) fn describe(spec: &WindowSpec, input: &SchemaRef) -> Result<Vec<Strin
             None => {}
         }
     }
+    if let Some(idle) = spec.key_ttl {
+        lines.push(format!(
+            "  keys are forgotten {idle} after their newest row, or a quarter later"
+        ));
+    }
     for (field, kept) in plan.aggregates.fields.iter().zip(plan.aggregates.describe()) {
         lines.push(format!("  {} {}: {kept}", field.name(), field.data_type()));
     }

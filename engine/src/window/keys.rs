@@ -8,13 +8,13 @@ use crate::batch::{Batch, Position};
 use crate::error::{Error, Result};
 use crate::operator::Rows;
 use crate::state::keys::KeyIndex;
+use crate::window::expiry::Survivors;
 
 /// Keys to ids, and positions.
 #[derive(Debug)]
 pub(super) struct SeenKeys {
     pub(super) index: KeyIndex,
-    /// Where each key was first seen.
-    pub(super) first_seen: Vec<Position>,
+    pub(super) first_seen: Places,
     /// Whether ids stand in the order of these positions: always, unless partitions were read
     /// in turns.
     in_order: bool,
@@ -22,10 +22,60 @@ pub(super) struct SeenKeys {
     alone: bool,
 }
 
+/// Where each key was first seen: an offset a key, since keys that follow one another mostly come
+/// from one partition.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    offsets: Vec<u64>,
+    /// The partition of the keys from this one on.
+    partitions: Vec<(u32, u32)>,
+}
+
+impl Places {
+    pub(super) fn len(&self) -> usize {
+        self.offsets.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.offsets.is_empty()
+    }
+
+    fn push(&mut self, place: Position) {
+        if self.partitions.last().is_none_or(|(_, partition)| *partition != place.partition) {
+            self.partitions.push((self.offsets.len() as u32, place.partition));
+        }
+        self.offsets.push(place.offset);
+    }
+
+    fn last(&self) -> Option<Position> {
+        self.offsets.len().checked_sub(1).map(|last| self.get(last as u32))
+    }
+
+    /// Where a key was first seen.
+    pub(super) fn get(&self, id: u32) -> Position {
+        let run = match self.partitions.as_slice() {
+            [_] => 0,
+            runs => runs.partition_point(|(first, _)| *first <= id) - 1,
+        };
+        let partition = self.partitions[run].1;
+        Position { partition, offset: self.offsets[id as usize] }
+    }
+
+    fn retain(&mut self, kept: &[u32]) {
+        let mut left = Self::default();
+        kept.iter().for_each(|&id| left.push(self.get(id)));
+        *self = left;
+    }
+
+    fn bytes(&self) -> u64 {
+        (self.offsets.capacity() * 8 + self.partitions.capacity() * 8) as u64
+    }
+}
+
 impl SeenKeys {
     pub(super) fn new(types: &[DataType]) -> Result<Self> {
         let index = KeyIndex::new(types)?;
-        Ok(Self { index, first_seen: Vec::new(), in_order: true, alone: false })
+        Ok(Self { index, first_seen: Places::default(), in_order: true, alone: false })
     }
 
     pub(super) fn len(&self) -> usize {
@@ -51,11 +101,21 @@ impl SeenKeys {
             for (i, &id) in ids.iter().enumerate() {
                 if id as usize == self.first_seen.len() {
                     let position = batch.position(rows.get(i));
-                    self.in_order &= self.first_seen.last().is_none_or(|last| *last <= position);
+                    self.in_order &= self.first_seen.last().is_none_or(|last| last <= position);
                     self.first_seen.push(position);
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Forgets all keys but those that stay.
+    ///
+    /// # Errors
+    /// When the text of one key column exceeds what an array can hold (2 GiB).
+    pub(super) fn retain(&mut self, survivors: &Survivors) -> Result<()> {
+        self.index.retain(&survivors.kept)?;
+        self.first_seen.retain(&survivors.kept);
         Ok(())
     }
 
@@ -70,7 +130,7 @@ impl SeenKeys {
     }
 
     pub(super) fn bytes(&self) -> u64 {
-        self.index.bytes() + (self.first_seen.capacity() * size_of::<Position>()) as u64
+        self.index.bytes() + self.first_seen.bytes()
     }
 }
 

@@ -17,6 +17,7 @@ pub mod aggregate;
 mod correct;
 mod describe;
 mod early;
+mod expiry;
 mod global;
 mod keys;
 mod output;
@@ -32,6 +33,7 @@ use arrow::datatypes::SchemaRef;
 
 pub use correct::CorrectedWindow;
 pub(crate) use describe::describe;
+pub(crate) use expiry::sweep_step;
 pub use global::GlobalWindow;
 pub use run::RunWindow;
 pub use sessions::CorrectedSessions;
@@ -54,6 +56,13 @@ pub fn open(spec: &WindowSpec, input: &SchemaRef) -> Result<(Box<dyn KeyedWindow
     if !on_grid && spec.offset != crate::time::Span::ZERO {
         return Err(Error::usage("only windows that start at fixed times have an offset")
             .advise("leave the offset out, or use tumbling, hopping or cumulating windows"));
+    }
+    if spec.key_ttl.is_some() && (spec.lateness.is_some() || matches!(spec.kind, Global)) {
+        return Err(Error::usage(
+            "keys cannot be forgotten where windows are corrected or given out early, or never \
+             close",
+        )
+        .advise("leave the keys' time to live out, or the lateness, early, or global"));
     }
     if let Some(lateness) = &spec.lateness {
         if matches!(spec.kind, Session { .. }) && lateness.early.is_none() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{RecordBatch, RecordBatchOptions, StringArray, UInt32Array};
 
 use super::aggregate::{Table, time_array};
-use super::keys::SeenKeys;
+use super::keys::{Places, SeenKeys};
 use super::spec::Plan;
 use crate::batch::Position;
 use crate::error::Result;
@@ -96,9 +96,9 @@ impl Output {
         &self,
         starts: &[i64],
         ends: &[i64],
-        first_seen: &[Position],
+        first_seen: &Places,
     ) -> Vec<(i64, i64, Position)> {
-        let positions = self.keys.iter().map(|&key| first_seen[key as usize]);
+        let positions = self.keys.iter().map(|&key| first_seen.get(key));
         let mut order: Vec<(i64, i64, Position)> =
             ends.iter().zip(starts).zip(positions).map(|((&e, &s), p)| (e, s, p)).collect();
         for (end, start, _) in &mut order[self.unfinished_from.unwrap_or(starts.len())..] {

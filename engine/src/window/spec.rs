@@ -91,6 +91,8 @@ pub struct WindowSpec {
     /// Whether windows (of fixed length) are given out more than once: corrected by late rows, or
     /// early. `None`: once, and late rows are set aside.
     pub lateness: Option<Lateness>,
+    /// For how long a key that no window holds is known after its newest row; `None`: for ever.
+    pub key_ttl: Option<Span>,
 }
 
 impl WindowSpec {

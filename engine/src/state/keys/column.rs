@@ -149,6 +149,16 @@ impl ColumnKeys {
         Ok(Self { input: data_type.clone(), output: output.clone(), values })
     }
 
+    /// The type that rows come in.
+    pub(crate) fn input_type(&self) -> &DataType {
+        &self.input
+    }
+
+    /// Rows come in this type, whose values are those of the type so far.
+    pub(crate) fn set_input(&mut self, input: DataType) {
+        self.input = input;
+    }
+
     /// The type of [`ColumnKeys::values`].
     pub(crate) fn output_type(&self) -> &DataType {
         &self.output

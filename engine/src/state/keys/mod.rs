@@ -141,6 +141,26 @@ impl KeyIndex {
             + self.pair_keys.capacity() as u64 * 8
     }
 
+    /// Forgets all keys but those of the ids `kept`; the one at `i` gets the id `i`.
+    ///
+    /// # Errors
+    /// When the text of one column exceeds what an array can hold (2 GiB).
+    ///
+    /// # Panics
+    /// When an id was never given out.
+    pub fn retain(&mut self, kept: &[u32]) -> Result<()> {
+        let columns = self.key_columns(kept)?;
+        let types: Vec<DataType> = self.columns.iter().map(|c| c.input_type().clone()).collect();
+        let mut fresh = Self::new(&self.key_types())?;
+        let mut ids = Vec::with_capacity(kept.len());
+        fresh.ids(&columns, Rows::All(kept.len()), &mut ids)?;
+        debug_assert!(columns.is_empty() || ids.iter().enumerate().all(|(i, &id)| id == i as u32));
+        fresh.columns.iter_mut().zip(types).for_each(|(column, input)| column.set_input(input));
+        fresh.seen = !kept.is_empty();
+        *self = fresh;
+        Ok(())
+    }
+
     /// The types of the columns of [`KeyIndex::key_columns`]: the input's, but a dictionary
     /// comes back as its plain values (`Dictionary(_, Utf8)` as `Utf8`).
     pub fn key_types(&self) -> Vec<DataType> {

@@ -1,9 +1,9 @@
 //! A hash table from 64-bit keys to ids: open addressing, linear probing, no removal.
 //!
 //! Layout: slots of 16 bytes (key, id), a power of two of them, so that one cache line holds
-//! four neighbours and a hit costs one miss at most. At most half of the slots are taken: then
-//! 1.5 slots are looked at a hit on average, and for most keys the first slot decides, which is
-//! what [`IdTable::first_probes`] counts on: it reads the home slot of a whole chunk of keys
+//! four neighbours and a hit costs one miss at most. At most five eighths of the slots are taken:
+//! then 1.8 slots are looked at a hit at most, on average, and for most keys the first decides,
+//! which is what [`IdTable::first_probes`] counts on: it reads the home slot of a whole chunk of keys
 //! without a branch, so that the processor overlaps their misses, and leaves only the rest to
 //! one-by-one probing.
 //!
@@ -27,14 +27,20 @@ pub(crate) fn folded_multiply(a: u64, b: u64) -> u64 {
     product as u64 ^ (product >> 64) as u64
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Slot {
-    key: u64,
-    /// [`NO_ID`]: the slot is free.
-    id: u32,
+/// A key and its id + 1; an id of 0 says that the slot is free. So a table of zeros is empty, and
+/// a new one is memory as the system gives it, not written before it is used.
+type Slot = [u64; 2];
+
+const FREE: Slot = [0, 0];
+
+/// What a slot's id is: [`NO_ID`] where it is free.
+#[inline]
+fn id_of(slot: Slot) -> u32 {
+    (slot[1] as u32).wrapping_sub(1)
 }
 
-const FREE: Slot = Slot { key: 0, id: NO_ID };
+/// The share of slots that may be taken.
+const FILL_MAX: (usize, usize) = (5, 8);
 
 /// Smallest number of slots once there is a key: one page.
 const SLOTS_MIN: usize = 256;
@@ -68,15 +74,25 @@ impl IdTable {
         let slots = &self.slots[..=mask];
         for (&key, id) in keys.iter().zip(ids) {
             let slot = slots[self.home(key) & mask];
-            *id = if slot.key == key { slot.id } else { NO_ID };
+            *id = if slot[0] == key { id_of(slot) } else { NO_ID };
         }
+    }
+
+    /// Of keys that differ, the one at `i` having the id `i`.
+    pub(crate) fn of(keys: &[u32]) -> Self {
+        let mut table = Self::default();
+        for (id, &key) in keys.iter().enumerate() {
+            // As many ids as there were before: none is beyond the last.
+            let _ = table.get_or_insert(u64::from(key), id);
+        }
+        table
     }
 
     /// The id of `key`, where it is known.
     #[cfg(test)]
     pub(crate) fn get(&self, key: u64) -> Option<u32> {
-        let slot = self.slots[self.find(key)];
-        (slot.id != NO_ID).then_some(slot.id)
+        let id = id_of(self.slots[self.find(key)]);
+        (id != NO_ID).then_some(id)
     }
 
     /// The id of `key`; where it is not known, it becomes `next_id`.
@@ -85,13 +101,14 @@ impl IdTable {
     /// When `next_id` is beyond the ids that there are.
     pub(crate) fn get_or_insert(&mut self, key: u64, next_id: usize) -> Result<u32> {
         let at = self.find(key);
-        if self.slots[at].id != NO_ID {
-            return Ok(self.slots[at].id);
+        let known = id_of(self.slots[at]);
+        if known != NO_ID {
+            return Ok(known);
         }
         let id = checked_id(next_id)?;
-        self.slots[at] = Slot { key, id };
+        self.slots[at] = [key, u64::from(id) + 1];
         self.taken += 1;
-        if self.taken * 2 > self.slots.len() {
+        if self.taken * FILL_MAX.1 > self.slots.len() * FILL_MAX.0 {
             self.grow();
         }
         Ok(id)
@@ -104,7 +121,7 @@ impl IdTable {
         let mut at = self.home(key) & mask;
         loop {
             let slot = self.slots[at];
-            if slot.key == key || slot.id == NO_ID {
+            if slot[0] == key || slot[1] == 0 {
                 // A free slot has key 0, so it also answers a search for key 0: as free.
                 return at;
             }
@@ -117,9 +134,10 @@ impl IdTable {
         let len = (self.slots.len() * 2).max(SLOTS_MIN);
         let old = std::mem::replace(&mut self.slots, vec![FREE; len]);
         self.shift = 64 - len.trailing_zeros();
+        // The home is the hash's top bits: slots go to their new place in the order of the old.
         for slot in old {
-            if slot.id != NO_ID {
-                let at = self.find(slot.key);
+            if slot[1] != 0 {
+                let at = self.find(slot[0]);
                 self.slots[at] = slot;
             }
         }

@@ -169,27 +169,33 @@ impl TextKeys {
         let dictionary = column.values();
         let texts = Texts::new(dictionary)?;
         let mut ids = self.take_translation(dictionary, rows.len());
-        let (codes, nulls) = (column.keys().values(), column.keys().nulls());
-        for i in 0..rows.len() {
-            let row = rows.get(i);
-            if nulls.is_some_and(|nulls| nulls.is_null(row)) {
-                out.push(self.null()?);
-                continue;
-            }
-            let code = codes[row].as_usize();
-            let known = ids.get(code).copied().unwrap_or(NO_ID);
-            let id = if known != NO_ID {
-                known
-            } else {
-                match texts.get(code) {
-                    Some(text) => self.id(text)?,
-                    None => self.null()?,
+        let codes = column.keys().values();
+        let nulls = column.keys().nulls().filter(|nulls| nulls.null_count() > 0);
+        let first = out.len();
+        let known = |row: usize| ids.get(codes[row].as_usize()).copied().unwrap_or(NO_ID);
+        match rows {
+            Rows::All(len) => out.extend((0..len).map(known)),
+            Rows::Some(rows) => out.extend(rows.iter().map(|&row| known(row as usize))),
+        }
+        if nulls.is_some() || out[first..].contains(&NO_ID) {
+            for (i, id) in out[first..].iter_mut().enumerate() {
+                let row = rows.get(i);
+                if nulls.is_some_and(|nulls| nulls.is_null(row)) {
+                    *id = self.null()?;
+                } else if *id == NO_ID {
+                    let code = codes[row].as_usize();
+                    // An earlier row of this batch may have had it.
+                    let known = ids.get(code).copied().unwrap_or(NO_ID);
+                    *id = match (known, texts.get(code)) {
+                        (NO_ID, Some(text)) => self.id(text)?,
+                        (NO_ID, None) => self.null()?,
+                        (known, _) => known,
+                    };
+                    if let Some(slot) = ids.get_mut(code) {
+                        *slot = *id;
+                    }
                 }
-            };
-            if let Some(slot) = ids.get_mut(code) {
-                *slot = id;
             }
-            out.push(id);
         }
         self.translation.ids = ids;
         Ok(())

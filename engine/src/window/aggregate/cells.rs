@@ -13,6 +13,7 @@ use pelton_kernels::{window_combine, window_reduce};
 use super::column::{Column, Values};
 use super::plan::Op;
 use super::states::{RowSet, SAME_PLAN, States};
+use super::sums::Sums;
 use super::value::float_order;
 use crate::error::{Error, Result};
 use crate::operator::Rows;
@@ -21,7 +22,7 @@ use crate::operator::Rows;
 #[derive(Debug)]
 pub(crate) enum Cells {
     /// Sums of integers or decimals.
-    Exact(Vec<i128>),
+    Exact(Sums),
     /// Sums of floats.
     Float(Vec<f64>),
     /// Least values of 64 bits.
@@ -35,7 +36,7 @@ pub(crate) enum Cells {
 impl Cells {
     pub(super) fn new(op: &Op) -> Self {
         match op {
-            Op::Exact => Self::Exact(Vec::new()),
+            Op::Exact => Self::Exact(Sums::default()),
             Op::Float => Self::Float(Vec::new()),
             Op::Least { .. } => Self::Least(Vec::new()),
             Op::LeastWide { .. } => Self::LeastWide(Vec::new()),
@@ -46,7 +47,7 @@ impl Cells {
     /// Adds or cuts entries; new ones hold what an empty set gives.
     pub(super) fn resize(&mut self, len: usize) {
         match self {
-            Self::Exact(cells) => cells.resize(len, 0),
+            Self::Exact(sums) => sums.resize(len),
             Self::Float(cells) => cells.resize(len, 0.0),
             Self::Least(cells) => cells.resize(len, i64::MAX),
             Self::LeastWide(cells) => cells.resize(len, i128::MAX),
@@ -57,7 +58,8 @@ impl Cells {
     /// Makes room for so many more entries, where cells are plain numbers.
     pub(super) fn reserve(&mut self, entries: usize) {
         match self {
-            Self::Exact(cells) | Self::LeastWide(cells) => cells.reserve(entries),
+            Self::Exact(sums) => sums.reserve(entries),
+            Self::LeastWide(cells) => cells.reserve(entries),
             Self::Float(cells) => cells.reserve(entries),
             Self::Least(cells) => cells.reserve(entries),
             Self::States(_) => {}
@@ -67,7 +69,7 @@ impl Cells {
     /// Makes an entry that of an empty set.
     pub(super) fn reset(&mut self, at: usize) {
         match self {
-            Self::Exact(cells) => cells[at] = 0,
+            Self::Exact(sums) => sums.reset(at),
             Self::Float(cells) => cells[at] = 0.0,
             Self::Least(cells) => cells[at] = i64::MAX,
             Self::LeastWide(cells) => cells[at] = i128::MAX,
@@ -81,7 +83,7 @@ impl Cells {
             to.extend(entries.iter().map(|&at| from[at as usize]));
         }
         match (self, from) {
-            (Self::Exact(to), Self::Exact(from)) => take(to, from, entries),
+            (Self::Exact(to), Self::Exact(from)) => to.gather(from, entries),
             (Self::Float(to), Self::Float(from)) => take(to, from, entries),
             (Self::Least(to), Self::Least(from)) => take(to, from, entries),
             (Self::LeastWide(to), Self::LeastWide(from)) => take(to, from, entries),
@@ -93,7 +95,7 @@ impl Cells {
     /// Appends the first `len` entries of `from`, which are all of them.
     pub(super) fn append(&mut self, from: &Self, len: usize) {
         match (self, from) {
-            (Self::Exact(to), Self::Exact(from)) => to.extend_from_slice(from),
+            (Self::Exact(to), Self::Exact(from)) => to.append(from),
             (Self::Float(to), Self::Float(from)) => to.extend_from_slice(from),
             (Self::Least(to), Self::Least(from)) => to.extend_from_slice(from),
             (Self::LeastWide(to), Self::LeastWide(from)) => to.extend_from_slice(from),
@@ -119,8 +121,7 @@ impl Cells {
                 window_combine::least_i64(level(), to, from);
             }
             (Self::Exact(to), Self::Exact(from)) => {
-                return fold_checked(to, entries, from.iter().copied(), i128::checked_add)
-                    .ok_or_else(|| overflow(name));
+                return to.combine(from, entries).ok_or_else(|| overflow(name));
             }
             (Self::Float(to), Self::Float(from)) => {
                 fold(to, entries, from.iter().copied(), |a, b| a + b);
@@ -143,8 +144,7 @@ impl Cells {
     pub(super) fn subtract(&mut self, from: &Self, entries: Entries<'_>, name: &str) -> Result<()> {
         match (self, from) {
             (Self::Exact(to), Self::Exact(from)) => {
-                fold_checked(to, entries, from.iter().copied(), i128::checked_sub)
-                    .ok_or_else(|| overflow(name))
+                to.subtract(from, entries).ok_or_else(|| overflow(name))
             }
             (Self::States(to), Self::States(from)) if to.has_inverse() => {
                 to.subtract(&**from, &entries.list()).map_err(|error| named(error, name))
@@ -164,7 +164,8 @@ impl Cells {
 
     pub(super) fn bytes(&self) -> usize {
         match self {
-            Self::Exact(cells) | Self::LeastWide(cells) => cells.capacity() * 16,
+            Self::Exact(sums) => sums.bytes(),
+            Self::LeastWide(cells) => cells.capacity() * 16,
             Self::Float(cells) => cells.capacity() * 8,
             Self::Least(cells) => cells.capacity() * 8,
             Self::States(states) => states.bytes(),
@@ -239,23 +240,6 @@ pub(super) fn fold<C: Copy, V>(
     }
 }
 
-/// As [`fold`], with an operation that can overflow; `None` where it did.
-#[inline]
-fn fold_checked(
-    cells: &mut [i128],
-    entries: Entries<'_>,
-    values: impl Iterator<Item = i128>,
-    op: impl Fn(i128, i128) -> Option<i128>,
-) -> Option<()> {
-    let mut fits = true;
-    fold(cells, entries, values, |a, b| {
-        let result = op(a, b);
-        fits &= result.is_some();
-        result.unwrap_or(a)
-    });
-    fits.then_some(())
-}
-
 /// Takes the values of rows into their entries' cells; `None` on overflow.
 fn add_column(
     op: &Op,
@@ -267,8 +251,8 @@ fn add_column(
     if let (Rows::All(len), None) = (rows, &column.nulls) {
         // All rows into one entry: whole vectors at a time.
         match (op, &mut *cells, &column.values) {
-            (Op::Exact, Cells::Exact(cells), Values::Int(values)) if cells.len() == 1 => {
-                cells[0] += window_reduce::sum_i64(level(), &values[..len]);
+            (Op::Exact, Cells::Exact(sums), Values::Int(values)) if sums.len() == 1 => {
+                sums.add_to_only(&values[..len]);
                 return Some(());
             }
             (Op::Least { flip }, Cells::Least(cells), Values::Int(values)) if cells.len() == 1 => {
@@ -279,18 +263,8 @@ fn add_column(
         }
     }
     match (op, cells, &column.values) {
-        (Op::Exact, Cells::Exact(cells), Values::Int(values)) => {
-            // 2^63 values of 64 bits fit in 128.
-            add(cells, entries, column, values, rows, |a, b| a + i128::from(b));
-        }
-        (Op::Exact, Cells::Exact(cells), Values::Wide(values)) => {
-            let mut fits = true;
-            add(cells, entries, column, values, rows, |a, b| {
-                let sum = a.checked_add(b);
-                fits &= sum.is_some();
-                sum.unwrap_or(a)
-            });
-            return fits.then_some(());
+        (Op::Exact, Cells::Exact(sums), values) => {
+            return add_exact(sums, entries, column, values, rows);
         }
         (Op::Float, Cells::Float(cells), Values::Float(values)) => {
             add(cells, entries, column, values, rows, |a, b| a + b);
@@ -303,6 +277,40 @@ fn add_column(
         }
         (Op::LeastWide { flip }, Cells::LeastWide(cells), Values::Wide(values)) => {
             add(cells, entries, column, values, rows, |a: i128, b| a.min(b ^ flip));
+        }
+        _ => unreachable!("the plan gives each column the cells of its shape"),
+    }
+    Some(())
+}
+
+/// Takes the values of rows into their entries' sums; `None` where one exceeds 128 bits.
+fn add_exact(
+    sums: &mut Sums,
+    entries: &[u32],
+    column: &Column,
+    values: &Values,
+    rows: Rows<'_>,
+) -> Option<()> {
+    // A null adds nothing.
+    let is_valid = |row: usize| column.nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row));
+    let has_nulls = column.nulls.is_some();
+    match (values, rows) {
+        (Values::Int(values), Rows::All(len)) if !has_nulls => {
+            sums.add(entries, values[..len].iter().copied());
+        }
+        (Values::Int(values), Rows::Some(rows)) if !has_nulls => {
+            sums.add(entries, rows.iter().map(|&row| values[row as usize]));
+        }
+        (Values::Int(values), rows) => {
+            let value = |row: usize| if is_valid(row) { values[row] } else { 0 };
+            sums.add(entries, (0..rows.len()).map(|i| value(rows.get(i))));
+        }
+        (Values::Wide(values), Rows::All(len)) if !has_nulls => {
+            return sums.add_wide(entries, values[..len].iter().copied());
+        }
+        (Values::Wide(values), rows) => {
+            let value = |row: usize| if is_valid(row) { values[row] } else { 0 };
+            return sums.add_wide(entries, (0..rows.len()).map(|i| value(rows.get(i))));
         }
         _ => unreachable!("the plan gives each column the cells of its shape"),
     }

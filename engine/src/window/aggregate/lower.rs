@@ -12,6 +12,7 @@ use arrow::datatypes::DataType;
 
 use super::cells::Cells;
 use super::plan::{AggregatePlan, Lower, Op};
+use super::sums::Sums;
 use super::table::Table;
 use super::value::{Value, float_of_order};
 use crate::error::{Error, Result};
@@ -85,7 +86,11 @@ impl Table {
 }
 
 /// Sums of integers or decimals as a column. Where there is no value the sum is 0.
-fn exact_sums(cells: &[i128], of: Counts, name: &str, data_type: &DataType) -> Result<ArrayRef> {
+fn exact_sums(sums: &Sums, of: Counts, name: &str, data_type: &DataType) -> Result<ArrayRef> {
+    if let (Sums::Narrow { sums, .. }, DataType::Int64) = (sums, data_type) {
+        return Ok(Arc::new(Int64Array::new(sums.clone().into(), of.valid)));
+    }
+    let cells = &*sums.wide();
     if data_type == &DataType::Int64 {
         let sums: Vec<i64> = cells.iter().map(|&sum| sum as i64).collect();
         let mut pairs = cells.iter().zip(&sums);
@@ -104,19 +109,20 @@ fn exact_sums(cells: &[i128], of: Counts, name: &str, data_type: &DataType) -> R
 }
 
 /// Means of integers or decimals: the exact sum, rounded once, by the count times 10^scale.
-fn exact_means(cells: &[i128], of: Counts, scale: i8) -> ArrayRef {
+fn exact_means(sums: &Sums, of: Counts, scale: i8) -> ArrayRef {
     let power = power_of_ten(scale);
     let mean = |sum: f64, n: u64| {
         // Where there is no value the sum is 0, and nobody looks at the mean.
         let n = n.max(1) as f64;
         if scale < 0 { sum * power / n } else { sum / (n * power) }
     };
-    let pairs = cells.iter().zip(&*of.counts);
-    // Most sums have 64 bits, which the processor converts by itself; both round once.
-    let means: Vec<f64> = if cells.iter().all(|&sum| sum == i128::from(sum as i64)) {
-        pairs.map(|(&sum, &n)| mean(sum as i64 as f64, n)).collect()
-    } else {
-        pairs.map(|(&sum, &n)| mean(sum as f64, n)).collect()
+    let counts = of.counts.iter();
+    // The processor converts 64 bits by itself; both round once.
+    let means: Vec<f64> = match sums {
+        Sums::Narrow { sums, .. } => {
+            sums.iter().zip(counts).map(|(&sum, &n)| mean(sum as f64, n)).collect()
+        }
+        Sums::Wide(sums) => sums.iter().zip(counts).map(|(&sum, &n)| mean(sum as f64, n)).collect(),
     };
     Arc::new(Float64Array::new(means.into(), of.valid))
 }

@@ -27,6 +27,7 @@ mod function;
 mod lower;
 mod plan;
 mod states;
+mod sums;
 mod table;
 mod value;
 

@@ -50,6 +50,19 @@ impl RowSet<'_> {
     }
 }
 
+impl<'a> RowSet<'a> {
+    /// Of rows that are all of their columns: those of the slices `from..until` of these.
+    pub(crate) fn slice(&self, from: usize, until: usize) -> Self {
+        debug_assert!(matches!(self.rows, Rows::All(_)));
+        let positions = match self.positions {
+            Positions::Of(batch) => Positions::From(batch, from),
+            Positions::From(batch, first) => Positions::From(batch, first + from),
+            Positions::Listed(positions) => Positions::Listed(&positions[from..until]),
+        };
+        Self { rows: Rows::All(until - from), times: &self.times[from..until], positions }
+    }
+}
+
 /// States of one aggregate, one an entry.
 pub(crate) trait States: fmt::Debug + Send {
     /// Adds or cuts entries; new ones are empty.

@@ -12,6 +12,10 @@ use super::column::Column;
 use super::plan::{AggregatePlan, Lift};
 use super::states::RowSet;
 use crate::error::Result;
+use crate::operator::Rows;
+
+/// Rows of a part: a column's values are half of a core's first cache.
+const PART_ROWS: usize = 2048;
 
 /// Partial aggregates of many entries.
 #[derive(Debug)]
@@ -74,9 +78,41 @@ impl Table {
     ) -> Result<()> {
         if let [only] = &mut self.rows[..] {
             *only += entries.len() as u64;
+            if let (Rows::All(len), true) = (rows.rows, lifts.len() > 1)
+                && len > PART_ROWS
+            {
+                return self.add_in_parts(lifts, columns, rows, entries);
+            }
         } else {
             entries.iter().for_each(|&at| self.rows[at as usize] += 1);
         }
+        self.add_values(lifts, columns, rows, entries)
+    }
+
+    /// All rows into the only entry, some at a time, so that what several lifts read comes from
+    /// memory once.
+    fn add_in_parts(
+        &mut self,
+        lifts: &[Lift],
+        columns: &[Column],
+        rows: &RowSet<'_>,
+        entries: &[u32],
+    ) -> Result<()> {
+        for from in (0..entries.len()).step_by(PART_ROWS) {
+            let until = entries.len().min(from + PART_ROWS);
+            let part: Vec<Column> = columns.iter().map(|c| c.slice(from, until)).collect();
+            self.add_values(lifts, &part, &rows.slice(from, until), &entries[from..until])?;
+        }
+        Ok(())
+    }
+
+    fn add_values(
+        &mut self,
+        lifts: &[Lift],
+        columns: &[Column],
+        rows: &RowSet<'_>,
+        entries: &[u32],
+    ) -> Result<()> {
         let len = self.rows.len();
         for (column, counts) in columns.iter().zip(&mut self.nulls) {
             let Some(nulls) = &column.nulls else { continue };

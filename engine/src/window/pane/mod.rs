@@ -38,13 +38,14 @@ use arrow::datatypes::SchemaRef;
 pub(super) use grid::Grid;
 use pelton_kernels::simd::level;
 use pelton_kernels::window_assign;
-use store::Panes;
+use store::{Pane, Panes};
 use totals::Totals;
 
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::operator::{KeyedWindow, Rows, StateSize, WindowRows};
 use crate::window::aggregate::{Column, Positions, RowSet};
+use crate::window::expiry::Expiry;
 use crate::window::keys::{SeenKeys, on_time};
 use crate::window::output::Output;
 use crate::window::spec::{Plan, WindowKind, WindowSpec};
@@ -62,6 +63,7 @@ pub struct PaneWindow {
     /// Windows below this number are closed.
     next_window: i128,
     rows_beyond_memory: u64,
+    expiry: Option<Expiry>,
     // Buffers.
     ids: Vec<u32>,
     entries: Vec<u32>,
@@ -109,6 +111,7 @@ impl PaneWindow {
             totals: Totals::new(&plan),
             next_window: BEFORE_ALL,
             rows_beyond_memory: 0,
+            expiry: Expiry::new(spec)?,
             ids: Vec::new(),
             entries: Vec::new(),
             kept: Vec::new(),
@@ -149,13 +152,7 @@ impl PaneWindow {
                 return self.add_to_pane(bounds.number, columns, rows, ids);
             }
             let part: Vec<Column> = columns.iter().map(|c| c.slice(from, until)).collect();
-            let positions = match rows.positions {
-                Positions::Of(batch) => Positions::From(batch, from),
-                Positions::From(batch, first) => Positions::From(batch, first + from),
-                Positions::Listed(positions) => Positions::Listed(&positions[from..until]),
-            };
-            let rows =
-                RowSet { rows: Rows::All(until - from), times: &times[from..until], positions };
+            let rows = rows.slice(from, until);
             self.add_to_pane(bounds.number, &part, &rows, &ids[from..until])?;
             from = until;
         }
@@ -276,7 +273,12 @@ impl PaneWindow {
             }
             let (first, last) = grid.panes_of(window);
             let rows = if grid.is_tumbling() {
-                self.panes.take_before(last + 1, out).unwrap_or(0)
+                let rows = self.panes.take_before(last + 1, out).unwrap_or(0);
+                if let Some(expiry) = &mut self.expiry {
+                    let ids = &out.keys[out.keys.len() - rows..];
+                    expiry.note(ids.iter().copied(), saturated(grid.pane_bounds(pane).1));
+                }
+                rows
             } else {
                 let keys = self.keys.len();
                 self.totals.advance(&self.panes, first, last, &self.plan, keys)?;
@@ -301,8 +303,49 @@ impl PaneWindow {
         if !self.grid.is_tumbling() {
             self.totals.leave(&self.panes, first, &self.plan)?;
         }
-        while self.panes.drop_before(first) {}
+        while let Some((number, pane)) = self.panes.pop_before(first) {
+            if let Some(expiry) = &mut self.expiry {
+                expiry.note(pane.live_keys(), saturated(self.grid.pane_bounds(number).1));
+            }
+            self.panes.recycle(pane);
+        }
         Ok(())
+    }
+
+    /// Forgets the keys that have been idle for long.
+    fn forget_keys(&mut self, watermark: i64) -> Result<()> {
+        let Some(expiry) = &mut self.expiry else { return Ok(()) };
+        if !expiry.is_due(watermark) {
+            return Ok(());
+        }
+        let mut held = vec![false; self.keys.len()];
+        self.panes.all().flat_map(Pane::live_keys).for_each(|key| held[key as usize] = true);
+        let survivors = expiry.survivors(watermark, held.len(), |id| held[id as usize]);
+        if let Some(survivors) = survivors {
+            self.keys.retain(&survivors)?;
+            self.panes.retain_keys(&survivors, &self.plan);
+            self.totals.retain_keys(&survivors, &self.plan);
+        }
+        Ok(())
+    }
+
+    /// Gives out the windows that the watermark closes.
+    fn give_out(&mut self, watermark: i64) -> Result<Option<WindowRows>> {
+        let grid = self.grid;
+        self.panes.seal(grid.first_open_pane(watermark), &self.plan, grid.is_tumbling());
+        let open_from = match watermark {
+            i64::MAX => self.panes.last().map_or(self.next_window, |p| grid.windows_of(p).1 + 1),
+            _ => grid.first_open_window(watermark),
+        };
+        if open_from <= self.next_window {
+            return Ok(None);
+        }
+        let mut out = Output::new(&self.plan);
+        self.close(open_from, &mut out)?;
+        if out.keys.is_empty() {
+            return Ok(None);
+        }
+        out.finish(&self.plan, &self.keys).map(Some)
     }
 }
 
@@ -366,21 +409,9 @@ impl KeyedWindow for PaneWindow {
             // Nothing is promised yet.
             return Ok(None);
         }
-        let grid = self.grid;
-        self.panes.seal(grid.first_open_pane(watermark), &self.plan, grid.is_tumbling());
-        let open_from = match watermark {
-            i64::MAX => self.panes.last().map_or(self.next_window, |p| grid.windows_of(p).1 + 1),
-            _ => grid.first_open_window(watermark),
-        };
-        if open_from <= self.next_window {
-            return Ok(None);
-        }
-        let mut out = Output::new(&self.plan);
-        self.close(open_from, &mut out)?;
-        if out.keys.is_empty() {
-            return Ok(None);
-        }
-        out.finish(&self.plan, &self.keys).map(Some)
+        let given = self.give_out(watermark)?;
+        self.forget_keys(watermark)?;
+        Ok(given)
     }
 
     fn state(&self) -> StateSize {
@@ -389,6 +420,7 @@ impl KeyedWindow for PaneWindow {
             bytes: self.keys.bytes()
                 + self.panes.bytes()
                 + self.totals.bytes()
+                + self.expiry.as_ref().map_or(0, Expiry::bytes)
                 + (buffers * 4) as u64,
             keys: self.keys.len() as u64,
             rows_beyond_memory: self.rows_beyond_memory,

@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 use crate::error::Result;
 use crate::state::keys::{IdTable, NO_ID};
 use crate::window::aggregate::{Entries, Table};
+use crate::window::expiry::Survivors;
 use crate::window::output::Output;
 use crate::window::spec::Plan;
 
@@ -31,6 +32,10 @@ const FULL_SHARE: usize = 4;
 
 /// Up to so many keys panes are always full.
 const FULL_KEYS: usize = 256;
+
+/// Tables of so many entries are moved rather than copied; a smaller one keeps its memory for the
+/// next pane.
+const MOVED_ENTRIES_MIN: usize = 1 << 16;
 
 /// The rows of one pane, by key.
 #[derive(Debug)]
@@ -109,14 +114,21 @@ impl Panes {
         self.panes.range(first..).next().map(|(&number, _)| number)
     }
 
-    /// Forgets the first pane where its number is below `end`.
-    pub(super) fn drop_before(&mut self, end: i128) -> bool {
-        let Some(first) = self.panes.first_entry().filter(|first| *first.key() < end) else {
-            return false;
-        };
-        let pane = first.remove();
-        self.recycle(pane);
-        true
+    /// Takes out the first pane where its number is below `end`.
+    pub(super) fn pop_before(&mut self, end: i128) -> Option<(i128, Pane)> {
+        Some(self.panes.first_entry().filter(|first| *first.key() < end)?.remove_entry())
+    }
+
+    /// The live panes.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Pane> {
+        self.panes.values()
+    }
+
+    /// Keys have got new ids; none that a live pane holds was forgotten.
+    pub(super) fn retain_keys(&mut self, survivors: &Survivors, plan: &Plan) {
+        self.panes.values_mut().for_each(|pane| pane.retain_keys(survivors, plan));
+        // Their arrays are as long as there were keys.
+        self.spare.clear();
     }
 
     /// Appends the rows of the first pane, in the order of key ids, to the output, forgets the
@@ -126,7 +138,10 @@ impl Panes {
         let mut pane = first.remove();
         let before = out.keys.len();
         let order = pane.drain_order(&mut out.keys);
-        if pane.is_full && order.len() == pane.table.len() {
+        let is_whole = order.len() == pane.table.len() && order.is_sorted();
+        if is_whole && out.table.len() == 0 && order.len() >= MOVED_ENTRIES_MIN {
+            std::mem::swap(&mut out.table, &mut pane.table);
+        } else if is_whole {
             out.table.append(&pane.table);
         } else {
             out.table.take(&mut pane.table, &order);
@@ -187,7 +202,7 @@ impl Panes {
     }
 
     /// Keeps the arrays of a pane, whose map is empty, for the next.
-    fn recycle(&mut self, mut pane: Pane) {
+    pub(super) fn recycle(&mut self, mut pane: Pane) {
         if matches!(pane.map, Some(EntryMap::Dense(_))) {
             self.dense_maps -= 1;
         }
@@ -208,6 +223,29 @@ impl Pane {
             None => 0,
         };
         self.keys.capacity() * 4 + self.table.bytes() + map
+    }
+
+    /// The keys that have a row.
+    pub(super) fn live_keys(&self) -> impl Iterator<Item = u32> {
+        let full = if self.is_full { &self.table.rows[..] } else { &[] };
+        let live = full.iter().enumerate().filter(|(_, rows)| **rows > 0);
+        live.map(|(id, _)| id as u32).chain(self.keys.iter().copied())
+    }
+
+    fn retain_keys(&mut self, survivors: &Survivors, plan: &Plan) {
+        if self.is_full {
+            self.table.resize(survivors.new_ids.len());
+            let mut table = Table::new(&plan.aggregates);
+            table.take(&mut self.table, &survivors.kept);
+            self.table = table;
+            return;
+        }
+        self.keys.iter_mut().for_each(|key| *key = survivors.id(*key));
+        match &mut self.map {
+            Some(EntryMap::Dense(map)) => *map = DenseMap::of(&self.keys, survivors.kept.len()),
+            Some(EntryMap::Hashed(map)) => *map = IdTable::of(&self.keys),
+            None => {}
+        }
     }
 
     /// The key of each entry.
@@ -276,6 +314,23 @@ impl Pane {
 }
 
 impl DenseMap {
+    /// Of entries with these keys, of so many that there are.
+    fn of(entries: &[u32], keys: usize) -> Self {
+        let mut map = Self::default();
+        map.resize(keys);
+        for (entry, &key) in entries.iter().enumerate() {
+            map.entries[key as usize] = entry as u32;
+            map.live[key as usize / 64] |= 1 << (key % 64);
+        }
+        map
+    }
+
+    fn resize(&mut self, keys: usize) {
+        let len = keys.next_power_of_two().max(64);
+        self.entries.resize(len, NO_ID);
+        self.live.resize(len / 64, 0);
+    }
+
     /// As [`Pane::entries`]; new keys are appended to `pane_keys`. Without a branch: in panes
     /// that are short for their keys it would be guessed wrong often.
     fn entries_of(
@@ -286,9 +341,7 @@ impl DenseMap {
         entries: &mut Vec<u32>,
     ) {
         if self.entries.len() < keys {
-            let len = keys.next_power_of_two().max(64);
-            self.entries.resize(len, NO_ID);
-            self.live.resize(len / 64, 0);
+            self.resize(keys);
         }
         let mut used = pane_keys.len();
         pane_keys.resize(used + ids.len(), 0);

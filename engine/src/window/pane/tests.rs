@@ -24,6 +24,7 @@ fn spec(kind: WindowKind, offset: i64, keys: &[&str]) -> WindowSpec {
         unit: TimeUnit::Second,
         keys: keys.iter().map(|&key| key.to_owned()).collect(),
         lateness: None,
+        key_ttl: None,
         aggregates: vec![
             aggregate(Count, None, "n"),
             aggregate(Count, Some("number"), "numbers"),
@@ -254,6 +255,7 @@ fn one_column(data_type: &DataType, values: ArrayRef, function: Function) -> Res
         unit: TimeUnit::Second,
         keys: Vec::new(),
         lateness: None,
+        key_ttl: None,
         aggregates: vec![aggregate(function, Some("v"), "result")],
     };
     let mut window = PaneWindow::new(&spec, &schema)?;

@@ -14,7 +14,9 @@ use pelton_kernels::window_combine;
 
 use super::store::Panes;
 use crate::error::Result;
+use crate::state::keys::NO_ID;
 use crate::window::aggregate::{Entries, Table};
+use crate::window::expiry::Survivors;
 use crate::window::spec::Plan;
 
 /// The cells of the current window, by key id.
@@ -99,6 +101,20 @@ impl Totals {
         }
         self.first = first;
         Ok(())
+    }
+
+    /// Keys have got new ids; none that has a row in the window was forgotten.
+    pub(super) fn retain_keys(&mut self, survivors: &Survivors, plan: &Plan) {
+        self.table.resize(survivors.new_ids.len());
+        let mut table = Table::new(&plan.aggregates);
+        table.take(&mut self.table, &survivors.kept);
+        self.table = table;
+        self.live = vec![0; self.table.len().div_ceil(64)];
+        self.is_stale = true;
+        self.keys.retain_mut(|key| {
+            *key = survivors.id(*key);
+            *key != NO_ID
+        });
     }
 
     /// The live keys, ascending.

@@ -108,6 +108,13 @@ impl Run {
 }
 
 impl KeyRuns {
+    /// Whether a window of the key is open, or begun.
+    pub(super) fn is_open(&self, kind: RunKind) -> bool {
+        let is_begun =
+            matches!(kind, RunKind::Count { step, .. } if !self.seen.is_multiple_of(step));
+        is_begun || !self.runs.is_empty()
+    }
+
     /// Closes what the row ends, and says where the row goes. `holds`: the condition (states).
     pub(super) fn before_row(
         &mut self,

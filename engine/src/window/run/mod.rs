@@ -32,6 +32,7 @@ use arrow::array::{ArrayRef, AsArray};
 use arrow::datatypes::SchemaRef;
 
 use super::aggregate::{Positions, RowSet, Table, plain};
+use super::expiry::Expiry;
 use super::keys::{SeenKeys, on_time};
 use super::output::Output;
 use super::spec::{Plan, WindowKind, WindowSpec};
@@ -39,6 +40,7 @@ use crate::batch::Batch;
 use crate::error::Result;
 use crate::expr::{BoundExpr, bind_condition, without_nulls};
 use crate::operator::{KeyedWindow, Rows, StateSize, WindowRows};
+use crate::state::keys::NO_ID;
 pub(super) use kind::rows_a_part;
 use kind::{Closed, KeyRuns, Place, Run, RunKind};
 use waiting::{Ready, Waiting};
@@ -61,6 +63,7 @@ pub struct RunWindow {
     timers: BinaryHeap<Reverse<(i128, u32)>>,
     watermark: i64,
     rows_beyond_memory: u64,
+    expiry: Option<Expiry>,
     // Buffers.
     ids: Vec<u32>,
     kept: Vec<u32>,
@@ -112,6 +115,7 @@ impl RunWindow {
             timers: BinaryHeap::new(),
             watermark: i64::MIN,
             rows_beyond_memory: 0,
+            expiry: Expiry::new(spec)?,
             ids: Vec::new(),
             kept: Vec::new(),
             plan,
@@ -174,6 +178,9 @@ impl RunWindow {
                 }
             }
             runs.after_row(self.kind, key, &mut step.closed, &mut step.freed);
+            if let Some(expiry) = &mut self.expiry {
+                expiry.note([key], time.saturating_add(1));
+            }
         }
         let aggregates = &self.plan.aggregates;
         let rows = RowSet {
@@ -235,6 +242,50 @@ impl RunWindow {
         Ok(())
     }
 
+    /// Forgets the keys that have been idle for long.
+    fn forget_keys(&mut self, watermark: i64) -> Result<()> {
+        let Some(expiry) = &mut self.expiry else { return Ok(()) };
+        if !expiry.is_due(watermark) {
+            return Ok(());
+        }
+        let mut held: Vec<bool> = self.runs.iter().map(|runs| runs.is_open(self.kind)).collect();
+        self.waiting.keys().for_each(|key| held[key as usize] = true);
+        let survivors = expiry.survivors(watermark, held.len(), |id| held[id as usize]);
+        let Some(survivors) = survivors else { return Ok(()) };
+        self.keys.retain(&survivors)?;
+        survivors.move_up(&mut self.runs);
+        self.waiting.rename(|key| survivors.id(key));
+        let timers = std::mem::take(&mut self.timers).into_iter();
+        let timers = timers.map(|Reverse((end, key))| Reverse((end, survivors.id(key))));
+        self.timers = timers.filter(|Reverse((_, key))| *key != NO_ID).collect();
+        Ok(())
+    }
+
+    /// Gives out the windows that the watermark closes.
+    fn give_out(&mut self, watermark: i64) -> Result<Option<WindowRows>> {
+        let ready = self.waiting.ready(watermark)?;
+        let mut step = Step::default();
+        if !ready.keys.is_empty() {
+            self.take(&ready, &mut step)?;
+        }
+        self.close_sessions(watermark, &mut step.closed);
+        let mut out = Output::new(&self.plan);
+        if watermark == i64::MAX {
+            let finished = step.closed.len();
+            for (key, runs) in self.runs.iter_mut().enumerate() {
+                runs.finish(self.kind, key as u32, &mut step.closed, &mut step.freed);
+            }
+            let in_order = matches!(self.kind, RunKind::Session { .. });
+            out.unfinished_from = (!in_order).then_some(finished);
+        }
+        self.give(&step.closed, &mut out)?;
+        self.free(step);
+        if out.keys.is_empty() {
+            return Ok(None);
+        }
+        out.finish(&self.plan, &self.keys).map(Some)
+    }
+
     /// Makes the slots of what was given out free.
     fn free(&mut self, step: Step) {
         let freed = match self.kind {
@@ -278,27 +329,9 @@ impl KeyedWindow for RunWindow {
             return Ok(None);
         }
         self.watermark = watermark;
-        let ready = self.waiting.ready(watermark)?;
-        let mut step = Step::default();
-        if !ready.keys.is_empty() {
-            self.take(&ready, &mut step)?;
-        }
-        self.close_sessions(watermark, &mut step.closed);
-        let mut out = Output::new(&self.plan);
-        if watermark == i64::MAX {
-            let finished = step.closed.len();
-            for (key, runs) in self.runs.iter_mut().enumerate() {
-                runs.finish(self.kind, key as u32, &mut step.closed, &mut step.freed);
-            }
-            let in_order = matches!(self.kind, RunKind::Session { .. });
-            out.unfinished_from = (!in_order).then_some(finished);
-        }
-        self.give(&step.closed, &mut out)?;
-        self.free(step);
-        if out.keys.is_empty() {
-            return Ok(None);
-        }
-        out.finish(&self.plan, &self.keys).map(Some)
+        let given = self.give_out(watermark)?;
+        self.forget_keys(watermark)?;
+        Ok(given)
     }
 
     fn state(&self) -> StateSize {
@@ -308,7 +341,9 @@ impl KeyedWindow for RunWindow {
             + self.timers.capacity() * size_of::<(i128, u32)>();
         let states = self.slots.table.bytes() + self.waiting.bytes();
         StateSize {
-            bytes: self.keys.bytes() + (runs + buffers + states) as u64,
+            bytes: self.keys.bytes()
+                + (runs + buffers + states) as u64
+                + self.expiry.as_ref().map_or(0, Expiry::bytes),
             keys: self.keys.len() as u64,
             rows_beyond_memory: self.rows_beyond_memory,
             ..StateSize::default()

@@ -19,6 +19,7 @@ fn spec(kind: WindowKind, keyed: bool) -> WindowSpec {
         unit: TimeUnit::Second,
         keys: if keyed { vec!["key".to_owned()] } else { Vec::new() },
         lateness: None,
+        key_ttl: None,
         aggregates: vec![
             Aggregate::new(Function::Count, [], "n"),
             Aggregate::new(Function::List, ["number"], "rows"),

@@ -136,6 +136,19 @@ impl Waiting {
         Ok(())
     }
 
+    /// The keys of the waiting rows.
+    pub(super) fn keys(&self) -> impl Iterator<Item = u32> {
+        self.entries.iter().map(|Reverse(entry)| entry.key)
+    }
+
+    /// Gives each key another id.
+    pub(super) fn rename(&mut self, new_id: impl Fn(u32) -> u32) {
+        let mut entries = std::mem::take(&mut self.entries).into_vec();
+        entries.iter_mut().for_each(|Reverse(entry)| entry.key = new_id(entry.key));
+        // Keys keep their order: so does the heap, whatever ids come last in it.
+        self.entries = entries.into();
+    }
+
     /// Number of waiting rows.
     pub(super) fn len(&self) -> usize {
         self.entries.len()

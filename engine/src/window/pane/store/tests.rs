@@ -17,6 +17,7 @@ fn plan() -> Plan {
         keys: vec!["key".to_owned()],
         aggregates: vec![Aggregate::new(Function::Count, [], "count")],
         lateness: None,
+        key_ttl: None,
     };
     let schema = Schema::new(vec![Field::new("key", DataType::Int64, false)]);
     Plan::new(&spec, &Arc::new(schema)).expect("a valid window")
