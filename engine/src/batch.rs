@@ -3,11 +3,12 @@
 //!
 //! A batch is *what has arrived*; its size has no meaning, and no result depends on it.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use arrow::array::RecordBatch;
 use arrow::buffer::{BooleanBuffer, ScalarBuffer};
+use pelton_kernels::simd::level;
 
 use crate::decode::TextOrigin;
 
@@ -27,6 +28,32 @@ pub enum Offsets {
     Contiguous(u64),
     /// Row `i` has offset `offsets[i]` (after a filter); increasing.
     Explicit(Arc<[u64]>),
+    /// Row `i` is the i-th that was kept of contiguous rows, of which the first has this offset.
+    /// Few ask where a row stands: it is worked out for the first that does.
+    Kept(u64, Arc<KeptRows>),
+}
+
+/// Rows of which a filter has kept some.
+#[derive(Debug)]
+pub struct KeptRows {
+    mask: Vec<u64>,
+    numbers: OnceLock<Vec<u32>>,
+}
+
+impl KeptRows {
+    /// Those whose bit is set: bit `i % 64` of word `i / 64`.
+    pub fn new(mask: Vec<u64>) -> Self {
+        Self { mask, numbers: OnceLock::new() }
+    }
+
+    /// The numbers of the kept rows, ascending.
+    pub fn numbers(&self) -> &[u32] {
+        self.numbers.get_or_init(|| {
+            let mut numbers = Vec::new();
+            pelton_kernels::batch_filter::filter_rows(level(), &self.mask, 0, &mut numbers);
+            numbers
+        })
+    }
 }
 
 impl Offsets {
@@ -36,6 +63,7 @@ impl Offsets {
         match self {
             Self::Contiguous(first) => first + row as u64,
             Self::Explicit(offsets) => offsets[row],
+            Self::Kept(first, kept) => first + u64::from(kept.numbers()[row]),
         }
     }
 }

@@ -6,6 +6,8 @@
 //! when the watermark passes (panes). Keyed operators exist once a shard and see only the rows
 //! of their keys, in source order.
 
+use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
@@ -66,6 +68,12 @@ pub trait MapOperator: Send + Sync {
     /// The columns that the step reads; `None`: all of them. What no step reads and no output
     /// shows is not computed.
     fn reads(&self) -> Option<Vec<String>> {
+        None
+    }
+
+    /// The same step without the columns that no later one reads, where it copies columns; only
+    /// called where later steps read these alone.
+    fn narrowed(&self, _needed: &HashSet<String>) -> Option<Arc<dyn MapOperator>> {
         None
     }
 

@@ -9,10 +9,12 @@ use std::sync::Arc;
 use arrow::array::{
     Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, Datum, PrimitiveArray,
 };
-use arrow::buffer::{BooleanBuffer, NullBuffer};
+use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer};
 use arrow::compute::kernels::{cmp, zip};
 use arrow::compute::nullif;
-use arrow::datatypes::{DataType, Float64Type, Int64Type};
+use arrow::datatypes::{DataType, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type};
+use arrow::datatypes::{UInt8Type, UInt16Type, UInt32Type, UInt64Type};
+use pelton_kernels::columns::{Comparison, Integer, words};
 
 use super::BinaryOp;
 use crate::error::Result;
@@ -49,6 +51,9 @@ pub(super) fn compare(op: BinaryOp, left: &Value, right: &Value) -> Result<Boole
     if left.array.data_type() == &DataType::Float64 {
         return Ok(compare_f64(op, left, right));
     }
+    if let Some(mask) = with_constant(op, left, right) {
+        return Ok(mask);
+    }
     Ok(match op {
         BinaryOp::Ne => cmp::neq(left, right),
         BinaryOp::Lt => cmp::lt(left, right),
@@ -57,6 +62,44 @@ pub(super) fn compare(op: BinaryOp, left: &Value, right: &Value) -> Result<Boole
         BinaryOp::Ge => cmp::gt_eq(left, right),
         _ => cmp::eq(left, right),
     }?)
+}
+
+/// A column of integers, dates or times against one value that is not null.
+fn with_constant(op: BinaryOp, left: &Value, right: &Value) -> Option<BooleanArray> {
+    let comparison = match op {
+        BinaryOp::Eq => Comparison::Eq,
+        BinaryOp::Ne => Comparison::Ne,
+        BinaryOp::Lt => Comparison::Lt,
+        BinaryOp::Le => Comparison::Le,
+        BinaryOp::Gt => Comparison::Gt,
+        BinaryOp::Ge => Comparison::Ge,
+        _ => return None,
+    };
+    let is_constant = right.is_scalar && !left.is_scalar && right.array.is_valid(0);
+    if !is_constant || left.array.data_type() != right.array.data_type() {
+        return None;
+    }
+    macro_rules! compare {
+        ($type:ty) => {{
+            let column = left.array.as_primitive::<$type>();
+            let constant = right.array.as_primitive::<$type>().value(0);
+            let mut bits = vec![0; words(column.len())];
+            Integer::compare_with(comparison, column.values(), constant, &mut bits);
+            let bits = BooleanBuffer::new(Buffer::from_vec(bits), 0, column.len());
+            Some(BooleanArray::new(bits, column.nulls().cloned()))
+        }};
+    }
+    match left.array.data_type() {
+        DataType::Int8 => compare!(Int8Type),
+        DataType::Int16 => compare!(Int16Type),
+        DataType::Int32 => compare!(Int32Type),
+        DataType::Int64 => compare!(Int64Type),
+        DataType::UInt8 => compare!(UInt8Type),
+        DataType::UInt16 => compare!(UInt16Type),
+        DataType::UInt32 => compare!(UInt32Type),
+        DataType::UInt64 => compare!(UInt64Type),
+        _ => None,
+    }
 }
 
 #[inline]

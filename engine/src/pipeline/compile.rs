@@ -135,10 +135,16 @@ fn prune(stages: &mut Vec<StagePlan>) -> bool {
             StagePlan::Map(map) if map.is_projection() => {
                 needed = map.reads().map(|names| names.into_iter().collect());
             }
-            StagePlan::Map(map) => match (map.reads(), &mut needed) {
-                (Some(reads), Some(needed)) => needed.extend(reads),
-                _ => needed = None,
-            },
+            StagePlan::Map(map) => {
+                if let Some(narrowed) = needed.as_ref().and_then(|needed| map.narrowed(needed)) {
+                    *map = narrowed;
+                    pruned = true;
+                }
+                match (map.reads(), &mut needed) {
+                    (Some(reads), Some(needed)) => needed.extend(reads),
+                    _ => needed = None,
+                }
+            }
             StagePlan::Enrich { plans, .. } => {
                 let Some(needed) = &mut needed else { continue };
                 for plan in plans.iter_mut() {

@@ -68,6 +68,65 @@ pub fn compare_i64(op: Comparison, a: &[i64], b: &[i64], out: &mut [u64]) {
     }
 }
 
+/// Integers that [`Integer::compare_with`] knows.
+pub trait Integer: Copy {
+    /// Sets a bit where `a[i] op b` holds.
+    ///
+    /// # Contract
+    /// `out` holds a bit for each row (asserted).
+    fn compare_with(op: Comparison, a: &[Self], b: Self, out: &mut [u64]);
+}
+
+macro_rules! integers {
+    ($($type:ty)*) => {$(
+        impl Integer for $type {
+            fn compare_with(op: Comparison, a: &[Self], b: Self, out: &mut [u64]) {
+                multiversion! {
+                    fn eq(a: &[$type], b: $type, out: &mut [u64]) {
+                        bits_with(a, out, |a| a == b);
+                    }
+                }
+                multiversion! {
+                    fn ne(a: &[$type], b: $type, out: &mut [u64]) {
+                        bits_with(a, out, |a| a != b);
+                    }
+                }
+                multiversion! {
+                    fn lt(a: &[$type], b: $type, out: &mut [u64]) {
+                        bits_with(a, out, |a| a < b);
+                    }
+                }
+                multiversion! {
+                    fn le(a: &[$type], b: $type, out: &mut [u64]) {
+                        bits_with(a, out, |a| a <= b);
+                    }
+                }
+                multiversion! {
+                    fn gt(a: &[$type], b: $type, out: &mut [u64]) {
+                        bits_with(a, out, |a| a > b);
+                    }
+                }
+                multiversion! {
+                    fn ge(a: &[$type], b: $type, out: &mut [u64]) {
+                        bits_with(a, out, |a| a >= b);
+                    }
+                }
+                assert!(out.len() == super::words(a.len()));
+                match op {
+                    Comparison::Eq => eq(a, b, out),
+                    Comparison::Ne => ne(a, b, out),
+                    Comparison::Lt => lt(a, b, out),
+                    Comparison::Le => le(a, b, out),
+                    Comparison::Gt => gt(a, b, out),
+                    Comparison::Ge => ge(a, b, out),
+                }
+            }
+        }
+    )*};
+}
+
+integers!(i8 i16 i32 i64 u8 u16 u32 u64);
+
 /// A bit of each of 64 bytes that are 0 or 1.
 #[inline(always)]
 pub(super) fn pack(bytes: &[u8; 64]) -> u64 {
@@ -96,6 +155,21 @@ fn bits<T: Copy>(a: &[T], b: &[T], out: &mut [u64], test: impl Fn(T, T) -> bool)
         for (i, (a, b)) in a_rest.iter().zip(b_rest).enumerate() {
             *word |= u64::from(test(*a, *b)) << i;
         }
+    }
+}
+
+#[inline(always)]
+fn bits_with<T: Copy>(a: &[T], out: &mut [u64], test: impl Fn(T) -> bool) {
+    let (a, rest) = a.as_chunks::<64>();
+    for (a, word) in a.iter().zip(out.iter_mut()) {
+        let mut bytes = [0_u8; 64];
+        for i in 0..64 {
+            bytes[i] = u8::from(test(a[i]));
+        }
+        *word = pack(&bytes);
+    }
+    if let Some(word) = out.get_mut(a.len()) {
+        *word = rest.iter().enumerate().fold(0, |bits, (i, a)| bits | u64::from(test(*a)) << i);
     }
 }
 

@@ -18,7 +18,7 @@ pub use arithmetic::{
     Arithmetic, abs_f64, arithmetic_f64, arithmetic_i64, decimals_to_f64, i64_to_f64, neg_f64,
     sqrt_f64,
 };
-pub use compare::{Comparison, compare_f64, compare_i64, equal, less};
+pub use compare::{Comparison, Integer, compare_f64, compare_i64, equal, less};
 pub use select::{larger_f64, larger_i64, select_f64, select_i64, smaller_f64, smaller_i64};
 
 /// Words that hold one bit for each of so many rows.

@@ -78,7 +78,27 @@ const COMPARISONS: [(Comparison, Holds); 6] = [
     (Comparison::Ge, std::cmp::Ordering::is_ge),
 ];
 
+/// Each width and sign of integers against one value: `$value` narrows what was drawn.
+macro_rules! against_constant {
+    ($a:expr, $b:expr, $($type:ty)*) => {$(
+        let a: Vec<$type> = $a.iter().map(|&value| value as $type).collect();
+        // A value of the column as often as not.
+        for b in [$b as $type, a.first().copied().unwrap_or_default()] {
+            for (op, holds) in COMPARISONS {
+                let mut bits = vec![u64::MAX; words(a.len())];
+                Integer::compare_with(op, &a, b, &mut bits);
+                same_bits(&bits, a.len(), |row| holds(a[row].cmp(&b)));
+            }
+        }
+    )*};
+}
+
 proptest! {
+    #[test]
+    fn integers_against_a_constant((a, ..) in columns(|| any_int().boxed()), b in any_int()) {
+        against_constant!(a, b, i8 i16 i32 i64 u8 u16 u32 u64);
+    }
+
     #[test]
     fn floats((a, b, mask) in columns(|| any_float().boxed())) {
         let rows = a.len();

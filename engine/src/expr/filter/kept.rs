@@ -14,10 +14,11 @@ use arrow::array::{ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, Primitiv
 use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, ScalarBuffer};
 use arrow::compute::{FilterBuilder, FilterPredicate};
 use arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
-use pelton_kernels::batch_filter::{Value, batch_filter, filter_bits, filter_rows};
+use pelton_kernels::batch_filter::{Value, batch_filter, filter_bits};
 use pelton_kernels::columns::words;
 use pelton_kernels::simd::{self, Level};
 
+use crate::batch::KeptRows;
 use crate::error::Result;
 
 /// Below one row in so many, rows are taken by their numbers.
@@ -32,7 +33,7 @@ pub(super) struct Kept {
     /// Rows that are kept.
     len: usize,
     /// Their numbers, where they were asked for.
-    numbers: OnceCell<Vec<u32>>,
+    kept: OnceCell<Arc<KeptRows>>,
     /// For the types that the kernel does not know.
     predicate: OnceCell<FilterPredicate>,
 }
@@ -83,24 +84,20 @@ impl Kept {
             len: pelton_kernels::batch_filter::kept(&mask),
             rows: keep.len(),
             mask,
-            numbers: OnceCell::new(),
+            kept: OnceCell::new(),
             predicate: OnceCell::new(),
         }
     }
 
-    /// The numbers of the kept rows.
-    pub(super) fn numbers(&self) -> &[u32] {
-        self.numbers.get_or_init(|| {
-            let mut numbers = Vec::new();
-            filter_rows(self.level, &self.mask, 0, &mut numbers);
-            numbers
-        })
+    /// The kept rows, for whoever asks for their numbers later.
+    pub(super) fn rows(&self) -> Arc<KeptRows> {
+        self.kept.get_or_init(|| Arc::new(KeptRows::new(self.mask.clone()))).clone()
     }
 
     /// A value for each row to one for each kept row.
     pub(super) fn values<T: Value>(&self, values: &[T]) -> Vec<T> {
         if self.len * FEW < self.rows {
-            return self.numbers().iter().map(|row| values[*row as usize]).collect();
+            return self.rows().numbers().iter().map(|row| values[*row as usize]).collect();
         }
         let mut out = Vec::new();
         batch_filter(self.level, &self.mask, values, &mut out);

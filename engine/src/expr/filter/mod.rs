@@ -4,6 +4,7 @@ mod kept;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::{BooleanArray, RecordBatch};
@@ -22,6 +23,8 @@ use crate::operator::{DropCount, Dropped, MapOperator};
 #[derive(Debug)]
 pub struct Filter {
     condition: Expr,
+    /// Only these columns go on; `None`: all.
+    only: Option<HashSet<String>>,
     dropped: DropCount,
     bound: BindCache<Bound>,
 }
@@ -29,6 +32,8 @@ pub struct Filter {
 #[derive(Debug)]
 struct Bound {
     condition: BoundExpr,
+    /// The columns that go on, where not all do.
+    columns: Option<Vec<usize>>,
     /// What is left of a batch of which no row is kept.
     none: RecordBatch,
 }
@@ -38,6 +43,7 @@ impl Filter {
     pub fn new(condition: impl Into<Expr>) -> Self {
         Self {
             condition: condition.into(),
+            only: None,
             dropped: DropCount::default(),
             bound: BindCache::default(),
         }
@@ -48,8 +54,18 @@ impl Filter {
         &self.condition
     }
 
-    fn bind(&self, schema: &Schema) -> Result<BoundExpr> {
-        bind_condition(&self.condition, schema)
+    fn bind(&self, schema: &SchemaRef) -> Result<Bound> {
+        let condition = bind_condition(&self.condition, schema)?;
+        let goes_on = |name: &str| self.only.as_ref().is_none_or(|only| only.contains(name));
+        let fields = schema.fields().iter().enumerate();
+        let columns: Vec<usize> =
+            fields.filter(|(_, field)| goes_on(field.name())).map(|(at, _)| at).collect();
+        if columns.len() == schema.fields().len() {
+            let none = RecordBatch::new_empty(Arc::clone(schema));
+            return Ok(Bound { condition, columns: None, none });
+        }
+        let none = RecordBatch::new_empty(Arc::new(schema.project(&columns)?));
+        Ok(Bound { condition, columns: Some(columns), none })
     }
 }
 
@@ -65,23 +81,25 @@ pub(crate) fn bind_condition(condition: &Expr, schema: &Schema) -> Result<BoundE
 
 impl MapOperator for Filter {
     fn output_schema(&self, input: &SchemaRef) -> Result<SchemaRef> {
-        self.bind(input)?;
-        Ok(Arc::clone(input))
+        Ok(self.bind(input)?.none.schema())
     }
 
-    fn map(&self, batch: Batch) -> Result<Batch> {
-        let bind = |schema: &SchemaRef| -> Result<Bound> {
-            let none = RecordBatch::new_empty(Arc::clone(schema));
-            Ok(Bound { condition: self.bind(schema)?, none })
-        };
-        let bound = self.bound.get(batch.rows.schema_ref(), bind)?;
+    fn map(&self, mut batch: Batch) -> Result<Batch> {
+        let bound = self.bound.get(batch.rows.schema_ref(), |schema| self.bind(schema))?;
         let keep = bound.condition.evaluate_bool(&batch.rows)?;
         self.dropped.count(&batch, &keep);
         // Most often no row of a small batch is an alert: that must cost next to nothing.
         if keep.true_count() == 0 && !batch.is_empty() {
             return Ok(without_rows(batch, bound.none.clone()));
         }
+        if let Some(columns) = &bound.columns {
+            batch.rows = batch.rows.project(columns)?;
+        }
         filter_batch(batch, &keep)
+    }
+
+    fn narrowed(&self, needed: &HashSet<String>) -> Option<Arc<dyn MapOperator>> {
+        Some(Arc::new(Self { only: Some(needed.clone()), ..Self::new(self.condition.clone()) }))
     }
 
     fn reads(&self) -> Option<Vec<String>> {
@@ -119,13 +137,14 @@ pub fn filter_batch(batch: Batch, keep: &BooleanArray) -> Result<Batch> {
     let kept = Kept::new(keep.values());
     let rows = kept.batch(&batch.rows, &keep)?;
     let times = batch.times.as_ref().map(|times| filter_times(times, &kept));
-    let offsets: Arc<[u64]> = match &batch.offsets {
-        Offsets::Contiguous(first) => {
-            kept.numbers().iter().map(|row| first + u64::from(*row)).collect()
+    let offsets = match &batch.offsets {
+        Offsets::Contiguous(first) => Offsets::Kept(*first, kept.rows()),
+        Offsets::Explicit(offsets) => Offsets::Explicit(kept.values(offsets).into()),
+        Offsets::Kept(first, rows) => {
+            let offsets = kept.values(rows.numbers()).into_iter();
+            Offsets::Explicit(offsets.map(|row| first + u64::from(row)).collect())
         }
-        Offsets::Explicit(offsets) => kept.values(offsets).into(),
     };
-    let offsets = Offsets::Explicit(offsets);
     Ok(Batch { rows, offsets, times, origin: None, ..batch })
 }
 
