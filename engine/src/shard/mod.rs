@@ -209,7 +209,9 @@ impl Words {
             other if is_integer_like(other) => WordSource::Array(column.clone()),
             other => {
                 return Err(Error::usage(format!("a column of type {other} cannot be a key"))
-                    .advise("key by numbers, booleans, decimals, times, intervals, text or binary"));
+                    .advise(
+                        "key by numbers, booleans, decimals, times, intervals, text or binary",
+                    ));
             }
         };
         Ok(Self { values, valid })
