@@ -10,7 +10,7 @@ use arrow::array::*;
 use arrow::compute::{cast, take};
 use arrow::datatypes::{DataType, IntervalUnit, TimeUnit, i256};
 use pelton::pipeline::*;
-use pelton::testing::{Arrived, Outcome, Script, agree};
+use pelton::testing::{Arrived, Outcome, Script, Trial, agree, run};
 use pelton::time::seconds;
 
 fn types() -> Vec<DataType> {
@@ -64,7 +64,11 @@ fn values(data_type: &DataType, numbers: &[Option<i64>]) -> ArrayRef {
         numbers.iter().map(|n| n.map(|n| all[n as usize])).collect()
     };
     let made: ArrayRef = match data_type {
-        Dictionary(_, value) => cast(&values(value, numbers), data_type).unwrap(),
+        Dictionary(_, value) => {
+            let all = values(value, &[0, 1, 2, 3, 4, 5].map(Some));
+            let codes: Int16Array = numbers.iter().map(|n| n.map(|n| n as i16)).collect();
+            Arc::new(DictionaryArray::try_new(codes, all).unwrap())
+        }
         Boolean => {
             Arc::new(numbers.iter().map(|n| n.map(|n| n % 2 == 1)).collect::<BooleanArray>())
         }
@@ -313,4 +317,80 @@ fn what_is_no_key_says_so() {
         .unwrap_err()
         .to_string();
     assert!(error.contains("cannot be a key") && error.contains("intervals"), "{error}");
+}
+
+/// The aggregates that over windows at the watermark keep in ways of their own, and some of those
+/// that they do not.
+fn aggregates() -> [Aggregate; 9] {
+    [
+        count_valid("id"),
+        sum("id"),
+        mean("id"),
+        min("id"),
+        max("id"),
+        stddev("id"),
+        last_value("id"),
+        distinct("id"),
+        list("id"),
+    ]
+}
+
+#[test]
+fn over_windows_of_values_of_every_type_end_as_windows_do() {
+    let mut answered = 0;
+    for data_type in types() {
+        for aggregate in aggregates() {
+            let aggregate = aggregate.named("answer");
+            let window = || pipeline(&data_type).window(all_rows(), [aggregate.clone()]);
+            let over = || {
+                let horizon = last(seconds(100_000));
+                pipeline(&data_type).over_at_watermark([horizon], [aggregate.clone()])
+            };
+            let fields = [window().schema(), over().schema()];
+            let [window_schema, over_schema] = match fields {
+                [Ok(window), Ok(over)] => [window, over],
+                [Err(window), Err(over)] => {
+                    let text = over.to_string();
+                    assert_eq!(window.to_string(), text);
+                    let names_both = text.contains(&format!("of {} is not", plain(&data_type)));
+                    assert!(names_both && text.contains("\"answer\""), "{text}");
+                    continue;
+                }
+                [window, over] => panic!("{data_type}: {window:?}, but {over:?}"),
+            };
+            let [window_field, over_field] = [&window_schema, &over_schema]
+                .map(|s| s.field_with_name("answer").unwrap().clone());
+            assert_eq!(window_field, over_field, "{data_type}");
+            let trial = Trial { batch_rows: 40, shards: 1 };
+            // Times ascend: the last row sees all.
+            let script = Script::default().rows(0, batch(&data_type, &sorted()));
+            let window = run(window(), &script, trial).unwrap().rows["answer"].clone();
+            let over = match run(over(), &script, trial) {
+                Ok(outcome) => outcome.rows["answer"].clone(),
+                Err(error) => {
+                    // Squares of decimals this large.
+                    assert!(error.to_string().contains("does not fit into 128 bits"), "{error}");
+                    continue;
+                }
+            };
+            let last = over.slice(over.len() - 1, 1);
+            let close = |a: &ArrayRef, b: &ArrayRef| {
+                let [a, b] = [a, b].map(|array| array.as_primitive::<Float64Type>().value(0));
+                (a - b).abs() <= 1e-9 * a.abs() || a.is_nan() && b.is_nan()
+            };
+            let rounds = window.data_type() == &DataType::Float64 && window.is_valid(0);
+            assert!(
+                last.as_ref() == window.as_ref() || (rounds && close(&window, &last)),
+                "{aggregate:?} of {data_type}: {last:?}, not {window:?}"
+            );
+            answered += 1;
+        }
+    }
+    assert!(answered > 200, "{answered}");
+}
+
+fn sorted() -> Vec<Row> {
+    let mut rows = rows();
+    rows.sort_by_key(|row| row.0);
+    rows
 }

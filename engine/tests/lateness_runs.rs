@@ -85,27 +85,18 @@ fn passed(rows: &Rows, before: Option<i64>) -> Rows {
 
 /// What a late row changes: the windows before and after it.
 fn changes(old: &[Window], new: &[Window], kind: Kind) -> Vec<(Window, &'static str)> {
-    match kind {
-        Kind::Count { .. } => {
-            let same = old.iter().zip(new).take_while(|(a, b)| a == b).count();
-            let (old, new) = (&old[same..], &new[same..]);
-            let before = old.iter().map(|w| (w.clone(), "update_before"));
-            let after = new
-                .iter()
-                .enumerate()
-                .map(|(k, w)| (w.clone(), if k < old.len() { "update_after" } else { "insert" }));
-            before.chain(after).collect()
-        }
-        Kind::State(_) => {
-            let without = |these: &[Window], those: &[Window]| -> Vec<Window> {
-                these.iter().filter(|w| !those.contains(w)).cloned().collect()
-            };
-            let (untrue, now_true) = (without(old, new), without(new, old));
-            let change = if untrue.is_empty() { "insert" } else { "update_after" };
-            let before = untrue.into_iter().map(|w| (w, "update_before"));
-            before.chain(now_true.into_iter().map(|w| (w, change))).collect()
-        }
-    }
+    let without = |these: &[Window], those: &[Window]| -> Vec<Window> {
+        these.iter().filter(|w| !those.contains(w)).cloned().collect()
+    };
+    let (untrue, now_true) = (without(old, new), without(new, old));
+    let replaced = match kind {
+        Kind::Count { .. } => untrue.len(),
+        Kind::State(_) if untrue.is_empty() => 0,
+        Kind::State(_) => now_true.len(),
+    };
+    let change = |at: usize| if at < replaced { "update_after" } else { "insert" };
+    let before = untrue.into_iter().map(|w| (w, "update_before"));
+    before.chain(now_true.into_iter().enumerate().map(|(at, w)| (w, change(at)))).collect()
 }
 
 /// The definition, one row at a time; the rows that were taken in by key, and the number of those

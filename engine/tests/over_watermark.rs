@@ -222,7 +222,7 @@ fn windows_behind_it() {
             assert_eq!(got, whole, "{batch_rows} rows, {shards} shards");
         }
     }
-    let explained = tumbling().explain_plan().unwrap();
+    let explained = gaps().explain_plan().unwrap();
     assert!(explained.contains("less the row's own"), "{explained}");
 }
 

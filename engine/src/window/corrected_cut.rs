@@ -8,9 +8,10 @@
 //!                                ▲               ▲
 //!                 no row may come before     windows that end before have been given out
 //! ```
-//! Windows by number of rows: the row makes all windows that end at or behind its place hold other
-//! rows, each one row further back; and one more may be full. States: the row makes the one that
-//! it falls into longer, or cuts it; no other changes.
+//! Windows by number of rows: the windows that end at or behind the row's place hold their rows one
+//! further back, and one more may be full. Of those each row, all but those that the row is in stay
+//! what they were, under another number; so windows are compared by their rows. States: the row makes
+//! the one that it falls into longer, or cuts it; no other changes.
 
 use super::held::HeldRow;
 
@@ -77,9 +78,9 @@ impl Sequence {
                 }
             }
             Cut::State => {
-                for at in from..to {
+                for at in (from..to).filter(|&at| !self.rows[at].holds) {
                     let begin = self.run_before(at);
-                    if !self.rows[at].holds && begin < at {
+                    if begin < at {
                         let end = self.rows[at].time.into();
                         closed.push(piece(&self.rows, begin, at, end));
                     }
@@ -128,16 +129,7 @@ impl Sequence {
         self.rows.insert(at, row);
         self.passed += 1;
         self.closed_by(cut, from, new_to, &mut new);
-        let same = |a: &Piece, b: &Piece| {
-            let (mine, theirs) = (&old_rows[a.from..a.to], &self.rows[b.from..b.to]);
-            // Rows are only ever put in: as many from the same first one to the same last are the
-            // same ones.
-            (a.start, a.end, mine.len()) == (b.start, b.end, theirs.len())
-                && mine.first().zip(theirs.first()).is_some_and(|(a, b)| a.is(b))
-                && mine.last().zip(theirs.last()).is_some_and(|(a, b)| a.is(b))
-        };
-        let untrue = old.iter().filter(|a| !new.iter().any(|b| same(a, b))).copied().collect();
-        let now_true = new.iter().filter(|b| !old.iter().any(|a| same(a, b))).copied().collect();
+        let (untrue, now_true) = different((&old, &old_rows), (&new, &self.rows));
         Correction { old_rows, old_before: self.before + shift as u64, untrue, now_true }
     }
 
@@ -191,6 +183,34 @@ impl Sequence {
     pub(super) fn next_to_fix(&self) -> Option<&HeldRow> {
         self.rows.get(self.fixed)
     }
+}
+
+/// The windows that only one of two lists has, each a list over rows of its own, in the order of
+/// their last rows. Windows of one list end with different rows.
+fn different(
+    (old, old_rows): (&[Piece], &[HeldRow]),
+    (new, new_rows): (&[Piece], &[HeldRow]),
+) -> (Vec<Piece>, Vec<Piece>) {
+    let (mut untrue, mut now_true) = (Vec::new(), Vec::new());
+    let (mut old, mut new) = (old.iter().peekable(), new.iter().peekable());
+    while let (Some(a), Some(b)) = (old.peek(), new.peek()) {
+        let (mine, theirs) = (&old_rows[a.from..a.to], &new_rows[b.from..b.to]);
+        let order = mine.last().cmp(&theirs.last());
+        // Rows are only ever put in: as many from the same first one to the same last are the same
+        // ones.
+        let same = order.is_eq()
+            && (a.start, a.end, mine.len()) == (b.start, b.end, theirs.len())
+            && mine.first() == theirs.first();
+        if order.is_le() {
+            untrue.extend(old.next().filter(|_| !same));
+        }
+        if order.is_ge() {
+            now_true.extend(new.next().filter(|_| !same));
+        }
+    }
+    untrue.extend(old);
+    now_true.extend(new);
+    (untrue, now_true)
 }
 
 /// What a late row changes.

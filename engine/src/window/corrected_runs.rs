@@ -8,8 +8,8 @@
 //! is more than there was as an `insert`.
 //!
 //! Windows by number of rows shift: each window of the key behind the row's place holds its rows
-//! one further back. So a late row costs as many windows as come behind it, and no more than these
-//! are computed anew.
+//! one further back. So a late row may cost as many windows as come behind it (where there is one
+//! each row, as many as a window has rows); what is the same is not computed anew.
 //!
 //! Rows go when the watermark of the lateness has passed them and no window to come holds them.
 
@@ -203,8 +203,8 @@ impl CorrectedRuns {
         let new: Vec<(u32, Piece)> = now_true.iter().map(|piece| (key, *piece)).collect();
         let before = self.table(&old, |_| (old_rows, *old_before))?;
         let after = self.table(&new, |key| self.rows_of(key))?;
-        // A window by number of rows takes the place of the one that had its number; what is more
-        // is new. Of states, what a state was cut into took its place.
+        // Of windows by number of rows there are as many as before, and maybe one more, which is
+        // new. Of states, what a state was cut into took its place.
         let replaced = match self.cut {
             Cut::Count { .. } => old.len(),
             Cut::State if old.is_empty() => 0,

@@ -27,13 +27,6 @@ pub(super) struct HeldRow {
     pub(super) holds: bool,
 }
 
-impl HeldRow {
-    /// Whether both are the same row of the input.
-    pub(super) fn is(&self, other: &Self) -> bool {
-        (self.time, self.position) == (other.time, other.position)
-    }
-}
-
 /// The columns of a batch, and how many of their rows are kept.
 #[derive(Debug)]
 struct Chunk {

@@ -253,6 +253,11 @@ impl Function {
         if !right {
             return Err(self.refused(&types[0], advice));
         }
+        self.check_values(types)
+    }
+
+    /// Whether values of the types can be read one by one.
+    pub(super) fn check_values(&self, types: &[DataType]) -> Result<()> {
         match types.iter().find(|data_type| Class::of(data_type) == Class::Other) {
             Some(other) => Err(self.refused(other, "numbers, times, booleans or text")),
             None => Ok(()),

@@ -314,6 +314,7 @@ impl AggregatePlan {
         types: &[DataType],
         name: &str,
     ) -> Result<(Lower, DataType)> {
+        function.check_values(types)?;
         let distinct = Distinct::new(function, types, self.unit, name)?;
         let output = distinct.result_type(types)?;
         let lift = self.lift(inputs, Op::States(Arc::new(distinct)), name);
