@@ -46,6 +46,7 @@ fn plan(args: &GeneratePaymentsArgs) -> Result<GeneratePlan> {
         cards: args.cards,
         terminals: args.terminals,
         days: args.days,
+        top_card_millionths: args.top_card_share,
         span_s: args.span.map(|us| us.unsigned_abs() / 1_000_000),
     })
 }

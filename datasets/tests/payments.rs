@@ -89,6 +89,23 @@ fn short_and_long_spans_are_kept() {
 }
 
 #[test]
+fn the_busiest_card_has_the_share_that_was_asked_for() {
+    let config = PaymentsConfig {
+        cards: Some(1_000),
+        span_seconds: Some(11 * 3_600),
+        top_card_millionths: Some(20_000),
+        ..PaymentsConfig::new(60_000, 1)
+    };
+    let rows = generate(config);
+    let mut cards: Vec<usize> = by_card(&rows).values().map(Vec::len).collect();
+    cards.sort_unstable_by(|a, b| b.cmp(a));
+    // 2 %, and Zipf's law behind it: of 60,000 rows 1,200, within what chance and frauds do.
+    assert!((1_050..1_350).contains(&cards[0]), "{cards:?}");
+    assert!(cards[1] < cards[0] * 9 / 10 && cards[1] * 3 > cards[0], "{cards:?}");
+    assert!(cards.len() > 900 && cards[500] < 60);
+}
+
+#[test]
 fn configurations_that_make_no_sense_are_refused() {
     let good = PaymentsConfig::new(10, 1);
     for (bad, field) in [
@@ -99,6 +116,15 @@ fn configurations_that_make_no_sense_are_refused() {
         (PaymentsConfig { days: Some(u32::MAX), ..good.clone() }, "days"),
         (PaymentsConfig { span_seconds: Some(0), ..good.clone() }, "span_seconds"),
         (PaymentsConfig { rows: u64::MAX, ..good.clone() }, "rows"),
+        (
+            PaymentsConfig { top_card_millionths: Some(500_001), ..good.clone() },
+            "top_card_millionths",
+        ),
+        // One of a hundred cards has a hundredth at least.
+        (
+            PaymentsConfig { top_card_millionths: Some(9_999), ..good.clone() },
+            "top_card_millionths",
+        ),
         (
             PaymentsConfig { days: Some(61), span_seconds: Some(3_600), ..good.clone() },
             "span_seconds",

@@ -77,6 +77,12 @@ pub trait MapOperator: Send + Sync {
         None
     }
 
+    /// The columns that the step adds or puts other values in; `None`: it may change any. What
+    /// comes through such a step unchanged may be looked up behind it instead of before.
+    fn writes(&self) -> Option<Vec<String>> {
+        None
+    }
+
     /// Whether the step gives out only what it was asked for by name, whatever else there is.
     fn is_projection(&self) -> bool {
         false

@@ -156,10 +156,10 @@ proptest! {
 }
 
 #[test]
-fn windows_by_number_of_rows_cannot_be_corrected() {
+fn global_windows_cannot_be_corrected() {
     let error = Pipeline::rows(batch(&[]).schema())
         .event_time_in("ts", TimeUnit::Second, Watermark::bounded(seconds(1)))
-        .window(every_rows(5).allow_late(seconds(5), false), [count()])
+        .window(all_rows().allow_late(seconds(5), false), [count()])
         .schema()
         .unwrap_err()
         .to_string();

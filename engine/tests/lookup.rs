@@ -123,6 +123,102 @@ fn windows_by_a_column_of_the_table_equal_their_definition() {
     }
 }
 
+/// Windows by ad and what the table knows of it; `before`: a step that looks at everything keeps
+/// the lookup before the window.
+fn by_ad(before: bool, window: &Window) -> Pipeline {
+    let lookup = Lookup::rows(ads()).on_columns("ad", "id").prefix("ad_");
+    let regions = Lookup::rows(regions()).on_columns("ad_campaign", "campaign");
+    let mut pipeline = Pipeline::rows(batch(&[]).schema())
+        .event_time_in("ts", TimeUnit::Second, Watermark::bounded(seconds(5)))
+        .lookup(lookup)
+        .filter(col("amount").gt(30))
+        .lookup(regions)
+        .column("twice", col("amount") * col("amount"));
+    if before {
+        pipeline = pipeline.inspect(|_| {});
+    }
+    pipeline
+        .key_by(["ad_campaign", "region", "ad", "ad_weight"])
+        .window(window.clone(), [count(), sum("twice"), list("amount")])
+}
+
+fn regions() -> RecordBatch {
+    let campaigns = StringArray::from_iter_values((0..5).map(|i| format!("campaign {i}")));
+    RecordBatch::try_from_iter([
+        ("campaign", Arc::new(campaigns) as ArrayRef),
+        ("region", Arc::new(StringArray::from(vec!["north", "south", "north", "east", "west"]))),
+    ])
+    .unwrap()
+}
+
+#[test]
+fn a_lookup_behind_the_window_gives_the_same_rows() {
+    let run = |pipeline: Pipeline, batch_rows: usize, shards: usize| {
+        let sink = MemorySink::new();
+        let batches = sink.batches();
+        let summary = pipeline
+            .write_to(sink)
+            .run_rows(
+                rows().chunks(batch_rows).map(|r| Ok(batch(r))),
+                Options::default().shards(shards),
+            )
+            .unwrap();
+        let batches = batches.lock().unwrap();
+        let rows = arrow::compute::concat_batches(&batches[0].schema(), batches.iter()).unwrap();
+        (rows, summary.rows_filtered, summary.rows_set_aside)
+    };
+    for window in [
+        tumble(seconds(10)),
+        hop(seconds(20), seconds(5)).allow_late(seconds(4), true),
+        session(seconds(2)),
+        last_rows(7, 3),
+        all_rows(),
+    ] {
+        let plan = by_ad(false, &window).explain_plan().unwrap();
+        assert!(plan.contains("of windows, not of rows"), "{plan}");
+        let lines: Vec<&str> = plan.lines().collect();
+        let at = |what: &str| lines.iter().position(|line| line.contains(what)).expect(what);
+        assert!(at("window ") < at("lookup by ad ") && at("lookup by ad ") < at("ad_campaign in"));
+        assert!(lines[at("window ")].ends_with("by ad"), "{plan}");
+        let untouched = by_ad(true, &window).explain_plan().unwrap();
+        assert!(!untouched.contains("of windows, not of rows"), "{untouched}");
+        let before = run(by_ad(true, &window), 4000, 1);
+        assert!(before.0.num_rows() > 20 && before.1 > 0);
+        for (batch_rows, shards) in [(4000, 1), (50, 1), (50, 3)] {
+            let behind = run(by_ad(false, &window), batch_rows, shards);
+            assert_eq!(behind, before, "{batch_rows} rows, {shards} shards");
+        }
+    }
+}
+
+#[test]
+fn a_lookup_that_decides_on_rows_stays_before_the_window() {
+    let stays = |plan: Pipeline| {
+        let plan = plan.explain_plan().unwrap();
+        assert!(!plan.contains("of windows, not of rows"), "{plan}");
+    };
+    let lookup = || Lookup::rows(ads()).on_columns("ad", "id");
+    let start = || {
+        Pipeline::rows(batch(&[]).schema()).event_time_in(
+            "ts",
+            TimeUnit::Second,
+            Watermark::bounded(seconds(5)),
+        )
+    };
+    let keys = ["ad", "campaign"];
+    // Rows without a match are taken out; the key is not among the keys; another step or an
+    // aggregate reads what was looked up, or the key becomes another.
+    stays(start().lookup(lookup().inner()).key_by(keys).window(all_rows(), [count()]));
+    stays(start().lookup(lookup()).key_by(["campaign"]).window(all_rows(), [count()]));
+    stays(start().lookup(lookup()).key_by(keys).window(all_rows(), [sum("weight")]));
+    let filtered = start().lookup(lookup()).filter(col("weight").gt(1)).key_by(keys);
+    stays(filtered.window(all_rows(), [count()]));
+    let other = start().lookup(lookup()).column("ad", col("ad") + col("ad")).key_by(keys);
+    stays(other.window(all_rows(), [count()]));
+    let state = start().lookup(lookup()).key_by(keys);
+    stays(state.window(while_true(col("weight").gt(1)), [count()]));
+}
+
 #[test]
 fn a_lookup_alone_gives_rows_their_columns_and_the_plan_says_how() {
     let sink = MemorySink::new();

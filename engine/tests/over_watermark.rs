@@ -146,6 +146,125 @@ fn steps_before_and_behind_it() {
     assert!(explained.contains("over by value at the watermark"), "{explained}");
 }
 
+/// The rows of `whole`, by columns: time in seconds, then these.
+fn told(whole: &RecordBatch, names: &[&str]) -> Vec<Vec<i64>> {
+    let times = whole["ts"].as_primitive::<TimestampMicrosecondType>();
+    let columns: Vec<Vec<i64>> = names.iter().map(|name| ints(whole, name)).collect();
+    let row = |at: usize| {
+        let others = columns.iter().map(|column| column[at]);
+        std::iter::once(times.value(at) / SECOND).chain(others).collect()
+    };
+    (0..whole.num_rows()).map(row).collect()
+}
+
+#[test]
+fn windows_behind_it() {
+    let over = || {
+        pipeline()
+            .over_at_watermark(
+                [last(seconds(30))],
+                [count().named("n"), own_mean("value").named("own")],
+            )
+            .filter(col("n").gt(lit(1)))
+    };
+    let (rows, summary) = run(over(), 3000, 1);
+    let rows = told(&rows, &["key", "value", "n"]);
+    assert!(rows.len() > 1000 && summary.rows_out == rows.len() as u64);
+    // By (end, first row of its key): start, key, rows, sum.
+    let mut windows: std::collections::BTreeMap<(i64, usize), (i64, i64, Vec<i64>)> =
+        std::collections::BTreeMap::new();
+    let mut seen = std::collections::BTreeMap::new();
+    for (i, row) in rows.iter().enumerate() {
+        let (time, value, n) = (row[0], row[2], row[3]);
+        let start = time.div_euclid(25) * 25;
+        let first = *seen.entry(value).or_insert(i);
+        let window = windows.entry((start + 25, first)).or_insert((start, value, Vec::new()));
+        window.2.push(n);
+    }
+    let tumbling = || {
+        over().key_by(["value"]).window(
+            tumble(seconds(25)),
+            [
+                count(),
+                sum("n"),
+                first_value("n").named("first"),
+                last_value("n").named("last"),
+                list("n"),
+            ],
+        )
+    };
+    let (whole, of) = run(tumbling(), 3000, 1);
+    let lists = whole["list_n"].as_list::<i32>();
+    assert_eq!(whole.num_rows(), windows.len());
+    for (at, ((end, _), (start, value, ns))) in windows.iter().enumerate() {
+        let time =
+            |name: &str| whole[name].as_primitive::<TimestampMicrosecondType>().value(at) / SECOND;
+        assert_eq!((time("window_start"), time("window_end")), (*start, *end));
+        let int = |name: &str| ints(&whole, name)[at];
+        assert_eq!((int("value"), int("count")), (*value, ns.len() as i64));
+        assert_eq!(int("sum_n"), ns.iter().sum::<i64>());
+        assert_eq!(
+            (Some(int("first")), Some(int("last"))),
+            (ns.first().copied(), ns.last().copied())
+        );
+        assert_eq!(lists.value(at).as_primitive::<Int64Type>().values(), &ns[..]);
+    }
+    assert_eq!(of.rows_set_aside, summary.rows_set_aside);
+    assert_eq!(of.rows_filtered, 3000 - summary.rows_set_aside - rows.len() as u64);
+    let sliding = || over().key_by(["value"]).window(last_rows(5, 2), [list("key"), sum("n")]);
+    let gaps = || over().key_by(["key"]).window(session(seconds(4)), [list("value"), max("own")]);
+    let all = || over().window(all_rows(), [count(), list("value")]);
+    let plans: [&dyn Fn() -> Pipeline; 4] = [&tumbling, &sliding, &gaps, &all];
+    for plan in plans {
+        let (whole, _) = run(plan(), 3000, 1);
+        for (batch_rows, shards) in [(1, 1), (70, 1), (70, 2), (9, 3)] {
+            let (got, _) = run(plan(), batch_rows, shards);
+            assert_eq!(got, whole, "{batch_rows} rows, {shards} shards");
+        }
+    }
+    let explained = gaps().explain_plan().unwrap();
+    assert!(explained.contains("less the row's own"), "{explained}");
+}
+
+#[test]
+fn a_row_beside_the_others_of_its_window() {
+    let plan = || {
+        pipeline().over_at_watermark(
+            [last(seconds(60)), last_n(4)],
+            [own_mean("value"), own_stddev("value"), count_same("value")],
+        )
+    };
+    let (whole, _) = run(plan(), 3000, 1);
+    let kept = on_time();
+    let float = |name: &str, at: usize| {
+        let column = whole[name].as_primitive::<arrow::datatypes::Float64Type>();
+        column.is_valid(at).then(|| column.value(at))
+    };
+    for (at, &(time, key, value)) in kept.iter().enumerate() {
+        let minute = kept.iter().enumerate();
+        let minute = minute.filter(|(_, row)| row.1 == key && row.0 > time - 60 && row.0 <= time);
+        let four = kept[..=at].iter().enumerate().rev().filter(|(_, row)| row.1 == key).take(4);
+        for (horizon, window) in [("1m", minute.collect::<Vec<_>>()), ("4rows", four.collect())] {
+            let others = window.iter().filter(|(i, _)| *i != at).map(|(_, row)| row.2 as f64);
+            let others: Vec<f64> = others.collect();
+            let mean = others.iter().sum::<f64>() / others.len() as f64;
+            let got = float(&format!("key_own_mean_value_{horizon}"), at);
+            assert_eq!(got.is_some(), !others.is_empty());
+            assert!(got.is_none_or(|got| (got - mean).abs() < 1e-9));
+            let squares: f64 = others.iter().map(|v| (v - mean) * (v - mean)).sum();
+            let deviation = (squares / (others.len() as f64 - 1.0)).sqrt();
+            let got = float(&format!("key_own_stddev_value_{horizon}"), at);
+            assert_eq!(got.is_some(), others.len() > 1);
+            assert!(got.is_none_or(|got| (got - deviation).abs() < 1e-9));
+            let same = window.iter().filter(|(_, row)| row.2 == value).count() as i64;
+            assert_eq!(ints(&whole, &format!("key_count_same_value_{horizon}"))[at], same);
+        }
+    }
+    for (batch_rows, shards) in [(1, 1), (70, 2)] {
+        assert_eq!(run(plan(), batch_rows, shards).0, whole, "{batch_rows} rows, {shards} shards");
+    }
+}
+
 #[test]
 fn live_rows_come_out_once_the_watermark_has_passed() {
     let mut live = pipeline()
@@ -179,10 +298,20 @@ fn what_is_not_possible_says_so() {
     let says = [
         (pipeline().over([last_n(3)], [count()]), "answered at the watermark"),
         (pipeline().over([last(seconds(3))], [max("value")]), "over cannot compute max at arrival"),
-        (pipeline().over_at_watermark([last_n(3)], [own_mean("value")]), "own_mean"),
         (
-            pipeline().over_at_watermark([last_n(3)], [count()]).window(all_rows(), [count()]),
-            "windows of windows",
+            pipeline().over_at_watermark([last_n(3)], [own_mean("value").distinct()]),
+            "other rows give a mean",
+        ),
+        (
+            pipeline()
+                .over_at_watermark([last_n(3)], [count_same("value").filter(col("key").gt(1))]),
+            "rows alike are counted",
+        ),
+        (
+            pipeline()
+                .over_at_watermark([last_n(3)], [count()])
+                .window(tumble(seconds(9)).allow_late(seconds(3), true), [count()]),
+            "given out once",
         ),
         (
             pipeline().window(all_rows(), [count()]).over_at_watermark([last_n(3)], [count()]),

@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 mod parse;
 mod window;
 
-pub use parse::{Speed, parse_count, parse_delay_us};
+pub use parse::{Speed, parse_count, parse_delay_us, parse_millionths};
 pub use window::{AtCapArg, WindowArgs};
 
 /// Streams of events through windows, rules and models, on one machine.
@@ -277,6 +277,11 @@ pub struct GeneratePaymentsArgs {
     /// last for days are left out where they do not fit
     #[arg(long, value_name = "D", value_parser = parse_delay_us, conflicts_with = "days")]
     pub span: Option<i64>,
+
+    /// Share of the payments that the busiest card makes, e.g. 0.005: cards go by Zipf's law then;
+    /// for measuring windows with hot keys [default: a spread in which none stands out]
+    #[arg(long, value_name = "SHARE", value_parser = parse_millionths)]
+    pub top_card_share: Option<u32>,
 
     /// No progress: only errors
     #[arg(short, long)]

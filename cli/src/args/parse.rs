@@ -89,3 +89,14 @@ pub fn parse_delay_us(text: &str) -> Result<i64, String> {
     };
     number.parse::<i64>().ok().and_then(|n| n.checked_mul(unit_us)).ok_or_else(wrong)
 }
+
+/// A share from 0 to 1, in millionths.
+///
+/// # Errors
+/// When the text is no such number.
+pub fn parse_millionths(text: &str) -> Result<u32, String> {
+    match text.parse::<f64>() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok((share * 1e6).round() as u32),
+        _ => Err(format!("{text:?} is no share: expected a number from 0 to 1, e.g. 0.005")),
+    }
+}

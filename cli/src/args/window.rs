@@ -37,6 +37,7 @@ values once; `filter (where CONDITION)` behind one counts only those rows; `as n
   approx_p99(x)  approx_median(x)  approx_quantile(x,0.999)    within 1 % of the value
   approx_distinct(x)                                           standard error 1.6 %
   approx_top_k(x,10)                                           counts with their errors
+  own_mean(x)  own_stddev(x)  count_same(x)    with --over: of the others, and of rows like it
 
 With --lateness or --early `change` is insert, update_after, or (--retract) update_before.
 
@@ -127,8 +128,8 @@ pub struct WindowArgs {
     #[arg(allow_hyphen_values = true)]
     pub delay: Span,
 
-    /// How much later than that a row may still correct tumbling, hopping or cumulating windows, or
-    /// sessions: they are given out again, and the column `change` says what a row is
+    /// How much later than that a row may still correct windows (all but global ones): they are
+    /// given out again, and the column `change` says what a row is
     #[arg(long, value_name = "TIME", value_parser = parse_span)]
     #[arg(allow_hyphen_values = true)]
     pub lateness: Option<Span>,

@@ -36,6 +36,7 @@ pub(super) fn bench(
                 terminals: None,
                 days: None,
                 span_s: None,
+                top_card_millionths: None,
             };
             run::generate(&recording, &*progress("generate"), stop)?;
             out

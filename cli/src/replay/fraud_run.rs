@@ -112,6 +112,7 @@ fn input_path(
                 terminals: None,
                 days: None,
                 span_s: None,
+                top_card_millionths: None,
             };
             run::generate(&recording, &*progress("generate"), stop)?;
             text(path)?

@@ -91,6 +91,8 @@ pub struct GeneratePlan {
     pub days: Option<u32>,
     /// Seconds that it spans, instead of days.
     pub span_s: Option<u64>,
+    /// Share of the busiest card in millionths; `None`: no card stands out.
+    pub top_card_millionths: Option<u32>,
 }
 
 /// A bench of the fraud pipeline.
@@ -141,6 +143,7 @@ pub fn generate(
         terminals: plan.terminals,
         days: plan.days,
         span_seconds: plan.span_s,
+        top_card_millionths: plan.top_card_millionths,
         ..PaymentsConfig::new(plan.rows, plan.seed)
     };
     let format = match plan.format {

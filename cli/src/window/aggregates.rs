@@ -9,7 +9,7 @@
 //! Names of functions and `distinct` and `as` are read in any case; columns as they are.
 
 use arrow::datatypes::DataType;
-use pelton::pipeline::Aggregate;
+use pelton::pipeline::{Aggregate, count_same, own_mean, own_stddev};
 use pelton::window::aggregate::{Function, Spread};
 use pelton::{Error, Result};
 
@@ -147,9 +147,15 @@ fn parse_call(text: &str) -> Result<(Aggregate, Vec<Guessed>)> {
     if name.eq_ignore_ascii_case("count") && arguments == ["*"] {
         arguments.clear();
     }
-    let (function, columns) = function(&name.to_ascii_lowercase(), arguments)?;
-    let guess = guess(&function);
-    let mut aggregate = Aggregate::of(function, columns.iter().map(String::as_str));
+    let name = name.to_ascii_lowercase();
+    let (mut aggregate, columns, guess) = match beside_the_row(&name, &arguments) {
+        Some((aggregate, column, guess)) => (aggregate, vec![column], guess),
+        None => {
+            let (function, columns) = function(&name, arguments)?;
+            let guess = guess(&function);
+            (Aggregate::of(function, columns.iter().map(String::as_str)), columns, guess)
+        }
+    };
     if distinct {
         aggregate = aggregate.distinct();
     }
@@ -157,6 +163,23 @@ fn parse_call(text: &str) -> Result<(Aggregate, Vec<Guessed>)> {
         aggregate = aggregate.named(alias);
     }
     Ok((aggregate, columns.into_iter().map(|column| (column, guess.clone())).collect()))
+}
+
+/// What compares a row with its window (`--over`), its column, and a type that it can be computed
+/// of.
+fn beside_the_row(
+    name: &str,
+    arguments: &[String],
+) -> Option<(Aggregate, String, Option<DataType>)> {
+    let [column] = arguments else { return None };
+    let column = unquoted(column);
+    let (aggregate, guess) = match name {
+        "own_mean" => (own_mean(&column), Some(DataType::Float64)),
+        "own_stddev" => (own_stddev(&column), Some(DataType::Float64)),
+        "count_same" => (count_same(&column), None),
+        _ => return None,
+    };
+    Some((aggregate, column, guess))
 }
 
 /// A type that the function can be computed of; `None`: any will do.
@@ -293,6 +316,8 @@ mod tests {
         assert!(names("count(*)").contains("Count"));
         assert!(names("count(distinct x) as n").contains("distinct: true"));
         assert!(names("ewma(x, 30s)").contains("Ewma"));
+        assert!(names("Own_Mean(x) as m").contains("OwnMean"));
+        assert!(names("count_same(\"x y\")").contains("column: \"x y\""));
         let (filtered, columns) =
             parse("count filter (where kind = 'a, (b') as n, sum(x) FILTER(y > 1 and (z))")
                 .expect("a list");

@@ -18,6 +18,8 @@ const DAYS_MAX: u64 = 3_660;
 const ROWS_MAX: u64 = 1_000_000_000_000;
 const CARDS_MAX: u64 = 200_000_000;
 const TERMINALS_MAX: u64 = 50_000_000;
+const MILLION: u64 = 1_000_000;
+const TOP_CARD_MAX: u64 = MILLION / 2;
 const CARDS_MIN_DEFAULT: u64 = 100;
 const TERMINALS_MIN_DEFAULT: u64 = 60;
 
@@ -37,12 +39,23 @@ pub struct PaymentsConfig {
     /// Length in seconds instead of days, for short dense recordings (to measure windows with):
     /// frauds that last for days are left out where they do not fit.
     pub span_seconds: Option<u64>,
+    /// Share of the payments that the busiest card makes, in millionths, at most a half: then cards
+    /// go by Zipf's law. Default: a log-normal spread, in which none stands out.
+    pub top_card_millionths: Option<u32>,
 }
 
 impl PaymentsConfig {
     /// `rows` rows under `seed`, everything else by default.
     pub fn new(rows: u64, seed: u64) -> Self {
-        Self { rows, seed, cards: None, terminals: None, days: None, span_seconds: None }
+        Self {
+            rows,
+            seed,
+            cards: None,
+            terminals: None,
+            days: None,
+            span_seconds: None,
+            top_card_millionths: None,
+        }
     }
 
     /// The sizes that follow from this configuration.
@@ -54,11 +67,17 @@ impl PaymentsConfig {
         check("rows", self.rows, 0, ROWS_MAX)?;
         check("cards", cards, 1, CARDS_MAX)?;
         check("terminals", terminals, 1, TERMINALS_MAX)?;
+        if let Some(millionths) = self.top_card_millionths {
+            // No card of n can be the busiest with less than one n-th.
+            let least = MILLION.div_ceil(cards).min(TOP_CARD_MAX);
+            check("top_card_millionths", millionths.into(), least, TOP_CARD_MAX)?;
+        }
         Ok(Sizes {
             rows: self.rows,
             cards: cards as u32,
             terminals: terminals as u32,
             span_us: self.span_s()? as i64 * 1_000_000,
+            top_card_share: self.top_card_millionths.map(|m| f64::from(m) / MILLION as f64),
         })
     }
 
@@ -96,4 +115,6 @@ pub(crate) struct Sizes {
     pub(crate) terminals: u32,
     /// Times inside the generator are µs since the start, in `0..span_us`.
     pub(crate) span_us: i64,
+    /// Of all payments, where cards go by Zipf's law.
+    pub(crate) top_card_share: Option<f64>,
 }

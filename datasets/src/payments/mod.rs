@@ -53,6 +53,7 @@ mod config;
 mod frauds;
 mod moments;
 mod rows;
+mod skew;
 mod trips;
 mod world;
 

@@ -4,6 +4,7 @@
 use super::alias::Alias;
 use super::cities::{CITIES, countries};
 use super::config::{HOUR_US, Sizes};
+use super::skew::by_zipf;
 use super::trips::{Trip, Whereabouts, plan_trips};
 use crate::draws::{Draws, Stream};
 use crate::geo::distance_km;
@@ -119,6 +120,11 @@ impl World {
             activity.push(weight);
             let city = homes.draw(&mut draws) as u16;
             cards.push(new_card(city, &cities[usize::from(city)], &terminals, &mut draws));
+        }
+        if let Some(share) = sizes.top_card_share {
+            let awake = std::array::from_fn(|phase| awake_share(phase, sizes.span_us));
+            let awake: [f64; 24] = awake;
+            by_zipf(&mut activity, share, |card| awake[usize::from(cards[card].phase)]);
         }
         let trips = plan_trips(&mut cards, cities.len(), sizes.span_us, seed);
         let shares = shares(&activity, &cards, &cities, terminals.len());
@@ -289,6 +295,20 @@ fn new_card(city: u16, at: &CityTerminals, terminals: &[Terminal], draws: &mut D
         city,
         phase: (zone + habit).rem_euclid(24) as u8,
     }
+}
+
+/// Chance that a customer of this phase pays at a moment of a recording of this length.
+fn awake_share(phase: usize, span_us: i64) -> f64 {
+    let hours = (span_us + HOUR_US - 1) / HOUR_US;
+    let chance = |hour: i64| {
+        let length_us = (span_us - hour * HOUR_US).min(HOUR_US);
+        length_us as f64 * f64::from(RHYTHM[(hour as usize + phase) % 24])
+    };
+    // Whole days are alike.
+    let days = hours / 24;
+    let day = if days > 0 { (0..24).map(chance).sum::<f64>() } else { 0.0 };
+    let rest: f64 = (days * 24..hours).map(chance).sum();
+    (day * days as f64 + rest) / (span_us as f64 * 1_000.0)
 }
 
 /// What share of all payments each card, terminal and hour is expected to have.

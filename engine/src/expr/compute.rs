@@ -264,6 +264,10 @@ impl MapOperator for Compute {
         Some(self.columns.iter().flat_map(Computed::columns).collect())
     }
 
+    fn writes(&self) -> Option<Vec<String>> {
+        Some(self.columns.iter().map(|column| column.name.clone()).collect())
+    }
+
     fn describe(&self) -> String {
         let lines: Vec<&str> = self.columns.iter().map(|column| column.text.as_str()).collect();
         lines.join("\n")

@@ -16,6 +16,7 @@
 //! and counted as filtered). A null key matches nothing, not even a null of the table; −0 matches
 //! +0, NaN matches NaN. Order, positions and times of the rows stay as they are.
 
+mod behind;
 mod index;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::compute::{cast, filter_record_batch, take};
 use arrow::datatypes::{DataType, FieldRef, Int32Type, Schema, SchemaRef};
 
+pub(crate) use behind::LookupBehind;
 use index::Index;
 pub(crate) use index::NONE;
 
@@ -223,6 +225,34 @@ impl LookupJoin {
         Self { table, keys, columns, inner, dropped, bound }
     }
 
+    /// Names of the columns that are added.
+    pub(crate) fn added(&self) -> impl Iterator<Item = &str> {
+        self.columns.iter().map(|(_, name)| name.as_str())
+    }
+
+    /// The rows' columns that are looked up by.
+    pub(crate) fn keys(&self) -> &[String] {
+        &self.keys
+    }
+
+    /// Whether rows without a match are taken out.
+    pub(crate) fn is_inner(&self) -> bool {
+        self.inner
+    }
+
+    /// The same lookup, of fewer columns.
+    pub(crate) fn only(&self, names: &[String]) -> Self {
+        let columns = self.columns.iter().filter(|(_, name)| names.contains(name));
+        Self {
+            table: self.table.clone(),
+            keys: self.keys.clone(),
+            columns: columns.cloned().collect(),
+            inner: self.inner,
+            dropped: DropCount::default(),
+            bound: BindCache::default(),
+        }
+    }
+
     fn bind(&self, input: &SchemaRef) -> Result<Bound> {
         let table = &self.table;
         let mut keys = Vec::with_capacity(self.keys.len());
@@ -304,6 +334,10 @@ impl MapOperator for LookupJoin {
 
     fn reads(&self) -> Option<Vec<String>> {
         Some(self.keys.clone())
+    }
+
+    fn writes(&self) -> Option<Vec<String>> {
+        Some(self.added().map(str::to_owned).collect())
     }
 
     fn dropped(&self) -> Dropped {

@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::expr::Expr;
 use crate::time::Span;
 use crate::window::aggregate::{self as windows, AggregateFunction, Spread};
+use crate::window::over::at_watermark::Relation;
 
 /// One aggregate over the rows of a horizon or a window.
 #[derive(Debug, Clone)]
@@ -130,6 +131,19 @@ impl Aggregate {
         let columns: Vec<String> = columns.into_iter().chain(self.more.clone()).collect();
         let (distinct, filter) = (self.distinct, self.filter.clone());
         Ok(windows::Aggregate { function, columns, distinct, filter, name: self.name() })
+    }
+
+    /// The aggregate as over windows at the watermark compute it, and of which rows.
+    pub(crate) fn of_over(&self) -> Result<(windows::Aggregate, Relation)> {
+        let (function, relation) = match self.function {
+            Function::OwnMean => (Function::Mean, Relation::Others),
+            Function::OwnStdDev => (Function::StdDev, Relation::Others),
+            Function::CountSame => (Function::CountValid, Relation::Alike),
+            _ => return Ok((self.of_windows()?, Relation::All)),
+        };
+        let name = self.name();
+        let of = Self { function, ..self.clone() }.of_windows()?;
+        Ok((windows::Aggregate { name, ..of }, relation))
     }
 
     /// The name of the column that windows have of it: the one given, or one after function and

@@ -171,7 +171,8 @@ impl Pipeline {
     /// event time, whatever the disorder, rows of the same time counting for each other. Any
     /// aggregate of windows is possible, filters and `distinct` too, and horizons by rows
     /// ([`last_n`](super::last_n)). Rows come out by (time, position); late rows are set aside;
-    /// dictionaries come out as their values.
+    /// dictionaries come out as their values. Windows may follow
+    /// ([`Pipeline::window`]), given out once.
     #[must_use]
     pub fn over_at_watermark(
         self,

@@ -10,6 +10,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use super::aggregate::Aggregate;
 use super::budget::{Budget, Capped};
 use super::builder::{Pipeline, Step, Watermark};
+use super::compile_lookup::PlannedLookup;
 use super::compile_over::describe_over;
 use super::inspect::Inspect;
 use super::lookup::{find, indices, time_unit};
@@ -21,7 +22,7 @@ use crate::runtime::{Keyed, Stage};
 use crate::time::Span;
 use crate::window::over::at_watermark::{WatermarkOver, WatermarkPlan};
 use crate::window::over::{Over, OverPlan};
-use crate::window::{self, WindowSpec};
+use crate::window::{self, Lateness, WindowSpec};
 
 /// A checked plan.
 pub(crate) struct Plan {
@@ -72,6 +73,7 @@ impl Plan {
             pending: Vec::new(),
             waiting: None,
             computed: Vec::new(),
+            lookups: Vec::new(),
         };
         for step in &pipeline.steps {
             compiler.step(step)?;
@@ -89,15 +91,18 @@ impl Plan {
 
     /// The stages of one shard.
     pub(crate) fn build(&self, budget: Option<&Arc<Budget>>) -> Result<Vec<Stage>> {
-        self.stages.iter().map(|stage| stage.build(budget)).collect()
+        let mut behind = false;
+        let mut stages = Vec::with_capacity(self.stages.len());
+        for stage in &self.stages {
+            stages.push(stage.build(budget, behind)?);
+            behind |= stage.holds_back();
+        }
+        Ok(stages)
     }
 
     /// Whether rows are held back until the watermark passes: then late ones are set aside.
     pub(crate) fn sets_late_aside(&self) -> bool {
-        let waits = |stage: &StagePlan| {
-            matches!(stage, StagePlan::Window { .. } | StagePlan::Waiting { .. })
-        };
-        self.stages.iter().any(waits)
+        self.stages.iter().any(StagePlan::holds_back)
     }
 
     /// For how long late rows still count.
@@ -202,7 +207,13 @@ impl StagePlan {
         }
     }
 
-    fn build(&self, budget: Option<&Arc<Budget>>) -> Result<Stage> {
+    /// Whether rows wait for the watermark here.
+    fn holds_back(&self) -> bool {
+        matches!(self, Self::Window { .. } | Self::Waiting { .. })
+    }
+
+    /// `behind`: rows come from windows.
+    fn build(&self, budget: Option<&Arc<Budget>>, behind: bool) -> Result<Stage> {
         Ok(match self {
             Self::Map(map) => Stage::Map(map.clone()),
             Self::Enrich { plans, input, output } => {
@@ -222,11 +233,11 @@ impl StagePlan {
             }
             Self::Window { spec, input, output } => {
                 let (operator, _) = window::open(spec, input)?;
-                windows(input, &spec.keys, operator, output, budget)?
+                windows(input, &spec.keys, operator, output, (budget, behind))?
             }
             Self::Waiting { plan, input, output } => {
                 let operator = Box::new(WatermarkOver::new(plan, input)?);
-                windows(input, &plan.keys, operator, output, budget)?
+                windows(input, &plan.keys, operator, output, (budget, behind))?
             }
         })
     }
@@ -238,13 +249,14 @@ fn windows(
     keys: &[String],
     mut operator: Box<dyn KeyedWindow>,
     output: &SchemaRef,
-    budget: Option<&Arc<Budget>>,
+    (budget, behind): (Option<&Arc<Budget>>, bool),
 ) -> Result<Stage> {
     if let Some(budget) = budget {
         operator = Box::new(Capped::new(operator, budget.clone()));
     }
     let keys = indices(input, keys)?;
-    Ok(Stage::Keyed(Keyed::Window { keys, operator, schema: output.clone() }))
+    let next = behind.then_some(0);
+    Ok(Stage::Keyed(Keyed::Window { keys, operator, schema: output.clone(), next }))
 }
 
 pub(super) struct Compiler {
@@ -262,6 +274,8 @@ pub(super) struct Compiler {
     pub(super) waiting: Option<WatermarkPlan>,
     /// Computed columns that stand beside each other: one step. Empty where `pending` is not.
     computed: Vec<Computed>,
+    /// Lookups among the stages.
+    pub(super) lookups: Vec<PlannedLookup>,
 }
 
 impl Compiler {
@@ -275,7 +289,7 @@ impl Compiler {
             }
             Step::History { keys, history } => self.history(keys, history),
             Step::Window { keys, window, aggregates } => self.window(keys, window, aggregates),
-            Step::Lookup(lookup) => self.map(Arc::new(lookup.step()?)),
+            Step::Lookup(lookup) => self.lookup(Arc::new(lookup.step()?)),
             Step::Column(column) => self.compute(column.as_ref(), column.computed()),
             Step::Rules(rules) => self.compute(rules.as_ref(), rules.computed()),
             Step::Map(map) => self.map(map.clone()),
@@ -295,7 +309,7 @@ impl Compiler {
     fn window(&mut self, keys: &[String], window: &Window, of: &[Aggregate]) -> Result<()> {
         self.flush();
         let (_, unit, _) = self.times()?;
-        self.check_first_windows()?;
+        self.check_first_windows(window.lateness)?;
         let time_type =
             self.time_field.as_ref().map_or(DataType::Null, |field| field.data_type().clone());
         let spec = WindowSpec {
@@ -309,23 +323,32 @@ impl Compiler {
             key_ttl: window.key_ttl,
         };
         let (_, output) = window::open(&spec, &self.schema)?;
-        let input = std::mem::replace(&mut self.schema, output.clone());
-        self.stages.push(StagePlan::Window { spec, input, output });
+        let (spec, behind) = self.put_off_lookups(spec)?;
+        let (_, given) = window::open(&spec, &self.schema)?;
+        let input = std::mem::replace(&mut self.schema, output);
+        self.stages.push(StagePlan::Window { spec, input, output: given });
+        self.stages.extend(behind.into_iter().map(StagePlan::Map));
         Ok(())
     }
 
-    fn check_first_windows(&self) -> Result<()> {
-        let holds_back = |stage: &StagePlan| {
-            matches!(stage, StagePlan::Window { .. } | StagePlan::Waiting { .. })
-        };
-        if self.stages.iter().any(holds_back) {
+    fn check_first_windows(&self, lateness: Option<Lateness>) -> Result<()> {
+        if self.stages.iter().any(|stage| matches!(stage, StagePlan::Window { .. })) {
             return Err(Error::usage("windows of windows are not possible yet")
                 .advise("write the first windows out and read them again"));
+        }
+        // Late rows are set aside before over windows at the watermark.
+        let waits = self.stages.iter().any(|stage| matches!(stage, StagePlan::Waiting { .. }));
+        if waits && lateness.is_some() {
+            return Err(Error::usage(
+                "windows behind over windows at the watermark are given out once: no late row \
+                 comes to correct them",
+            )
+            .advise("leave the allowed lateness (or early) out, or raise the delay"));
         }
         Ok(())
     }
 
-    fn map(&mut self, map: Arc<dyn MapOperator>) -> Result<()> {
+    pub(super) fn map(&mut self, map: Arc<dyn MapOperator>) -> Result<()> {
         self.flush();
         self.schema = map.output_schema(&self.schema)?;
         self.stages.push(StagePlan::Map(map));

@@ -88,10 +88,10 @@ impl Compiler {
     ) -> Result<()> {
         let (_, unit, _) = self.times()?;
         // Only over windows of one key share their log; and none reads another's columns.
-        let reads = aggregates.iter().map(Aggregate::of_windows).collect::<Result<Vec<_>>>()?;
+        let reads = aggregates.iter().map(Aggregate::of_over).collect::<Result<Vec<_>>>()?;
         let goes_on = self.waiting.as_ref().is_some_and(|plan| {
             let added = |name: &String| plan.columns.iter().any(|c| c.aggregate.name == *name);
-            plan.keys == keys && !reads.iter().flat_map(|a| a.reads()).any(|name| added(&name))
+            plan.keys == keys && !reads.iter().flat_map(|(a, _)| a.reads()).any(|name| added(&name))
         });
         if !goes_on {
             self.flush();
@@ -118,11 +118,11 @@ impl Compiler {
                 },
             };
             let horizon = position_or_push(&mut plan.horizons, extent);
-            for (aggregate, of) in aggregates.iter().zip(&reads) {
+            for (aggregate, (of, relation)) in aggregates.iter().zip(&reads) {
                 let only = horizons.len() == 1;
                 let name = aggregate.over_name(&prefix(keys), &last.suffix(), only);
                 let aggregate = windows::Aggregate { name, ..of.clone() };
-                plan.columns.push(OverColumn { horizon, aggregate });
+                plan.columns.push(OverColumn { horizon, aggregate, relation: *relation });
             }
         }
         self.schema = plan.output_schema(&self.input)?;

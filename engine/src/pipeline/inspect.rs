@@ -34,6 +34,10 @@ impl MapOperator for Inspect {
         self.columns.clone()
     }
 
+    fn writes(&self) -> Option<Vec<String>> {
+        Some(Vec::new())
+    }
+
     fn describe(&self) -> String {
         "inspect".to_owned()
     }

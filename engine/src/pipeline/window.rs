@@ -110,11 +110,11 @@ impl Window {
         Self { offset, ..self }
     }
 
-    /// Rows that are late by up to this correct windows that have been given out (tumbling,
-    /// hopping, cumulating, sessions): these are given out again, and the column `change` says
-    /// what a row is (`insert`, `update_after`; with `retracts` also `update_before`, the row that
-    /// is no longer true). Sessions always give `update_before`: what becomes of one may have
-    /// other bounds.
+    /// Rows that are late by up to this correct windows that have been given out (all but global
+    /// ones): these are given out again, and the column `change` says what a row is (`insert`,
+    /// `update_after`; with `retracts` also `update_before`, the row that is no longer true).
+    /// Sessions, windows by number of rows and states always give `update_before`: what becomes of
+    /// one may have other bounds.
     #[must_use]
     pub fn allow_late(self, span: Span, retracts: bool) -> Self {
         let early = self.lateness.and_then(|lateness| lateness.early);

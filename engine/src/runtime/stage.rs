@@ -1,5 +1,6 @@
 //! A stage as the runtime sees it: without state, or keyed; and how parts become wholes.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
@@ -25,9 +26,15 @@ pub(crate) enum Stage {
 pub(crate) enum Keyed {
     /// Operators that add columns: the keys of each, and the schema with all columns added.
     Enrich { operators: Vec<(Vec<usize>, Box<dyn KeyedEnrich>)>, schema: SchemaRef },
-    /// Windows: key columns, operator, schema of their rows, and rows given out so far (kept by
-    /// whoever puts the parts together).
-    Window { keys: Vec<usize>, operator: Box<dyn KeyedWindow>, schema: SchemaRef },
+    /// Windows: key columns, operator, schema of their rows. Behind other windows the rows that
+    /// come have no place in a source: `next` counts them, and their place is their number (items
+    /// come in order, and each shard sees all of them, so all shards count alike).
+    Window {
+        keys: Vec<usize>,
+        operator: Box<dyn KeyedWindow>,
+        schema: SchemaRef,
+        next: Option<u64>,
+    },
 }
 
 /// What one shard has to say about an item.
@@ -61,10 +68,11 @@ impl Keyed {
                 }
                 Ok(Part::Columns(parts))
             }
-            Self::Window { keys, operator, .. } => {
+            Self::Window { keys, operator, next, .. } => {
                 if let Some(batch) = item.batch.as_ref().filter(|batch| !batch.is_empty()) {
                     let rows = select(batch, keys, shard, shards)?;
-                    operator.on_batch(batch, as_rows(rows.as_deref(), batch))?;
+                    let batch = numbered(batch, next);
+                    operator.on_batch(&batch, as_rows(rows.as_deref(), &batch))?;
                 }
                 Ok(Part::Windows(if item.tick {
                     operator.on_tick()?
@@ -115,6 +123,14 @@ impl Keyed {
         }
         size
     }
+}
+
+/// The batch with its rows numbered, where they are to be.
+fn numbered<'a>(batch: &'a Batch, next: &mut Option<u64>) -> Cow<'a, Batch> {
+    let Some(next) = next else { return Cow::Borrowed(batch) };
+    let offsets = Offsets::Contiguous(*next);
+    *next += batch.len() as u64;
+    Cow::Owned(Batch { partition: 0, offsets, ..batch.clone() })
 }
 
 fn select(batch: &Batch, keys: &[usize], shard: usize, shards: usize) -> Result<Option<Vec<u32>>> {

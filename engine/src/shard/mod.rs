@@ -10,7 +10,8 @@
 //!
 //! ```text
 //! word(v)  = integers, dates, times, booleans: as i64;   f16, f32 and f64: bits of the f64;
-//!            decimals: both halves, one folded;          text: a hash of its bytes
+//!            decimals: both halves, one folded;          text, binary: a hash of the bytes
+//!            intervals: their parts, as of decimals      Decimal256: a hash of its bytes
 //! ```
 
 use arrow::array::types::*;
@@ -22,7 +23,7 @@ use pelton_kernels::shard_scatter::{self, SHARDS_MAX};
 use pelton_kernels::simd::{self, Level};
 
 use crate::error::{Error, Result};
-use crate::state::keys::canonical_f64;
+use crate::state::keys::{bytes_of, canonical_f64, day_time_bits, wide_of};
 
 #[cfg(test)]
 mod tests;
@@ -130,7 +131,7 @@ struct Words {
 enum WordSource {
     /// An array of an integer-like type, read in place.
     Array(ArrayRef),
-    /// Words made before: text, decimals, floats, booleans.
+    /// Words made before: text, binary, decimals, floats, booleans, intervals.
     Ready(Vec<u64>),
     /// Words by dictionary code (a null code has any), and the words of the values.
     Coded(Vec<usize>, Vec<u64>),
@@ -188,14 +189,29 @@ impl Words {
                 let values = column.as_primitive::<Float64Type>().values().iter();
                 WordSource::Ready(values.map(|&v| float_word(v)).collect())
             }
-            DataType::Decimal128(..) => {
-                let values = column.as_primitive::<Decimal128Type>().values().iter();
-                WordSource::Ready(values.map(|&v| shard_hash::wide_word(v)).collect())
+            DataType::Decimal128(..) | DataType::Interval(IntervalUnit::MonthDayNano) => {
+                let values = wide_of(column);
+                let words = values.values().iter().map(|&v| shard_hash::wide_word(v));
+                WordSource::Ready(words.collect())
+            }
+            DataType::Interval(IntervalUnit::DayTime) => {
+                let values = column.as_primitive::<IntervalDayTimeType>().values().iter();
+                WordSource::Ready(values.map(|&v| day_time_bits(v)).collect())
+            }
+            DataType::Binary
+            | DataType::LargeBinary
+            | DataType::BinaryView
+            | DataType::FixedSizeBinary(_)
+            | DataType::Decimal256(..) => {
+                let bytes = bytes_of(column)?;
+                text_words(level, bytes.value_offsets(), bytes.value_data())
             }
             other if is_integer_like(other) => WordSource::Array(column.clone()),
             other => {
                 return Err(Error::usage(format!("a column of type {other} cannot be a key"))
-                    .advise("key by integers, booleans, floats, decimals, dates, times or text"));
+                    .advise(
+                        "key by numbers, booleans, decimals, times, intervals, text or binary",
+                    ));
             }
         };
         Ok(Self { values, valid })

@@ -8,6 +8,7 @@
 //! | `run` | session, count, state: cut by the rows themselves | waits for the watermark, then goes by (time, position) |
 //! | `global` | one for all rows | goes into its key's only state |
 //! | `sessions` | sessions that late rows correct | is kept until its session can't change |
+//! | `corrected_runs` | windows by number of rows and states that late rows correct | is kept while a late row may change its windows |
 //! | `correct`, `early` | those cut by time, given out again when a late row changes them, or before they close | is kept for the allowed lateness |
 //!
 //! All but the first compute [`aggregate`]s, kept in one kind of table, and give out rows whose
@@ -15,10 +16,13 @@
 
 pub mod aggregate;
 mod correct;
+mod corrected_cut;
+mod corrected_runs;
 mod describe;
 mod early;
 mod expiry;
 mod global;
+mod held;
 mod keys;
 mod output;
 pub mod over;
@@ -32,6 +36,7 @@ mod tests;
 use arrow::datatypes::SchemaRef;
 
 pub use correct::CorrectedWindow;
+pub use corrected_runs::CorrectedRuns;
 pub(crate) use describe::describe;
 pub(crate) use expiry::sweep_step;
 pub use global::GlobalWindow;
@@ -70,10 +75,15 @@ pub fn open(spec: &WindowSpec, input: &SchemaRef) -> Result<(Box<dyn KeyedWindow
             let schema = window.output_schema();
             return Ok((Box::new(window), schema));
         }
+        if matches!(spec.kind, Count { .. } | State(_)) && lateness.early.is_none() {
+            let window = CorrectedRuns::new(spec, lateness, input)?;
+            let schema = window.output_schema();
+            return Ok((Box::new(window), schema));
+        }
         if !on_grid {
             return Err(Error::usage(
-                "only windows of fixed length can be given out early, and only they and sessions \
-                 be corrected by late rows",
+                "only windows of fixed length can be given out early, and global windows, which \
+                 the end of the input closes, are never corrected",
             )
             .advise("leave the allowed lateness (or early) out, or raise the delay"));
         }

@@ -18,15 +18,15 @@
 //! join it is expected.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::BinaryHeap;
 
-use arrow::array::{Array, ArrayRef};
-use arrow::compute::interleave;
+use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
 
 use super::aggregate::{Positions, RowSet, Table, plain};
 use super::correct::{AFTER, BEFORE, INSERT};
 use super::early::{ByRow, joined};
+use super::held::{Held, HeldRow};
 use super::keys::{SeenKeys, on_time};
 use super::output::Output;
 use super::spec::{Lateness, Plan, WindowKind, WindowSpec};
@@ -46,8 +46,7 @@ pub struct CorrectedSessions {
     keys: SeenKeys,
     /// The rows of each key that are kept, by (time, position).
     kept: Vec<Kept>,
-    chunks: BTreeMap<u64, Chunk>,
-    next_chunk: u64,
+    held: Held,
     /// When a session of a key may end, at or before it does.
     timers: BinaryHeap<Reverse<(i128, u32)>>,
     /// Ends of sessions that were given out.
@@ -63,26 +62,11 @@ pub struct CorrectedSessions {
     on_time: Vec<u32>,
 }
 
-/// The columns of a batch, and how many of their rows are kept.
-#[derive(Debug)]
-struct Chunk {
-    columns: Vec<ArrayRef>,
-    kept: usize,
-}
-
 #[derive(Debug, Default)]
 struct Kept {
-    rows: Vec<KeptRow>,
+    rows: Vec<HeldRow>,
     /// The least of its timers.
     timer: Option<i128>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct KeptRow {
-    time: i64,
-    position: Position,
-    chunk: u64,
-    row: u32,
 }
 
 /// A session of a key: its bounds and its rows among those that are kept.
@@ -103,7 +87,7 @@ impl Session {
 }
 
 /// The sessions of rows that are in order.
-fn sessions(rows: &[KeptRow], gap: i64, longest: i64) -> Vec<Session> {
+fn sessions(rows: &[HeldRow], gap: i64, longest: i64) -> Vec<Session> {
     let mut found: Vec<Session> = Vec::new();
     for (at, row) in rows.iter().enumerate() {
         let time = i128::from(row.time);
@@ -143,8 +127,7 @@ impl CorrectedSessions {
             lateness: lateness.span.to_units(spec.unit)?,
             keys: SeenKeys::new(&plan.key_types(input))?,
             kept: Vec::new(),
-            chunks: BTreeMap::new(),
-            next_chunk: 0,
+            held: Held::default(),
             timers: BinaryHeap::new(),
             finals: BinaryHeap::new(),
             given_to: i128::MIN,
@@ -175,9 +158,7 @@ impl CorrectedSessions {
     }
 
     fn take(&mut self, batch: &Batch, times: &[i64], rows: Rows<'_>, ids: &[u32]) -> Result<()> {
-        let chunk = self.next_chunk;
-        self.next_chunk += 1;
-        self.chunks.insert(chunk, Chunk { columns: self.columns(batch)?, kept: 0 });
+        self.held.begin(self.columns(batch)?, batch.len());
         for (i, &key) in ids.iter().enumerate() {
             let row = rows.get(i);
             let time = times[row];
@@ -185,21 +166,17 @@ impl CorrectedSessions {
                 self.rows_beyond_memory += 1;
                 continue;
             }
-            if let Some(chunk) = self.chunks.get_mut(&chunk) {
-                chunk.kept += 1;
-            }
-            let row = KeptRow { time, position: batch.position(row), chunk, row: row as u32 };
+            let row = self.held.keep(row, time, batch.position(row));
             if i128::from(time) < self.given_to {
                 self.correct(key, row)?;
             } else {
                 self.keep(key, row);
             }
         }
-        self.chunks.retain(|_, chunk| chunk.kept > 0);
-        Ok(())
+        self.held.settle(self.kept.iter_mut().flat_map(|kept| &mut kept.rows))
     }
 
-    fn keep(&mut self, key: u32, row: KeptRow) {
+    fn keep(&mut self, key: u32, row: HeldRow) {
         let kept = &mut self.kept[key as usize];
         let at = kept.rows.partition_point(|known| *known < row);
         kept.rows.insert(at, row);
@@ -216,9 +193,9 @@ impl CorrectedSessions {
     }
 
     /// Takes in a row that may change what was given out, and gives out what has changed.
-    fn correct(&mut self, key: u32, row: KeptRow) -> Result<()> {
+    fn correct(&mut self, key: u32, row: HeldRow) -> Result<()> {
         let given_to = self.given_to;
-        let given = |rows: &[KeptRow], gap, longest| -> Vec<Session> {
+        let given = |rows: &[HeldRow], gap, longest| -> Vec<Session> {
             let all = sessions(rows, gap, longest).into_iter();
             all.filter(|session| session.end <= given_to).collect()
         };
@@ -256,26 +233,17 @@ impl CorrectedSessions {
     }
 
     /// The states of sessions, an entry each.
-    fn table(&self, sessions: &[&[KeptRow]]) -> Result<Table> {
+    fn table(&self, sessions: &[&[HeldRow]]) -> Result<Table> {
         let aggregates = &self.plan.aggregates;
         let mut table = Table::new(aggregates);
         table.resize(sessions.len());
-        let of = |(at, rows): (usize, &&[KeptRow])| std::iter::repeat_n(at as u32, rows.len());
+        let of = |(at, rows): (usize, &&[HeldRow])| std::iter::repeat_n(at as u32, rows.len());
         let entries: Vec<u32> = sessions.iter().enumerate().flat_map(of).collect();
-        let rows: Vec<KeptRow> = sessions.iter().flat_map(|rows| rows.iter().copied()).collect();
-        let Some(first) = self.chunks.values().next().filter(|_| !rows.is_empty()) else {
+        let rows: Vec<HeldRow> = sessions.iter().flat_map(|rows| rows.iter().copied()).collect();
+        if rows.is_empty() {
             return Ok(table);
-        };
-        let chunks: BTreeMap<u64, usize> =
-            self.chunks.keys().enumerate().map(|(at, &chunk)| (chunk, at)).collect();
-        let places: Vec<(usize, usize)> =
-            rows.iter().map(|row| (chunks[&row.chunk], row.row as usize)).collect();
-        let column = |i: usize| -> Result<ArrayRef> {
-            let arrays: Vec<&dyn Array> =
-                self.chunks.values().map(|chunk| chunk.columns[i].as_ref()).collect();
-            Ok(interleave(&arrays, &places)?)
-        };
-        let columns: Vec<ArrayRef> = (0..first.columns.len()).map(column).collect::<Result<_>>()?;
+        }
+        let columns = self.held.columns(&rows)?;
         let times: Vec<i64> = rows.iter().map(|row| row.time).collect();
         let positions: Vec<Position> = rows.iter().map(|row| row.position).collect();
         let set = RowSet {
@@ -311,7 +279,7 @@ impl CorrectedSessions {
         if closed.is_empty() {
             return Ok(None);
         }
-        let rows: Vec<&[KeptRow]> = closed
+        let rows: Vec<&[HeldRow]> = closed
             .iter()
             .map(|(key, session)| &self.kept[*key as usize].rows[session.from..session.to])
             .collect();
@@ -325,7 +293,7 @@ impl CorrectedSessions {
     }
 
     /// Lets go of the rows of sessions that nothing can change any more.
-    fn forget(&mut self, to: i128) {
+    fn forget(&mut self, to: i128) -> Result<()> {
         while let Some(&Reverse((end, key))) = self.finals.peek()
             && end <= to
         {
@@ -334,17 +302,15 @@ impl CorrectedSessions {
             let all = sessions(rows, self.gap, self.longest);
             let last = all.iter().rfind(|session| session.end <= to).map_or(0, |s| s.to);
             for row in rows.drain(..last) {
-                if let Some(chunk) = self.chunks.get_mut(&row.chunk) {
-                    chunk.kept -= 1;
-                }
+                self.held.release(&row);
             }
         }
-        self.chunks.retain(|_, chunk| chunk.kept > 0);
+        self.held.settle(self.kept.iter_mut().flat_map(|kept| &mut kept.rows))
     }
 }
 
 /// Just behind a time; the end of the input is behind all.
-fn behind(watermark: i64) -> i128 {
+pub(super) fn behind(watermark: i64) -> i128 {
     if watermark == i64::MAX { i128::MAX } else { i128::from(watermark) + 1 }
 }
 
@@ -372,16 +338,14 @@ impl KeyedWindow for CorrectedSessions {
         }
         self.watermark = watermark;
         let closed = self.close(behind(watermark.saturating_add(self.lateness)))?;
-        self.forget(behind(watermark));
+        self.forget(behind(watermark))?;
         joined(by_row, closed)
     }
 
     fn state(&self) -> StateSize {
-        let row = size_of::<KeptRow>();
+        let row = size_of::<HeldRow>();
         let kept: usize = self.kept.iter().map(|kept| kept.rows.capacity() * row).sum();
-        let columns = self.chunks.values().flat_map(|chunk| &chunk.columns);
-        let slice = |column: &ArrayRef| column.to_data().get_slice_memory_size().unwrap_or(0);
-        let columns: usize = columns.map(slice).sum();
+        let columns = self.held.bytes();
         let timers = (self.timers.capacity() + self.finals.capacity()) * size_of::<(i128, u32)>();
         let buffers = (self.ids.capacity() + self.on_time.capacity()) * 4;
         let keys = self.kept.capacity() * size_of::<Kept>();

@@ -106,6 +106,10 @@ impl MapOperator for Filter {
         Some(self.condition.columns())
     }
 
+    fn writes(&self) -> Option<Vec<String>> {
+        Some(Vec::new())
+    }
+
     fn dropped(&self) -> Dropped {
         self.dropped.get()
     }

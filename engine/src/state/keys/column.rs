@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use arrow::array::types::*;
 use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray};
-use arrow::array::{Decimal128Array, LargeStringArray, PrimitiveArray, StringArray};
+use arrow::array::{LargeStringArray, PrimitiveArray, StringArray};
 use arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
 
 use super::NO_ID;
 use super::integer::IntegerKeys;
+use super::shapes::{
+    bytes_array, bytes_of, day_time_bits, day_time_of, is_bytes, is_wide, wide_array, wide_of,
+};
 use super::text::TextKeys;
 use super::wide::WideKeys;
 use crate::error::{Error, Result};
@@ -60,6 +63,9 @@ macro_rules! for_integer_like {
             }
             DataType::Interval(IntervalUnit::YearMonth) => {
                 $call!(IntervalYearMonthType, |v| v as i64 as u64, |k| k as i32)
+            }
+            DataType::Interval(IntervalUnit::DayTime) => {
+                $call!(IntervalDayTimeType, day_time_bits, day_time_of)
             }
             DataType::Float32 => {
                 $call!(Float32Type, |v| u64::from(canonical_f32(v).to_bits()), |k| f32::from_bits(
@@ -138,13 +144,13 @@ impl ColumnKeys {
                 Nulls::AreKeys => IntegerKeys::default(),
                 Nulls::AreReserved => IntegerKeys::with_reserved_null(),
             })
-        } else if is_text(output) {
+        } else if is_text(output) || is_bytes(output) {
             Values::Text(TextKeys::new(nulls))
-        } else if matches!(output, DataType::Decimal128(..)) {
+        } else if is_wide(output) {
             Values::Wide(WideKeys::new(nulls))
         } else {
             return Err(Error::usage(format!("a column of type {data_type} cannot be a key"))
-                .advise("key by integers, booleans, floats, decimals, dates, timestamps or text"));
+                .advise("key by numbers, booleans, decimals, times, intervals, text or binary"));
         };
         Ok(Self { input: data_type.clone(), output: output.clone(), values })
     }
@@ -206,10 +212,12 @@ impl ColumnKeys {
             }
             Values::Integer(keys) => keys,
             Values::Wide(keys) => {
-                let plain = plain(column, &self.output)?;
-                return keys.ids(plain.as_primitive::<Decimal128Type>(), rows, out);
+                return keys.ids(&wide_of(&plain(column, &self.output)?), rows, out);
             }
-            Values::Text(keys) => return keys.ids(column, rows, out),
+            Values::Text(keys) => {
+                let bytes = bytes_of(&plain(column, &self.output)?)?;
+                return keys.plain_ids(&bytes, rows, out);
+            }
         };
         let plain = plain(column, &self.output)?;
         if let Some(flags) = plain.as_boolean_opt() {
@@ -232,10 +240,12 @@ impl ColumnKeys {
     pub(crate) fn values(&self, ids: &[u32]) -> Result<ArrayRef> {
         let keys = match &self.values {
             Values::Integer(keys) => keys,
+            Values::Text(keys) if is_bytes(&self.output) => {
+                return bytes_array(ids.iter().map(|&id| keys.bytes(id)), &self.output);
+            }
             Values::Text(keys) => return text_array(keys, ids, &self.output),
             Values::Wide(keys) => {
-                let array: Decimal128Array = ids.iter().map(|&id| keys.value(id)).collect();
-                return Ok(Arc::new(array.with_data_type(self.output.clone())));
+                return Ok(wide_array(ids.iter().map(|&id| keys.value(id)), &self.output));
             }
         };
         let key = |&id: &u32| (id != NO_ID && !keys.is_null(id)).then(|| keys.key(id));

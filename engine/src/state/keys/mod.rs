@@ -15,10 +15,11 @@
 //! that they do not depend on how rows were cut into batches; an id never changes or goes away.
 //!
 //! Equality: null is a key of its own; −0 equals +0 and every NaN equals every other; text is
-//! equal by its bytes, in whatever encoding (plain or dictionary) it comes.
+//! equal by its bytes, in whatever encoding (plain or dictionary) it comes; so is binary.
 
 mod column;
 mod integer;
+mod shapes;
 mod table;
 mod text;
 mod wide;
@@ -31,6 +32,7 @@ use arrow::datatypes::DataType;
 
 pub(crate) use column::{ColumnKeys, Nulls, canonical_f64};
 use integer::IntegerKeys;
+pub(crate) use shapes::{bytes_of, day_time_bits, wide_of};
 pub(crate) use table::{IdTable, folded_multiply};
 
 use crate::error::{Error, Result};

@@ -12,8 +12,8 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, OffsetSizeTrait};
-use arrow::array::{DictionaryArray, GenericStringArray};
-use arrow::datatypes::{ArrowDictionaryKeyType, ArrowNativeType, DataType};
+use arrow::array::{DictionaryArray, GenericByteArray, GenericStringArray};
+use arrow::datatypes::{ArrowDictionaryKeyType, ArrowNativeType, ByteArrayType, DataType};
 use arrow::datatypes::{Int8Type, Int16Type, Int32Type, Int64Type};
 use arrow::datatypes::{UInt8Type, UInt16Type, UInt32Type, UInt64Type};
 use foldhash::fast::FixedState;
@@ -82,11 +82,14 @@ impl TextKeys {
 
     /// The text of `id`; `None` is null.
     pub(crate) fn value(&self, id: u32) -> Option<&str> {
-        if id == self.null_id || id == NO_ID {
-            return None;
-        }
         // What is in the arena came from text arrays, which hold valid UTF-8.
-        std::str::from_utf8(text_at(&self.bytes, &self.ends, id)).ok()
+        self.bytes(id).and_then(|bytes| std::str::from_utf8(bytes).ok())
+    }
+
+    /// The bytes of `id`; `None` is null.
+    pub(crate) fn bytes(&self, id: u32) -> Option<&[u8]> {
+        let known = id != self.null_id && id != NO_ID;
+        known.then(|| text_at(&self.bytes, &self.ends, id))
     }
 
     /// Appends to `out` the id of each row's text; `column` is text in any encoding.
@@ -116,9 +119,10 @@ impl TextKeys {
         }
     }
 
-    fn plain_ids<O: OffsetSizeTrait>(
+    /// Appends to `out` the id of each row's text, or of its bytes.
+    pub(super) fn plain_ids<T: ByteArrayType>(
         &mut self,
-        column: &GenericStringArray<O>,
+        column: &GenericByteArray<T>,
         rows: Rows<'_>,
         out: &mut Vec<u32>,
     ) -> Result<()> {
@@ -128,7 +132,7 @@ impl TextKeys {
                 let id = if column.is_null(row) {
                     self.null()?
                 } else {
-                    self.id(column.value(row).as_bytes())?
+                    self.id(column.value(row).as_ref())?
                 };
                 out.push(id);
             }

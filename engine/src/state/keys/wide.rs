@@ -1,4 +1,4 @@
-//! Keys of 128 bits: decimals. Rare as keys, so a plain hash table serves.
+//! Keys of 128 bits: decimals, and intervals of three parts. Rare as keys, so a plain hash table serves.
 
 use arrow::array::{Array, Decimal128Array};
 use hashbrown::HashTable;

@@ -9,15 +9,16 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, LargeStringArray, Str
 use arrow::buffer::{NullBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, TimeUnit};
 
+use super::plan::Class;
 use super::value::{Float, ValueRef};
 use crate::error::{Error, Result};
 
 /// The values of a column of one batch.
 #[derive(Debug)]
 pub(crate) enum Values {
-    /// Integers up to 64 bits, dates, times; booleans as 0 and 1.
+    /// Integers and decimals up to 64 bits, dates, times, durations; booleans as 0 and 1.
     Int(ScalarBuffer<i64>),
-    /// UInt64 and decimals.
+    /// UInt64 and decimals of 128 bits.
     Wide(ScalarBuffer<i128>),
     /// Floats.
     Float(ScalarBuffer<f64>),
@@ -113,21 +114,7 @@ impl Column {
 
 /// Whether values of the type can be read one by one (all types can be counted).
 pub(crate) fn has_values(data_type: &DataType) -> bool {
-    use DataType::*;
-    data_type.is_integer()
-        || matches!(
-            data_type,
-            Float32
-                | Float64
-                | Decimal128(..)
-                | Timestamp(..)
-                | Date32
-                | Date64
-                | Boolean
-                | Utf8
-                | LargeUtf8
-                | Utf8View
-        )
+    Class::of(data_type) != Class::Other
 }
 
 fn values(array: &ArrayRef) -> Values {
@@ -158,8 +145,22 @@ fn values(array: &ArrayRef) -> Values {
         DataType::Timestamp(TimeUnit::Millisecond, _) => own!(TimestampMillisecondType),
         DataType::Timestamp(TimeUnit::Microsecond, _) => own!(TimestampMicrosecondType),
         DataType::Timestamp(TimeUnit::Nanosecond, _) => own!(TimestampNanosecondType),
+        DataType::Time32(TimeUnit::Second) => widened!(Int, i64, Time32SecondType),
+        DataType::Time32(_) => widened!(Int, i64, Time32MillisecondType),
+        DataType::Time64(TimeUnit::Microsecond) => own!(Time64MicrosecondType),
+        DataType::Time64(_) => own!(Time64NanosecondType),
+        DataType::Duration(TimeUnit::Second) => own!(DurationSecondType),
+        DataType::Duration(TimeUnit::Millisecond) => own!(DurationMillisecondType),
+        DataType::Duration(TimeUnit::Microsecond) => own!(DurationMicrosecondType),
+        DataType::Duration(TimeUnit::Nanosecond) => own!(DurationNanosecondType),
+        DataType::Decimal32(..) => widened!(Int, i64, Decimal32Type),
+        DataType::Decimal64(..) => own!(Decimal64Type),
         DataType::Decimal128(..) => {
             Values::Wide(array.as_primitive::<Decimal128Type>().values().clone())
+        }
+        DataType::Float16 => {
+            let halves = array.as_primitive::<Float16Type>().values();
+            Values::Float(halves.iter().map(|half| half.to_f64()).collect())
         }
         DataType::Float32 => widened!(Float, f64, Float32Type),
         DataType::Float64 => Values::Float(array.as_primitive::<Float64Type>().values().clone()),

@@ -34,9 +34,10 @@ pub enum Spread {
 pub enum Function {
     /// Number of rows; with an argument, of rows in which it is not null. Int64.
     Count,
-    /// Sum. Int64 for integers and booleans, Decimal128(38, scale) for decimals, else Float64.
+    /// Sum. Int64 for integers and booleans, Decimal128(38, scale) for decimals, the column's own
+    /// type for durations, else Float64.
     Sum,
-    /// Mean. Float64.
+    /// Mean. Float64; of durations the column's own type (the nearest, halves away from 0).
     Avg,
     /// Least value; NaN is greatest.
     Min,
@@ -192,10 +193,7 @@ impl Function {
     ) -> Result<Arc<dyn UserFunction>> {
         self.check_types(types)?;
         self.check_parameters()?;
-        let scale = match types[0] {
-            DataType::Decimal128(_, scale) => scale,
-            _ => 0,
-        };
+        let scale = Class::of(&types[0]).scale();
         Ok(match *self {
             Self::Variance(spread) => Arc::new(Moments { spread, root: false, scale }),
             Self::StdDev(spread) => Arc::new(Moments { spread, root: true, scale }),
@@ -223,7 +221,7 @@ impl Function {
             Self::List => Arc::new(List),
             Self::User(_, ref function) => function.clone(),
             Self::Count | Self::Sum | Self::Avg => {
-                return Err(self.refused(&types[0], "integers, floats, decimals or booleans"));
+                return Err(self.refused(&types[0], "numbers, durations or booleans"));
             }
         })
     }
@@ -255,6 +253,11 @@ impl Function {
         if !right {
             return Err(self.refused(&types[0], advice));
         }
+        self.check_values(types)
+    }
+
+    /// Whether values of the types can be read one by one.
+    pub(super) fn check_values(&self, types: &[DataType]) -> Result<()> {
         match types.iter().find(|data_type| Class::of(data_type) == Class::Other) {
             Some(other) => Err(self.refused(other, "numbers, times, booleans or text")),
             None => Ok(()),

@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use arrow::array::ArrayData;
 use arrow::array::{
-    Array, ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int32Array, Int64Array,
-    LargeStringArray, ListArray, StringArray, StructArray, UInt64Array,
+    Array, ArrayRef, BooleanArray, Decimal128Array, Float64Array, Int64Array, LargeStringArray,
+    ListArray, StringArray, StructArray, UInt64Array, make_array,
 };
-use arrow::buffer::{NullBuffer, OffsetBuffer};
+use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer};
 use arrow::datatypes::DataType;
 
 use super::cells::Cells;
@@ -56,6 +57,14 @@ impl Table {
                 Cells::Exact(cells) => exact_sums(cells, self.counts(column), name, data_type)?,
                 cells => float_results(cells, self.counts(column), |sum, _| sum),
             },
+            Lower::Avg { column, lift, .. } if matches!(data_type, DataType::Duration(_)) => {
+                match &self.cells[lift] {
+                    Cells::Exact(sums) => {
+                        mean_lengths(&sums.wide(), self.counts(column), data_type)?
+                    }
+                    _ => unreachable!("durations are summed exactly"),
+                }
+            }
             Lower::Avg { column, lift, scale } => match &self.cells[lift] {
                 Cells::Exact(cells) => exact_means(cells, self.counts(column), scale),
                 cells => float_results(cells, self.counts(column), |sum, n| sum / n as f64),
@@ -87,18 +96,19 @@ impl Table {
 
 /// Sums of integers or decimals as a column. Where there is no value the sum is 0.
 fn exact_sums(sums: &Sums, of: Counts, name: &str, data_type: &DataType) -> Result<ArrayRef> {
-    if let (Sums::Narrow { sums, .. }, DataType::Int64) = (sums, data_type) {
-        return Ok(Arc::new(Int64Array::new(sums.clone().into(), of.valid)));
+    let is_narrow = matches!(data_type, DataType::Int64 | DataType::Duration(_));
+    if let (Sums::Narrow { sums, .. }, true) = (sums, is_narrow) {
+        return int_array(sums.clone(), of.valid, data_type);
     }
     let cells = &*sums.wide();
-    if data_type == &DataType::Int64 {
+    if is_narrow {
         let sums: Vec<i64> = cells.iter().map(|&sum| sum as i64).collect();
         let mut pairs = cells.iter().zip(&sums);
         if let Some((sum, _)) = pairs.find(|&(&sum, &short)| sum != i128::from(short)) {
             return Err(Error::run(format!("the aggregate \"{name}\" overflows 64 bits ({sum})"))
                 .advise("cast the column to a decimal, or use shorter windows"));
         }
-        return Ok(Arc::new(Int64Array::new(sums.into(), of.valid)));
+        return int_array(sums, of.valid, data_type);
     }
     if cells.iter().any(|sum| sum.unsigned_abs() > DECIMAL_MAX.unsigned_abs()) {
         return Err(Error::run(format!("the aggregate \"{name}\" overflows 38 digits"))
@@ -106,6 +116,20 @@ fn exact_sums(sums: &Sums, of: Counts, name: &str, data_type: &DataType) -> Resu
     }
     let array = Decimal128Array::new(cells.to_vec().into(), of.valid);
     Ok(Arc::new(array.with_data_type(data_type.clone())))
+}
+
+/// Means of lengths of time, as such.
+fn mean_lengths(cells: &[i128], of: Counts, data_type: &DataType) -> Result<ArrayRef> {
+    let means = cells.iter().zip(&*of.counts).map(|(&sum, &n)| nearest(sum, n));
+    int_array(means.collect(), of.valid, data_type)
+}
+
+/// The integer nearest to a mean, halves away from 0; 0 of nothing.
+pub(crate) fn nearest(sum: i128, n: u64) -> i64 {
+    let n = i128::from(n.max(1));
+    let (whole, rest) = (sum / n, sum % n);
+    let up = rest.unsigned_abs() * 2 >= n.unsigned_abs();
+    (whole + if up { sum.signum() } else { 0 }) as i64
 }
 
 /// Means of integers or decimals: the exact sum, rounded once, by the count times 10^scale.
@@ -154,7 +178,7 @@ fn least_values(
         (Cells::Least(cells), Op::Least { flip }) => {
             let values = cells.iter().map(|&cell| cell ^ flip);
             match data_type {
-                DataType::Float32 | DataType::Float64 => {
+                other if other.is_floating() => {
                     let floats: Vec<f64> = values.map(float_of_order).collect();
                     let floats: ArrayRef = Arc::new(Float64Array::new(floats.into(), valid));
                     Ok(arrow::compute::cast(&floats, data_type)?)
@@ -169,20 +193,29 @@ fn least_values(
     }
 }
 
-/// Where `valid` says no, the value may be any.
+/// Integers, or what is kept as such, as a column of their type. Where `valid` says no, the value
+/// may be any.
 pub(crate) fn int_array(
     values: Vec<i64>,
     valid: Option<NullBuffer>,
     data_type: &DataType,
 ) -> Result<ArrayRef> {
-    let array: ArrayRef = match data_type {
-        DataType::Date32 => {
-            let days: Vec<i32> = values.into_iter().map(|v| v as i32).collect();
-            Arc::new(Int32Array::new(days.into(), valid))
+    use DataType::*;
+    let len = values.len();
+    let buffer = match data_type {
+        Date32 | Time32(_) | Decimal32(..) => {
+            Buffer::from_vec(values.into_iter().map(|v| v as i32).collect::<Vec<i32>>())
         }
-        _ => Arc::new(Int64Array::new(values.into(), valid)),
+        Int64 | Date64 | Timestamp(..) | Time64(_) | Duration(_) | Decimal64(..) => {
+            Buffer::from_vec(values)
+        }
+        _ => {
+            let array: ArrayRef = Arc::new(Int64Array::new(values.into(), valid));
+            return Ok(arrow::compute::cast(&array, data_type)?);
+        }
     };
-    Ok(arrow::compute::cast(&array, data_type)?)
+    let data = ArrayData::builder(data_type.clone()).len(len).add_buffer(buffer).nulls(valid);
+    Ok(make_array(data.build()?))
 }
 
 pub(crate) fn wide_array(
@@ -218,7 +251,7 @@ pub(super) fn value_array(values: Vec<Option<Value>>, data_type: &DataType) -> R
         DataType::Boolean => {
             Arc::new(each!(Value::Bool(v) => *v).collect::<Result<BooleanArray>>()?)
         }
-        DataType::Float32 | DataType::Float64 => {
+        other if other.is_floating() => {
             let floats =
                 each!(Value::Float(v) => one_nan(v.0)).collect::<Result<Float64Array>>()?;
             arrow::compute::cast(&floats, data_type)?

@@ -55,7 +55,7 @@ pub(crate) use cells::Entries;
 pub(crate) use column::{Column, Values};
 pub use function::{Function, Spread};
 pub use hyperloglog::APPROX_DISTINCT_ERROR;
-pub(crate) use lower::{int_array, time_array, wide_array};
+pub(crate) use lower::{int_array, nearest, time_array, wide_array};
 pub use plan::Aggregate;
 pub(crate) use plan::{AggregatePlan, Lower, find, plain};
 pub use sketch::APPROX_QUANTILE_ERROR;

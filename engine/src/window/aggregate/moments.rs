@@ -9,6 +9,7 @@ use arrow::datatypes::DataType;
 
 use super::function::Spread;
 use super::lower::power_of_ten;
+use super::plan::Class;
 use super::{AggregateFunction, Row, Value};
 use crate::error::Result;
 
@@ -116,10 +117,7 @@ pub(super) struct Products {
 
 impl Bivariate {
     pub(super) fn covariance(spread: Spread, types: &[DataType]) -> Self {
-        let scale = |data_type: &DataType| match data_type {
-            DataType::Decimal128(_, scale) => *scale,
-            _ => 0,
-        };
+        let scale = |data_type: &DataType| Class::of(data_type).scale();
         Self { spread: Some(spread), scales: [scale(&types[0]), scale(&types[1])] }
     }
 

@@ -275,6 +275,7 @@ impl AggregatePlan {
             (Function::Count, _) => return Ok((Lower::NonNull { column }, DataType::Int64)),
             (Function::Sum, Class::Integer | Class::Bool) => sum(DataType::Int64),
             (Function::Sum, Class::Decimal(scale)) => sum(DataType::Decimal128(38, scale)),
+            (Function::Sum | Function::Avg, Class::Duration) => sum(data_type.clone()),
             (Function::Avg, Class::Integer | Class::Bool | Class::Decimal(_)) => {
                 sum(DataType::Float64)
             }
@@ -296,7 +297,7 @@ impl AggregatePlan {
             }
         };
         let lift = self.lift(inputs, op, name);
-        let scale = if let Class::Decimal(scale) = class { scale } else { 0 };
+        let scale = class.scale();
         let lower = match function {
             Function::Sum => Lower::Sum { column, lift },
             Function::Avg => Lower::Avg { column, lift, scale },
@@ -313,6 +314,7 @@ impl AggregatePlan {
         types: &[DataType],
         name: &str,
     ) -> Result<(Lower, DataType)> {
+        function.check_values(types)?;
         let distinct = Distinct::new(function, types, self.unit, name)?;
         let output = distinct.result_type(types)?;
         let lift = self.lift(inputs, Op::States(Arc::new(distinct)), name);
@@ -368,7 +370,10 @@ pub(super) enum Class {
     Integer,
     Float,
     Decimal(i8),
+    /// Moments and times of day: ordered, and nothing else.
     Time,
+    /// Lengths of time, which add up.
+    Duration,
     Bool,
     Text,
     Other,
@@ -377,14 +382,23 @@ pub(super) enum Class {
 impl Class {
     pub(super) fn of(data_type: &DataType) -> Self {
         match data_type {
-            DataType::Float32 | DataType::Float64 => Self::Float,
-            DataType::Decimal128(_, scale) => Self::Decimal(*scale),
+            other if other.is_floating() => Self::Float,
+            DataType::Decimal32(_, scale)
+            | DataType::Decimal64(_, scale)
+            | DataType::Decimal128(_, scale) => Self::Decimal(*scale),
             DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => Self::Time,
+            DataType::Time32(_) | DataType::Time64(_) => Self::Time,
+            DataType::Duration(_) => Self::Duration,
             DataType::Boolean => Self::Bool,
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Self::Text,
             other if other.is_integer() => Self::Integer,
             _ => Self::Other,
         }
+    }
+
+    /// Digits behind the point; 0 of what is no decimal.
+    pub(super) fn scale(self) -> i8 {
+        if let Self::Decimal(scale) = self { scale } else { 0 }
     }
 
     /// Whether it is a number.

@@ -2,8 +2,8 @@
 //! row, what states keep, and what they give back.
 //!
 //! Values are ordered and equal as keys are: NaN is greatest and equals itself, −0 equals +0,
-//! text goes by its bytes. Times and dates are the integers that they are; decimals and UInt64
-//! are 128 bits wide, decimals in units of their last place.
+//! text goes by its bytes. Times, dates and durations are the integers that they are; UInt64 and
+//! decimals of 128 bits are 128 bits wide, and all decimals are in units of their last place.
 
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
@@ -45,9 +45,10 @@ impl Hash for Float {
 pub enum Value {
     /// Boolean.
     Bool(bool),
-    /// Integers up to 64 bits, dates, times.
+    /// Integers up to 64 bits, dates, times, durations; decimals of 32 and 64 bits in units of
+    /// the last place.
     Int(i64),
-    /// UInt64; decimals in units of the last place.
+    /// UInt64; decimals of 128 bits in units of the last place.
     Wide(i128),
     /// Floats.
     Float(Float),
@@ -64,9 +65,10 @@ pub enum Value {
 pub enum ValueRef<'a> {
     /// Boolean.
     Bool(bool),
-    /// Integers up to 64 bits, dates, times.
+    /// Integers up to 64 bits, dates, times, durations; decimals of 32 and 64 bits in units of
+    /// the last place.
     Int(i64),
-    /// UInt64; decimals in units of the last place.
+    /// UInt64; decimals of 128 bits in units of the last place.
     Wide(i128),
     /// Floats.
     Float(Float),

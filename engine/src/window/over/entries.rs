@@ -248,6 +248,9 @@ fn fill_values(out: &mut [u64], array: &ArrayRef, name: &str, rows: Rows<'_>) ->
         DataType::UInt8 => each!(types::UInt8Type, u64::from),
         DataType::UInt16 => each!(types::UInt16Type, u64::from),
         DataType::UInt32 => each!(types::UInt32Type, u64::from),
+        DataType::Decimal32(..) => each!(types::Decimal32Type, |x| i64::from(x) as u64),
+        DataType::Decimal64(..) => each!(types::Decimal64Type, |x| x as u64),
+        DataType::Float16 => each!(types::Float16Type, |x| x.to_f64().to_bits()),
         DataType::Float32 => each!(types::Float32Type, |x| f64::from(x).to_bits()),
         DataType::Float64 => each!(types::Float64Type, f64::to_bits),
         DataType::UInt64 => {

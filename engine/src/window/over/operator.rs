@@ -178,8 +178,10 @@ impl Measure {
     pub fn new(column: &str, data_type: &DataType) -> Result<Self> {
         let kind = match data_type {
             DataType::Boolean => MeasureKind::Boolean,
-            DataType::Float32 | DataType::Float64 => MeasureKind::Float,
-            DataType::Decimal128(precision, scale) => MeasureKind::Decimal(*precision, *scale),
+            other if other.is_floating() => MeasureKind::Float,
+            DataType::Decimal32(precision, scale)
+            | DataType::Decimal64(precision, scale)
+            | DataType::Decimal128(precision, scale) => MeasureKind::Decimal(*precision, *scale),
             other if other.is_integer() => MeasureKind::Integer,
             other => {
                 return Err(Error::usage(format!("column {column} ({other}) cannot be summed"))

@@ -1,6 +1,8 @@
 //! What the tests of all kinds of windows share: rows, and feeding them in batches, with
 //! watermarks, to one shard or several.
 
+mod corrected;
+
 use std::sync::Arc;
 
 use arrow::array::*;

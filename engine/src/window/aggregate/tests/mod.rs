@@ -4,6 +4,7 @@
 mod answers;
 mod naive;
 mod sketches;
+mod types;
 
 use std::sync::Arc;
 

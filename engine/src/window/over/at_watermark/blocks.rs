@@ -139,6 +139,8 @@ impl Parts {
 pub(super) struct Blocks {
     plan: AggregatePlan,
     by_rows: bool,
+    /// Without the row itself (by rows).
+    others: bool,
     /// Extent, and output column of each aggregate.
     horizons: Vec<(Extent, Vec<usize>)>,
     /// How long, or how many, rows are kept.
@@ -161,6 +163,7 @@ impl Blocks {
         });
         Self {
             by_rows: group.by_rows,
+            others: group.others,
             reach: reach.max().unwrap_or(0),
             horizons,
             keys: Vec::new(),
@@ -253,7 +256,11 @@ impl Blocks {
         let mut parts = std::mem::take(&mut self.parts);
         for (i, (&time, &key)) in times.iter().zip(keys).enumerate() {
             let key = &mut self.keys[key as usize];
-            let window = key.window(horizon, extent, time);
+            let mut window = key.window(horizon, extent, time);
+            if self.others {
+                // By rows a window ends with its row.
+                window.1 -= 1;
+            }
             parts.add(key, window, i as u32);
         }
         let mut out = Table::new(&self.plan);

@@ -20,15 +20,16 @@ use super::spec::Extent;
 use crate::error::Result;
 use crate::window::aggregate::{AggregatePlan, Column, Spread};
 
-/// How an output column follows from the passes; `column` is one of the log.
+/// How an output column follows from the passes; `column` is one of the log, `others`: of the
+/// window without the row itself.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum What {
     Rows,
     Valid { column: usize },
     Sum { column: usize },
-    Mean { column: usize, scale: i8 },
+    Mean { column: usize, scale: i8, others: bool },
     Extreme { column: usize, greatest: bool },
-    Deviation { column: usize, spread: Spread, root: bool, scale: i8 },
+    Deviation { column: usize, spread: Spread, root: bool, scale: i8, others: bool },
 }
 
 impl What {
@@ -52,6 +53,10 @@ impl What {
         match self {
             Self::Rows => "rows counted as they come and go",
             Self::Valid { .. } => "rows less nulls",
+            Self::Mean { others: true, .. } => "sum, added to and taken from, less the row's own",
+            Self::Deviation { others: true, .. } => {
+                "sums of values and squares, added to and taken from, less the row's own"
+            }
             Self::Sum { .. } | Self::Mean { .. } => "sum, added to and taken from",
             Self::Extreme { .. } => "front of a monotone deque",
             Self::Deviation { .. } => "sums of values and squares, added to and taken from",

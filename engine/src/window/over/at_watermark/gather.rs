@@ -3,7 +3,7 @@
 use arrow::array::{Array, ArrayRef, make_array};
 use arrow::buffer::Buffer;
 use arrow::compute::interleave;
-use arrow::datatypes::ArrowNativeType;
+use arrow::datatypes::{ArrowNativeType, DataType};
 
 use crate::error::Result;
 
@@ -25,7 +25,10 @@ pub(super) fn gather(arrays: &[&ArrayRef], places: &Places) -> Result<ArrayRef> 
         let copied = match data_type.primitive_width() {
             Some(4) => Some(copy::<u32>(arrays, places)),
             Some(8) => Some(copy::<u64>(arrays, places)),
-            Some(16) => Some(copy::<i128>(arrays, places)),
+            // Intervals of 16 bytes need not stand where numbers of 16 bytes must.
+            Some(16) if matches!(data_type, DataType::Decimal128(..)) => {
+                Some(copy::<i128>(arrays, places))
+            }
             _ => None,
         };
         if let Some(buffer) = copied {

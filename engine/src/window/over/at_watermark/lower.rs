@@ -9,11 +9,13 @@ use arrow::datatypes::{DataType, Field};
 
 use super::super::derive::{exact_spread, power_of_ten, to_f64};
 use super::fast::What;
-use super::log::{Log, Measure};
+use super::log::{Log, LogColumn, Measure};
 use super::pass::{Kind, Out};
 use super::running::{FloatSquare, FloatState};
 use crate::error::{Error, Result};
-use crate::window::aggregate::{Spread, float_of_order, float_order, int_array, wide_array};
+use crate::window::aggregate::{
+    Spread, float_of_order, float_order, int_array, nearest, wide_array,
+};
 
 /// Largest decimal of 38 digits.
 const DECIMAL_MAX: u128 = 10u128.pow(38) - 1;
@@ -32,6 +34,70 @@ enum Sums<'a> {
     Floats(&'a [FloatState]),
 }
 
+/// The values of a column in the answered rows themselves: row `i` is row `first + i` of the log.
+struct Own<'a> {
+    column: &'a LogColumn,
+    first: usize,
+}
+
+impl Own<'_> {
+    fn is_valid(&self, i: usize) -> bool {
+        self.column.nulls.as_ref().is_none_or(|nulls| !nulls[self.first + i])
+    }
+
+    /// An integer; 0 of nulls.
+    fn int(&self, i: usize) -> i128 {
+        match &self.column.measure {
+            Measure::Narrow(values) => values[self.first + i].into(),
+            Measure::Wide(values) => values[self.first + i],
+            _ => 0,
+        }
+    }
+}
+
+/// What a column adds up to in each row's window.
+struct Window<'a> {
+    /// Rows in which it is not null.
+    n: Vec<i64>,
+    /// With the rows themselves.
+    sums: Option<Sums<'a>>,
+    /// Where the rows themselves are to be left out.
+    own: Option<Own<'a>>,
+}
+
+impl Window<'_> {
+    /// The sum of integers; `None` of floats, or where no value has come yet.
+    fn sum(&self, i: usize) -> Option<i128> {
+        let sum = match self.sums.as_ref()? {
+            Sums::Narrow(sums) => i128::from(sums[i]),
+            Sums::Wide(sums) => sums[i],
+            Sums::Floats(_) => return None,
+        };
+        Some(sum - self.own.as_ref().map_or(0, |own| own.int(i)))
+    }
+
+    fn own_square(&self, i: usize) -> i128 {
+        // It is part of a sum of squares that 128 bits hold.
+        self.own.as_ref().map_or(0, |own| own.int(i).wrapping_mul(own.int(i)))
+    }
+
+    /// The row's own float, where it is to be left out.
+    fn own_float(&self, i: usize) -> Option<f64> {
+        let own = self.own.as_ref().filter(|own| own.is_valid(i))?;
+        match &own.column.measure {
+            Measure::Floats(values) => Some(values[own.first + i]),
+            _ => None,
+        }
+    }
+
+    fn float(&self, sums: &[FloatState], i: usize) -> FloatState {
+        match self.own_float(i) {
+            Some(own) => sums[i].without(own),
+            None => sums[i],
+        }
+    }
+}
+
 impl Answers<'_> {
     /// A column of the output.
     ///
@@ -42,10 +108,10 @@ impl Answers<'_> {
             What::Rows => integers(self.counts().clone(), None),
             What::Valid { column } => integers(self.valid(column), None),
             What::Sum { column } => self.sums(column, field)?,
-            What::Mean { column, scale } => self.means(column, scale),
+            What::Mean { column, scale, others } => self.means(column, scale, others, field)?,
             What::Extreme { column, greatest } => self.extremes(column, greatest, field)?,
-            What::Deviation { column, spread, root, scale } => {
-                self.deviations(column, spread, root, scale)
+            What::Deviation { column, spread, root, scale, others } => {
+                self.deviations(column, (spread, root, scale), others)
             }
         })
     }
@@ -114,11 +180,14 @@ impl Answers<'_> {
             return Ok(Arc::new(array.with_data_type(field.data_type().clone())));
         }
         Ok(match sums {
-            Sums::Narrow(sums) => integers(sums.clone(), nulls),
+            Sums::Narrow(sums) if field.data_type() == &DataType::Int64 => {
+                integers(sums.clone(), nulls)
+            }
+            Sums::Narrow(sums) => int_array(sums.to_vec(), nulls, field.data_type())?,
             Sums::Wide(sums) => {
                 let narrow: Option<Vec<i64>> =
                     sums.iter().map(|&sum| i64::try_from(sum).ok()).collect();
-                integers(narrow.ok_or_else(|| overflow("64 bits"))?.into(), nulls)
+                int_array(narrow.ok_or_else(|| overflow("64 bits"))?, nulls, field.data_type())?
             }
             Sums::Floats(sums) => {
                 Arc::new(Float64Array::new(floats(sums.iter().map(FloatState::value)), nulls))
@@ -126,27 +195,55 @@ impl Answers<'_> {
         })
     }
 
-    fn means(&self, column: usize, scale: i8) -> ArrayRef {
-        let n = self.valid(column);
+    fn means(&self, column: usize, scale: i8, others: bool, field: &Field) -> Result<ArrayRef> {
+        let window = self.window(column, others);
+        let n = &window.n;
+        let nulls = nulls_below(n, 1);
+        if let DataType::Duration(_) = field.data_type() {
+            let sums = (0..self.rows).map(|row| window.sum(row).unwrap_or(0));
+            let means = sums.zip(n).map(|(sum, &n)| nearest(sum, n.unsigned_abs()));
+            return int_array(means.collect(), nulls, field.data_type());
+        }
         let scale = power_of_ten(scale);
         let mean = |sum: f64, n: i64| if n == 0 { 0.0 } else { sum / (n as f64 * scale) };
-        let means = match self.sums_of(column) {
-            Some(Sums::Wide(sums)) => {
-                floats(sums.iter().zip(&*n).map(|(&sum, &n)| mean(to_f64(sum), n)))
+        let means = match &window.sums {
+            Some(Sums::Wide(_)) => {
+                floats((0..self.rows).map(|i| mean(to_f64(window.sum(i).unwrap_or(0)), n[i])))
+            }
+            Some(Sums::Narrow(sums)) if !others => {
+                floats(sums.iter().zip(n).map(|(&sum, &n)| mean(sum as f64, n)))
+            }
+            Some(Sums::Narrow(_)) => {
+                floats((0..self.rows).map(|i| mean(window.sum(i).unwrap_or(0) as f64, n[i])))
             }
             Some(Sums::Floats(sums)) => {
-                floats(sums.iter().zip(&*n).map(|(sum, &n)| mean(sum.value(), n)))
-            }
-            Some(Sums::Narrow(sums)) => {
-                floats(sums.iter().zip(&*n).map(|(&sum, &n)| mean(sum as f64, n)))
+                floats((0..self.rows).map(|i| mean(window.float(sums, i).value(), n[i])))
             }
             None => vec![0.0; self.rows].into(),
         };
-        Arc::new(Float64Array::new(means, nulls_below(&n, 1)))
+        Ok(Arc::new(Float64Array::new(means, nulls)))
     }
 
-    fn deviations(&self, column: usize, spread: Spread, root: bool, scale: i8) -> ArrayRef {
-        let n = self.valid(column);
+    /// What a column adds up to in each row's window, with or without the row itself.
+    fn window(&self, column: usize, others: bool) -> Window<'_> {
+        let own = &self.log.columns[column];
+        let first = self.log.len() - self.rows;
+        let own = others.then_some(Own { column: own, first });
+        let mut n: Vec<i64> = self.valid(column).to_vec();
+        if let Some(own) = &own {
+            n.iter_mut().enumerate().for_each(|(i, n)| *n -= i64::from(own.is_valid(i)));
+        }
+        Window { n, sums: self.sums_of(column), own }
+    }
+
+    fn deviations(
+        &self,
+        column: usize,
+        (spread, root, scale): (Spread, bool, i8),
+        others: bool,
+    ) -> ArrayRef {
+        let window = self.window(column, others);
+        let n = &window.n;
         let scale = power_of_ten(scale);
         let less = i64::from(spread == Spread::Sample);
         let from = |n: i64, squared: f64| {
@@ -156,27 +253,29 @@ impl Answers<'_> {
             let variance = squared / (n as f64 * (n - less) as f64);
             if root { variance.sqrt() / scale } else { variance / scale / scale }
         };
-        let exact = |n: i64, sum: i128, squares: i128| {
-            from(n, exact_spread(n.unsigned_abs(), sum, squares))
-        };
         let squares = self.out(|kind| matches!(kind, Kind::Squares(of, _) if *of == column));
         let float_squares = self.out(|kind| *kind == Kind::FloatSquares(column));
-        let values = match (self.sums_of(column), squares, float_squares) {
-            (Some(Sums::Narrow(sums)), Some(Out::Wide(squares)), _) => {
-                let rows = n.iter().zip(sums.iter()).zip(squares);
-                floats(rows.map(|((&n, &sum), &squares)| exact(n, sum.into(), squares)))
-            }
-            (Some(Sums::Wide(sums)), Some(Out::Wide(squares)), _) => {
-                let rows = n.iter().zip(sums.iter()).zip(squares);
-                floats(rows.map(|((&n, &sum), &squares)| exact(n, sum, squares)))
+        let values = match (&window.sums, squares, float_squares) {
+            (Some(Sums::Narrow(_) | Sums::Wide(_)), Some(Out::Wide(squares)), _) => {
+                let exact = |i: usize| {
+                    let squares = squares[i] - window.own_square(i);
+                    exact_spread(n[i].unsigned_abs(), window.sum(i).unwrap_or(0), squares)
+                };
+                floats((0..self.rows).map(|i| from(n[i], exact(i))))
             }
             (Some(Sums::Floats(sums)), _, Some(Out::FloatSquares(squares))) => {
-                let rows = n.iter().zip(sums.iter()).zip(squares);
-                floats(rows.map(|((&n, sum), squares)| from(n, float_spread(n, sum, squares))))
+                let spread = |i: usize| {
+                    let squares = match window.own_float(i) {
+                        Some(own) => squares[i].without(own),
+                        None => squares[i],
+                    };
+                    float_spread(n[i], &window.float(sums, i), &squares)
+                };
+                floats((0..self.rows).map(|i| from(n[i], spread(i))))
             }
             _ => vec![0.0; self.rows].into(),
         };
-        Arc::new(Float64Array::new(values, nulls_below(&n, less + 1)))
+        Arc::new(Float64Array::new(values, nulls_below(n, less + 1)))
     }
 
     fn extremes(&self, column: usize, greatest: bool, field: &Field) -> Result<ArrayRef> {

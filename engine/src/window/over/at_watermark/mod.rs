@@ -20,6 +20,7 @@
 //! A row behind the watermark that is not marked late (a partition that woke) comes too late to be
 //! put in order: it is counted in [`StateSize::rows_beyond_memory`].
 
+mod alike;
 mod blocks;
 mod fast;
 mod gather;
@@ -40,7 +41,7 @@ use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, RecordBatchOption
 use arrow::buffer::ScalarBuffer;
 use arrow::datatypes::{DataType, SchemaRef, UInt32Type};
 
-pub use spec::{Extent, OverColumn, WatermarkPlan};
+pub use spec::{Extent, OverColumn, Relation, WatermarkPlan};
 
 use crate::batch::Batch;
 use crate::error::Result;
@@ -48,6 +49,7 @@ use crate::operator::{KeyedWindow, Rows, StateSize, WindowRows};
 use crate::state::keys::KeyIndex;
 use crate::window::aggregate::{AggregatePlan, find, plain};
 use crate::window::keys::on_time;
+use alike::Alike;
 use blocks::Blocks;
 use fast::Fast;
 use waiting::{Ready, Waiting};
@@ -75,6 +77,7 @@ pub struct WatermarkOver {
     waiting: Waiting,
     fast: Option<Fast>,
     blocks: Vec<Blocks>,
+    alike: Vec<Alike>,
     watermark: i64,
     rows_beyond_memory: u64,
     /// Whether there is no other shard, whose rows these would have to be merged with.
@@ -118,6 +121,10 @@ impl WatermarkOver {
                 false => Carried::Held(place(index)),
             });
         }
+        let alike = Alike::of_columns(&resolved.alike, input)?;
+        for index in alike.iter().map(Alike::value) {
+            place(index);
+        }
         let plans = fast.iter().map(Fast::plan).chain(blocks.iter().map(Blocks::plan));
         plans.flat_map(AggregatePlan::indices).for_each(|index| {
             place(index);
@@ -131,6 +138,7 @@ impl WatermarkOver {
             waiting: Waiting::default(),
             fast,
             blocks,
+            alike,
             watermark: i64::MIN,
             rows_beyond_memory: 0,
             alone: false,
@@ -220,6 +228,11 @@ impl WatermarkOver {
             let arrays = arrays_of(blocks.plan());
             added.extend(blocks.answer(&times, ids, arrays, known)?);
         }
+        for alike in &mut self.alike {
+            let held = self.held.iter().position(|&held| held == alike.value());
+            let value = held.map_or_else(|| own[0].clone(), |at| own[at].clone());
+            added.extend(alike.answer(&times, ids, &value)?);
+        }
         added.sort_unstable_by_key(|(output, _)| *output);
         let rows = times.len();
         let order = times.iter().zip(positions);
@@ -270,10 +283,13 @@ impl KeyedWindow for WatermarkOver {
         let log_bytes: usize = self.blocks.iter().map(Blocks::log_bytes).sum();
         let log_rows: u64 = self.blocks.iter().map(Blocks::log_rows).sum();
         let own = (self.ids.capacity() + self.kept.capacity()) * 4 + self.waiting.bytes();
+        let alike: usize = self.alike.iter().map(Alike::bytes).sum();
+        let alike_logs: usize = self.alike.iter().map(Alike::log_bytes).sum();
+        let alike_rows: usize = self.alike.iter().map(Alike::log_rows).sum();
         StateSize {
-            bytes: self.keys.bytes() + (own + blocks + fast.map_or(0, Fast::bytes)) as u64,
-            log_bytes: (log_bytes + fast.map_or(0, Fast::log_bytes)) as u64,
-            log_rows: log_rows + fast.map_or(0, Fast::log_rows) as u64,
+            bytes: self.keys.bytes() + (own + blocks + alike + fast.map_or(0, Fast::bytes)) as u64,
+            log_bytes: (log_bytes + alike_logs + fast.map_or(0, Fast::log_bytes)) as u64,
+            log_rows: log_rows + (alike_rows + fast.map_or(0, Fast::log_rows)) as u64,
             keys: self.keys.len() as u64,
             rows_beyond_memory: self.rows_beyond_memory,
         }

@@ -125,6 +125,12 @@ impl FloatState {
         };
     }
 
+    /// The sum without one of its values.
+    pub(super) fn without(mut self, value: f64) -> Self {
+        self.step::<false>(value);
+        self
+    }
+
     /// What it adds up to.
     pub(super) fn value(&self) -> f64 {
         self.other.sum().unwrap_or_else(|| self.sum.value())
@@ -166,6 +172,22 @@ pub(super) struct FloatSquare {
     finite: u32,
 }
 
+impl FloatSquare {
+    /// The sum without one of its values.
+    pub(super) fn without(mut self, value: f64) -> Self {
+        if !value.is_finite() {
+            return self;
+        }
+        let (square, rest) = two_square(value);
+        self.finite -= 1;
+        self.squares = match self.finite {
+            0 => DoubleDouble::default(),
+            _ => self.squares.add(-square).add(-rest),
+        };
+        self
+    }
+}
+
 /// Sums of squares of floats.
 pub(super) struct FloatSquares<'a> {
     pub(super) values: &'a [f64],
@@ -193,12 +215,7 @@ impl Running for FloatSquares<'_> {
 
     fn leave(&mut self, state: &mut FloatSquare, row: usize) {
         if let Some(value) = self.value(row) {
-            let (square, rest) = two_square(value);
-            state.finite -= 1;
-            state.squares = match state.finite {
-                0 => DoubleDouble::default(),
-                _ => state.squares.add(-square).add(-rest),
-            };
+            *state = state.without(value);
         }
     }
 

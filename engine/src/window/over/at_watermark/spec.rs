@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
+use super::alike::AlikeColumn;
 use super::fast::{FastColumn, What};
 use crate::error::{Error, Result};
-use crate::window::aggregate::{Aggregate, AggregatePlan, Function, Lower, find, plain};
+use crate::window::aggregate::{Aggregate, AggregatePlan, Function, Lower, Spread, find, plain};
 
 /// Which of a key's rows count for a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +24,20 @@ pub enum Extent {
     Rows(u64),
 }
 
+/// Which rows of a row's window count, seen from the row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Relation {
+    /// All of them.
+    #[default]
+    All,
+    /// All but the row itself (which is in no window that ended before): what it is to be compared
+    /// with. For `avg` and the sample standard deviation.
+    Others,
+    /// Those that have the row's own value of the aggregate's column, equal as keys are, null
+    /// included. For `count`.
+    Alike,
+}
+
 /// A column that is added to each row: an aggregate (whose name is the column's) of a horizon.
 #[derive(Debug, Clone)]
 pub struct OverColumn {
@@ -30,6 +45,34 @@ pub struct OverColumn {
     pub horizon: usize,
     /// What is computed.
     pub aggregate: Aggregate,
+    /// Of which rows.
+    pub relation: Relation,
+}
+
+impl OverColumn {
+    /// Checks what the relation asks of the aggregate.
+    fn check(&self) -> Result<()> {
+        use Function::*;
+        let Aggregate { function, columns, distinct, filter, .. } = &self.aggregate;
+        let right = match self.relation {
+            Relation::All => true,
+            Relation::Others => matches!(function, Avg | StdDev(Spread::Sample)) && !distinct,
+            Relation::Alike => {
+                *function == Count && columns.len() == 1 && !distinct && filter.is_none()
+            }
+        };
+        if right {
+            return Ok(());
+        }
+        let name = &self.aggregate.name;
+        Err(Error::usage(match self.relation {
+            Relation::Alike => {
+                format!("\"{name}\": rows alike are counted, by one column, unfiltered")
+            }
+            _ => format!("\"{name}\": other rows give a mean or a deviation, of all their values"),
+        })
+        .advise("leave distinct (or the filter) out"))
+    }
 }
 
 /// Over windows answered at the watermark.
@@ -76,6 +119,7 @@ impl WatermarkPlan {
         for key in &self.keys {
             find(input, key)?;
         }
+        self.columns.iter().try_for_each(OverColumn::check)?;
         let mut fields: Vec<Field> = Vec::new();
         for name in &self.carried {
             let field = input.field(find(input, name)?);
@@ -99,7 +143,14 @@ impl WatermarkPlan {
         let output = self.output_schema(input)?;
         let (mut fast, mut read) = (Vec::new(), Vec::new());
         let mut groups: Vec<Group> = Vec::new();
+        let mut alike = Vec::new();
         for (index, column) in self.columns.iter().enumerate() {
+            if column.relation == Relation::Alike {
+                let value = find(input, &column.aggregate.columns[0])?;
+                let extent = self.horizons[column.horizon];
+                alike.push(AlikeColumn { value, extent, output: index });
+                continue;
+            }
             let by_rows = matches!(self.horizons[column.horizon], Extent::Rows(_));
             let short = if by_rows { None } else { read_as(&column.aggregate) };
             let short = short.filter(|read| {
@@ -121,12 +172,13 @@ impl WatermarkPlan {
         };
         let mut columns = Vec::new();
         for (at, &(horizon, output)) in fast.iter().enumerate() {
-            let (Some(plan), function) = (&plan, &self.columns[output].aggregate.function) else {
-                continue;
-            };
-            columns.push(FastColumn { horizon, output, what: what(plan, at, function) });
+            let (Some(plan), column) = (&plan, &self.columns[output]) else { continue };
+            let ends_at_row = matches!(self.horizons[horizon], Extent::Time { delay: 0, .. });
+            let others = column.relation == Relation::Others && ends_at_row;
+            let what = what(plan, at, &column.aggregate.function, others);
+            columns.push(FastColumn { horizon, output, what });
         }
-        Ok(Resolved { output, read: plan, fast: columns, groups })
+        Ok(Resolved { output, read: plan, fast: columns, groups, alike })
     }
 
     /// The plan in words: a line for the windows, one how rows wait, one a column.
@@ -144,6 +196,9 @@ impl WatermarkPlan {
             let field = resolved.output.field(added + i);
             let how = match resolved.fast.iter().find(|fast| fast.output == i) {
                 Some(fast) => fast.what.describe(),
+                None if column.relation == Relation::Alike => {
+                    "rows counted by key and value as they come and go"
+                }
                 None => "combined from blocks of 16, 256 and 4096 rows of its key",
             };
             let of = match self.horizons[column.horizon] {
@@ -166,12 +221,16 @@ pub(super) struct Resolved {
     pub(super) fast: Vec<FastColumn>,
     /// What is combined from blocks.
     pub(super) groups: Vec<Group>,
+    /// Rows counted that are alike.
+    pub(super) alike: Vec<AlikeColumn>,
 }
 
 /// Horizons of which the same aggregates are computed.
 #[derive(Debug)]
 pub(super) struct Group {
     pub(super) by_rows: bool,
+    /// Without the row itself (by rows).
+    pub(super) others: bool,
     pub(super) aggregates: Vec<Aggregate>,
     /// For each horizon its index, and the output column of each aggregate.
     pub(super) horizons: Vec<(usize, Vec<usize>)>,
@@ -190,20 +249,20 @@ fn read_as(aggregate: &Aggregate) -> Option<Aggregate> {
     }
 }
 
-fn what(plan: &AggregatePlan, at: usize, function: &Function) -> What {
+fn what(plan: &AggregatePlan, at: usize, function: &Function, others: bool) -> What {
     let scale = match plan.fields[at].data_type() {
         DataType::Decimal128(_, scale) => *scale,
         _ => 0,
     };
     match (plan.lowers[at].clone(), function) {
         (Lower::Sum { column, .. }, Function::Variance(spread)) => {
-            What::Deviation { column, spread: *spread, root: false, scale }
+            What::Deviation { column, spread: *spread, root: false, scale, others }
         }
         (Lower::Sum { column, .. }, Function::StdDev(spread)) => {
-            What::Deviation { column, spread: *spread, root: true, scale }
+            What::Deviation { column, spread: *spread, root: true, scale, others }
         }
         (Lower::Sum { column, .. }, _) => What::Sum { column },
-        (Lower::Avg { column, scale, .. }, _) => What::Mean { column, scale },
+        (Lower::Avg { column, scale, .. }, _) => What::Mean { column, scale, others },
         (Lower::Least { column, .. }, function) => {
             What::Extreme { column, greatest: matches!(function, Function::Max) }
         }
@@ -214,7 +273,9 @@ fn what(plan: &AggregatePlan, at: usize, function: &Function) -> What {
 
 /// Puts a column to the horizon that it is of.
 fn group(groups: &mut Vec<Group>, by_rows: bool, column: &OverColumn, output: usize) {
-    let known = groups.iter_mut().find(|group| group.horizons[0].0 == column.horizon);
+    let others = column.relation == Relation::Others;
+    let same = |group: &&mut Group| group.horizons[0].0 == column.horizon && group.others == others;
+    let known = groups.iter_mut().find(same);
     match known {
         Some(group) => {
             group.aggregates.push(column.aggregate.clone());
@@ -222,6 +283,7 @@ fn group(groups: &mut Vec<Group>, by_rows: bool, column: &OverColumn, output: us
         }
         None => groups.push(Group {
             by_rows,
+            others,
             aggregates: vec![column.aggregate.clone()],
             horizons: vec![(column.horizon, vec![output])],
         }),
@@ -237,7 +299,8 @@ fn merge_equal(groups: &mut Vec<Group>) {
     let mut merged: Vec<Group> = Vec::new();
     for group in groups.drain(..) {
         let same = |known: &&mut Group| {
-            known.by_rows == group.by_rows && computed(known) == computed(&group)
+            (known.by_rows, known.others) == (group.by_rows, group.others)
+                && computed(known) == computed(&group)
         };
         match merged.iter_mut().find(same) {
             Some(known) => known.horizons.extend(group.horizons),

@@ -24,6 +24,23 @@ const EXTENTS: [Extent; 6] = [
     Extent::Rows(40),
 ];
 
+/// Columns of the row and the others of its window, or those like it.
+fn related() -> Vec<(Aggregate, Relation)> {
+    let sample = Function::StdDev(Spread::Sample);
+    let of =
+        |function, column, name, relation| (Aggregate::new(function, [column], name), relation);
+    vec![
+        of(Function::Avg, "number", "own_avg", Relation::Others),
+        of(sample.clone(), "number", "own_std", Relation::Others),
+        of(Function::Avg, "cents", "own_cents", Relation::Others),
+        of(sample.clone(), "cents", "own_cents_std", Relation::Others),
+        of(Function::Avg, "float", "own_float", Relation::Others),
+        of(sample, "float", "own_float_std", Relation::Others),
+        of(Function::Count, "number", "same", Relation::Alike),
+        of(Function::Count, "float", "same_float", Relation::Alike),
+    ]
+}
+
 fn aggregates() -> Vec<Aggregate> {
     let positive = |name| Aggregate {
         filter: Some(col("number").gt(lit(20))),
@@ -55,9 +72,10 @@ fn aggregates() -> Vec<Aggregate> {
 fn plan(keyed: bool) -> WatermarkPlan {
     let mut columns = Vec::new();
     for horizon in 0..EXTENTS.len() {
-        for mut aggregate in aggregates() {
+        let all = aggregates().into_iter().map(|aggregate| (aggregate, Relation::All));
+        for (mut aggregate, relation) in all.chain(related()) {
             aggregate.name = format!("{}_{horizon}", aggregate.name);
-            columns.push(OverColumn { horizon, aggregate });
+            columns.push(OverColumn { horizon, aggregate, relation });
         }
     }
     WatermarkPlan {
@@ -233,6 +251,41 @@ fn check(got: &RecordBatch, at: usize, h: usize, window: &[&Row]) {
     assert_eq!(ints(got, &name("distinct"), at), Some(sorted.len() as i64));
 }
 
+/// Holds the columns of [`related`] to the window of a row.
+fn check_related(got: &RecordBatch, at: usize, h: usize, window: &[&Row], row: &Row) {
+    let others = || window.iter().filter(|other| !std::ptr::eq(**other, row));
+    let name = |name: &str| format!("{name}_{h}");
+    let numbers: Vec<f64> = others().filter_map(|r| r.number).map(|v| v as f64).collect();
+    let cents: Vec<f64> = others().filter_map(|r| r.cents).map(|v| v as f64 / 100.0).collect();
+    let values: Vec<f64> = others().filter_map(|r| r.float).collect();
+    let mean = |values: &[f64]| {
+        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+    };
+    assert!(is_close(floats(got, &name("own_avg"), at), mean(&numbers), 1e-12));
+    assert!(is_close(floats(got, &name("own_cents"), at), mean(&cents), 1e-12));
+    let deviation = |values: &[f64]| variance(values, 1).map(f64::sqrt);
+    assert!(is_close(floats(got, &name("own_std"), at), deviation(&numbers), 1e-9));
+    assert!(is_close(floats(got, &name("own_cents_std"), at), deviation(&cents), 1e-9));
+    let finite = |v: &&f64| v.is_finite();
+    let magnitude: f64 =
+        window.iter().filter_map(|r| r.float).filter(|v| v.is_finite()).map(f64::abs).sum();
+    let tolerance = FLOAT_SUM_TOLERANCE * 1e3 * magnitude.max(1.0);
+    assert!(is_close(floats(got, &name("own_float"), at), mean(&values), tolerance));
+    let got_std = floats(got, &name("own_float_std"), at);
+    match values.iter().all(|v| finite(&v)) {
+        true => assert!(is_close(got_std, deviation(&values), 1e-6)),
+        false => assert_eq!(got_std.map(f64::is_nan), (values.len() > 1).then_some(true)),
+    }
+    let same = window.iter().filter(|other| other.number == row.number).count();
+    assert_eq!(ints(got, &name("same"), at), Some(same as i64));
+    let equal = |a: Option<f64>, b: Option<f64>| match (a, b) {
+        (Some(a), Some(b)) => order(&a, &b).is_eq(),
+        (a, b) => a.is_none() && b.is_none(),
+    };
+    let same = window.iter().filter(|other| equal(other.float, row.float)).count();
+    assert_eq!(ints(got, &name("same_float"), at), Some(same as i64));
+}
+
 fn cuts(rows: usize, step: usize) -> Vec<usize> {
     let mut cuts: Vec<usize> = (0..rows).step_by(step).collect();
     cuts.push(rows);
@@ -268,6 +321,7 @@ proptest! {
                 prop_assert_eq!(ints(&got, "key", at), rows[*i].key);
                 prop_assert_eq!(ints(&got, "number", at), rows[*i].number);
                 check(&got, at, h, window);
+                check_related(&got, at, h, window, &rows[*i]);
             }
         }
         // To the bit: float sums too.
@@ -283,7 +337,7 @@ fn one(function: Function, column: &str, extent: Extent) -> WatermarkPlan {
     WatermarkPlan {
         horizons: vec![extent],
         carried: Vec::new(),
-        columns: vec![OverColumn { horizon: 0, aggregate }],
+        columns: vec![OverColumn { horizon: 0, aggregate, relation: Relation::All }],
         ..plan(true)
     }
 }
@@ -317,8 +371,14 @@ fn what_no_window_needs_is_forgotten() {
         (Extent::Time { length: 500, delay: 200 }, Function::Max),
         (Extent::Time { length: 500, delay: 100 }, Function::List),
         (Extent::Rows(3), Function::Sum),
+        (Extent::Time { length: 500, delay: 0 }, Function::Count),
+        (Extent::Rows(3), Function::Count),
     ] {
-        let plan = one(function, "number", extent);
+        let mut plan = one(function.clone(), "number", extent);
+        if function == Function::Count {
+            // Of rows alike: a thousand pairs.
+            plan.columns[0].relation = Relation::Alike;
+        }
         let mut over = WatermarkOver::new(&plan, &input_schema()).expect("valid plan");
         let mut most = 0;
         for step in 0..120 {
@@ -414,6 +474,15 @@ fn what_cannot_be_is_refused() {
         ..one(Function::Count, "", time(1, 0))
     };
     assert!(refused(&twice).contains("no column \"out\""));
+    let related = |relation, function, column: &str| {
+        let mut plan = one(function, column, time(1, 0));
+        plan.columns[0].relation = relation;
+        plan
+    };
+    let others = refused(&related(Relation::Others, Function::Max, "number"));
+    assert!(others.contains("other rows give a mean"), "{others}");
+    let alike = refused(&related(Relation::Alike, Function::Count, ""));
+    assert!(alike.contains("rows alike are counted"), "{alike}");
     let mut named = one(Function::Count, "", time(1, 0));
     named.carried = vec!["key".to_owned()];
     named.columns[0].aggregate.name = "key".to_owned();

@@ -1,0 +1,121 @@
+//! Rows that are kept because late rows may change what is computed of them: for windows that are
+//! recomputed from their rows.
+//!
+//! Their columns stay in the arrays in which they came, a *chunk* a batch; who keeps rows says for
+//! each one which row of which chunk it is. A chunk is let go with the last of its rows; and when
+//! few rows hold on to much more than themselves, they move together.
+
+use std::collections::BTreeMap;
+
+use arrow::array::{Array, ArrayRef};
+use arrow::compute::interleave;
+
+use crate::batch::Position;
+use crate::error::Result;
+
+/// Rows of chunks beside the kept ones before these move together: at least so many.
+const SPARE_ROWS_MIN: usize = 1 << 14;
+
+/// A row that is kept; in the order of (time, position).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct HeldRow {
+    pub(super) time: i64,
+    pub(super) position: Position,
+    chunk: u64,
+    row: u32,
+    /// Whether a condition holds (states).
+    pub(super) holds: bool,
+}
+
+/// The columns of a batch, and how many of their rows are kept.
+#[derive(Debug)]
+struct Chunk {
+    columns: Vec<ArrayRef>,
+    rows: usize,
+    kept: usize,
+}
+
+/// The columns of kept rows.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    chunks: BTreeMap<u64, Chunk>,
+    next: u64,
+    /// Rows of all chunks, and those that are kept.
+    rows: usize,
+    kept: usize,
+}
+
+impl Held {
+    /// Takes the columns of a batch; until [`Held::settle`], its rows can be kept.
+    pub(super) fn begin(&mut self, columns: Vec<ArrayRef>, rows: usize) {
+        self.chunks.insert(self.next, Chunk { columns, rows, kept: 0 });
+        self.rows += rows;
+        self.next += 1;
+    }
+
+    /// Keeps a row of the batch that came last.
+    pub(super) fn keep(&mut self, row: usize, time: i64, position: Position) -> HeldRow {
+        let chunk = self.next.saturating_sub(1);
+        if let Some(chunk) = self.chunks.get_mut(&chunk) {
+            chunk.kept += 1;
+            self.kept += 1;
+        }
+        HeldRow { time, position, chunk, row: row as u32, holds: false }
+    }
+
+    /// Lets a row go.
+    pub(super) fn release(&mut self, row: &HeldRow) {
+        if let Some(chunk) = self.chunks.get_mut(&row.chunk) {
+            chunk.kept -= 1;
+            self.kept -= 1;
+        }
+    }
+
+    /// Lets go of the chunks of which no row is kept. `all`: every row that is kept, should they
+    /// have to move together.
+    pub(super) fn settle<'a>(&mut self, all: impl Iterator<Item = &'a mut HeldRow>) -> Result<()> {
+        let rows = &mut self.rows;
+        self.chunks.retain(|_, chunk| {
+            *rows -= if chunk.kept == 0 { chunk.rows } else { 0 };
+            chunk.kept > 0
+        });
+        if self.rows <= 4 * self.kept + SPARE_ROWS_MIN {
+            return Ok(());
+        }
+        let mut all: Vec<&mut HeldRow> = all.collect();
+        let rows: Vec<HeldRow> = all.iter().map(|row| **row).collect();
+        let columns = self.columns(&rows)?;
+        for (at, row) in all.iter_mut().enumerate() {
+            (row.chunk, row.row) = (self.next, at as u32);
+        }
+        self.chunks.clear();
+        (self.rows, self.kept) = (rows.len(), rows.len());
+        self.chunks.insert(self.next, Chunk { columns, rows: rows.len(), kept: rows.len() });
+        self.next += 1;
+        Ok(())
+    }
+
+    /// The columns of rows, in their order; none where there is no row.
+    pub(super) fn columns(&self, rows: &[HeldRow]) -> Result<Vec<ArrayRef>> {
+        let mut used: Vec<u64> = rows.iter().map(|row| row.chunk).collect();
+        used.sort_unstable();
+        used.dedup();
+        let chunks: Vec<&Chunk> = used.iter().filter_map(|chunk| self.chunks.get(chunk)).collect();
+        let Some(first) = chunks.first() else { return Ok(Vec::new()) };
+        let place =
+            |row: &HeldRow| (used.partition_point(|chunk| *chunk < row.chunk), row.row as usize);
+        let places: Vec<(usize, usize)> = rows.iter().map(place).collect();
+        let column = |i: usize| -> Result<ArrayRef> {
+            let arrays: Vec<&dyn Array> =
+                chunks.iter().map(|chunk| chunk.columns[i].as_ref()).collect();
+            Ok(interleave(&arrays, &places)?)
+        };
+        (0..first.columns.len()).map(column).collect()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        let columns = self.chunks.values().flat_map(|chunk| &chunk.columns);
+        // Of the slice: what it was cut from is not held for these rows alone.
+        columns.map(|column| column.to_data().get_slice_memory_size().unwrap_or(0)).sum()
+    }
+}
