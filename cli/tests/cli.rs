@@ -16,7 +16,7 @@ fn text(bytes: &[u8]) -> &str {
 
 #[test]
 fn every_subcommand_has_help_with_examples() {
-    for words in ["", "replay fraud", "window", "generate payments", "bench fraud"] {
+    for words in ["", "replay fraud", "window", "compare", "generate payments", "bench fraud"] {
         let output = pelton(&format!("{words} --help"));
         assert_eq!(output.status.code(), Some(0), "{words}");
         assert!(text(&output.stdout).contains("Examples:"), "{words}");
@@ -42,7 +42,13 @@ fn every_subcommand_has_help_with_examples() {
         "--io",
         "--direct",
         "--backend",
+        "--model",
         "--weights",
+        "--model-features",
+        "--model-at",
+        "--threshold",
+        "--challenger",
+        "--challenger-threshold",
     ] {
         assert!(text(&help.stdout).contains(option), "{option}");
     }
@@ -78,6 +84,8 @@ fn wrong_usage_ends_with_two_and_says_what_is_wrong() {
         "generate payments --rows 10",
         "generate payments --rows 10 --out x.csv --cards 0",
         "bench fraud --rate x",
+        "compare a",
+        "compare a b --score-tolerance x",
         "doctor --yaml",
     ] {
         let output = pelton(words);

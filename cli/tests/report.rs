@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use pelton_cli::report::models::{ChallengerReport, ModelReport};
 use pelton_cli::report::{FraudReport, Ledger, html, json, table};
 use pelton_cli::terminal::Paint;
 
@@ -29,6 +30,14 @@ fn the_table_is_as_it_was() {
 fn the_table_fits_eighty_columns() {
     let mut wide = sample::report();
     wide.recording = "a-very-long-name-".repeat(20);
+    wide.models = vec![ModelReport { what: "a model ".repeat(40), ..ModelReport::default() }];
+    wide.challenger = Some(ChallengerReport {
+        alerts: 9_999_999_999,
+        both: 9_999_999_999,
+        champion_only: 9_999_999_999,
+        champion_only_frauds: 9_999_999_999,
+        ..ChallengerReport::default()
+    });
     wide.missing_signals = vec!["a signal of some length".into(); 20];
     wide.ledger.reasons.insert("reason ".repeat(40), 0);
     wide.quality.insert("kind_".repeat(30), Default::default());
