@@ -49,6 +49,7 @@ fn every_subcommand_has_help_with_examples() {
         "--threshold",
         "--challenger",
         "--challenger-threshold",
+        "--reasons",
     ] {
         assert!(text(&help.stdout).contains(option), "{option}");
     }
@@ -77,6 +78,7 @@ fn wrong_usage_ends_with_two_and_says_what_is_wrong() {
         "replay fraud --format xml",
         "replay fraud --io fast",
         "replay fraud --backend quantum",
+        "replay fraud --reasons quick",
         "replay fraud --input a.csv --rows 5",
         "replay fraud --input - --direct",
         "replay fraud --input a.csv --alerts a.csv",

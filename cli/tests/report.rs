@@ -266,3 +266,23 @@ fn check_attributes(text: &str) {
         rest = next.trim_start();
     }
 }
+
+#[test]
+fn the_page_shows_models_and_the_challenger() {
+    let mut report = sample::report();
+    assert!(!html::page(&report).contains("id=\"models\""));
+    let model = |role: &str| ModelReport {
+        role: role.into(),
+        file: "<m>.txt".into(),
+        what: "\"quoted\" & long".into(),
+        threshold: 0.25,
+    };
+    report.models = vec![model("champion"), model("challenger")];
+    report.challenger =
+        Some(ChallengerReport { champion_only: 1_234, ..ChallengerReport::default() });
+    let page = html::page(&report);
+    well_formed(&page);
+    for text in ["id=\"models\"", "&lt;m&gt;.txt", "1,234 of the champion alone"] {
+        assert!(page.contains(text), "{text}");
+    }
+}

@@ -11,7 +11,7 @@ mod parse;
 mod window;
 
 pub use compare::CompareArgs;
-pub use model::{ModelArgs, Takeover};
+pub use model::{ModelArgs, ReasonsArg, Takeover};
 pub use parse::{Speed, parse_count, parse_delay_us};
 pub use window::{AtCapArg, WindowArgs};
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use arrow::compute::kernels::cast_utils::string_to_timestamp_nanos;
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 /// Options of models.
 #[derive(Debug, Clone, Default, Args)]
@@ -36,11 +36,25 @@ pub struct ModelArgs {
     #[arg(long, value_name = "FILE", help_heading = "Model")]
     pub challenger: Option<PathBuf>,
 
+    /// How the reasons of a forest are computed
+    #[arg(long, value_enum, value_name = "HOW", default_value_t, help_heading = "Model")]
+    pub reasons: ReasonsArg,
+
     /// The score from which the challenger finds a payment suspicious [default: its file's own,
     /// else 0.5]
     #[arg(long, value_name = "SCORE", value_parser = parse_score, requires = "challenger")]
     #[arg(help_heading = "Model", allow_hyphen_values = true)]
     pub challenger_threshold: Option<f64>,
+}
+
+/// How contributions to a forest's score are computed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum ReasonsArg {
+    /// Shapley values: exact, and slow for large forests (milliseconds an alert)
+    #[default]
+    Exact,
+    /// Along the path of the row: microseconds, but features near the roots get too little
+    Fast,
 }
 
 /// A model that takes over.

@@ -1,6 +1,7 @@
 //! Two runs side by side: a merge of two sorted maps.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use pelton::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -11,7 +12,7 @@ use super::read::{Alert, Place, Run};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RunSummary {
-    /// Base name of the file of alerts.
+    /// The file of alerts, with its folder.
     pub file: String,
     /// Its alerts.
     pub alerts: u64,
@@ -250,7 +251,7 @@ fn summary(run: &Run, frauds_in_all: Option<u64>) -> RunSummary {
     let frauds_in_all = frauds_in_all.or_else(|| run.frauds_in_all());
     let ratio = |part: u64, of: u64| (of > 0).then(|| part as f64 / of as f64);
     RunSummary {
-        file: pelton::source::base_name(&run.path.to_string_lossy()),
+        file: short_name(&run.path),
         alerts: run.alerts.len() as u64,
         labelled,
         frauds,
@@ -258,6 +259,12 @@ fn summary(run: &Run, frauds_in_all: Option<u64>) -> RunSummary {
         recall: frauds_in_all.filter(|_| labelled > 0).and_then(|all| ratio(frauds, all)),
         frauds_in_all,
     }
+}
+
+/// The file and its folder: two runs mostly call their alerts alike.
+fn short_name(path: &Path) -> String {
+    let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
+    parts[parts.len().saturating_sub(2)..].join("/")
 }
 
 fn notes(before: &Run, after: &Run, frauds_in_all: Option<u64>) -> Vec<String> {

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use pelton::Result;
-use pelton::score::{Model, Scorer};
+use pelton::score::{Method, Model, Scorer};
 use pelton_pipelines::fraud::{FraudConfig, Judge};
 
-use crate::args::ModelArgs;
+use crate::args::{ModelArgs, ReasonsArg};
 use crate::report::models::ModelReport;
 
 /// The files of models, with the options that name them.
@@ -43,7 +43,10 @@ fn judge(
     otherwise: Option<f64>,
 ) -> Result<Judge> {
     let named = |error: pelton::Error| error.within(&path.display().to_string());
-    let mut model = Model::load(path)?;
+    let mut model = Model::load(path)?.explained_by(match args.reasons {
+        ReasonsArg::Exact => Method::Exact,
+        ReasonsArg::Fast => Method::Fast,
+    });
     let is_nameless = model.features().iter().enumerate().all(|(i, name)| *name == format!("f{i}"));
     if is_nameless && !args.model_features.is_empty() {
         model = model.with_features(args.model_features.clone()).map_err(named)?;

@@ -162,6 +162,10 @@ impl Scorer for LiveModel {
 
     fn check(&self, schema: &Schema) -> Result<()> {
         self.latest().check(schema)?;
+        let waiting = self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(waiting) = waiting {
+            waiting.check(schema)?;
+        }
         for column in &self.shared.may_read {
             super::numeric::check_numeric(schema, column)?;
         }

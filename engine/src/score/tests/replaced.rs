@@ -179,6 +179,11 @@ fn a_model_that_does_not_fit_is_refused_and_the_old_one_stays() {
     let (results, _) = live.close().unwrap();
     assert_eq!(column(&results, "risk"), said(&model(1.0), &rows(0..3)));
     assert_eq!(risk.taken(), 0);
+    // One that waits before there is a plan is looked at when the plan is made.
+    let early = LiveModel::new(model(1.0));
+    early.update(model_of("y", 1.0)).unwrap();
+    let plan = Pipeline::rows(schema()).score("risk", early).explain_plan();
+    assert!(plan.unwrap_err().to_string().contains("no column `y`"));
     let twice = Scheduled::new(model(1.0)).then(5, model(2.0)).unwrap().then(5, model(3.0));
     assert!(twice.is_err());
     let without_times = Pipeline::rows(schema())

@@ -1,6 +1,10 @@
 //! Networks as `skl2onnx` and PyTorch write them: `MatMul` and `Add`, or `Gemm`, then `Relu`,
 //! `Tanh` or `Sigmoid`, layer by layer; at the end nothing, `Softmax`, or `Sigmoid`, which
 //! `skl2onnx` completes to two probabilities (`Sub` from one, `Concat`).
+//!
+//! Seven operators of our own rather than a runtime (`tract` is the maintained one): it would read
+//! any graph, but is some hundred crates, sums in an order that depends on the processor, and
+//! explains nothing.
 
 use super::super::link::Link;
 use super::super::network::{Activation, Layer, Network};
