@@ -25,6 +25,8 @@ pub struct DetectReport {
     pub values: Vec<String>,
     /// The key columns.
     pub key: Vec<String>,
+    /// How far out of order rows might be.
+    pub delay: String,
     /// Rows that the detector flagged.
     pub flagged: u64,
     /// Rows that it did not judge, having seen too little of their key.
@@ -149,6 +151,7 @@ impl DetectReport {
             detector: args.detector.clone(),
             values: args.value.clone(),
             key: args.key.clone(),
+            delay: args.delay.to_string(),
             flagged: found.counted.flagged,
             warming_up: found.counted.warming_up,
             missing: found.counted.missing,
@@ -161,6 +164,13 @@ impl DetectReport {
     /// In a few lines.
     pub(super) fn text(&self, found: &Found, paint: Paint) -> String {
         let mut text = self.run.text(true, paint);
+        if self.run.rows_late > 0 {
+            let delay = &self.delay;
+            text.push_str(&format!(
+                "  late: more than {delay} behind the newest row; raise --delay to let them count \
+                 (over the whole span where files or keys follow one another)\n"
+            ));
+        }
         text.push_str(&format!("{}\n", self.outcome()));
         for alert in found.alerts.iter().take(ALERTS_SHOWN) {
             text.push_str(&format!("  {}\n", alert_line(alert, found, paint)));

@@ -108,8 +108,9 @@ impl Alerts {
             // A flag without a score (a signal that is missing) has no rank: it passes.
             score.is_none_or(|score| budget.passes(score))
         });
-        let over = self.level.map_or(flag, at_least) && passes;
-        let holds = over || self.low.is_some_and(at_least);
+        let strange = self.level.map_or(flag, at_least);
+        let over = strange && passes;
+        let holds = strange || self.low.is_some_and(at_least);
         let near = |open: &Open| match self.near {
             Near::Rows(rows) => state.rows - open.row <= rows,
             Near::Time(gap) => time.saturating_sub(open.time) < gap,

@@ -2,17 +2,16 @@
 //! them than there are people to look.
 //!
 //! ```text
-//!  score, flag ─▶ over the level? ─▶ incident of its key ─▶ cool-down ─▶ budget ─▶ alert
-//!                 flag, or score ≥ high   rows near each other   (all keys together)
-//!                 and score > budget's level
+//!  score, flag ─▶ strange? ─▶ above the budget's level? ─▶ incident of its key ─▶ alert
+//!             flag, or score ≥ high                   rows near each other   cool-down, budget left
 //! ```
-//! 1. **Over.** A row is over where its detector flags it, or, with a level of one's own
-//!    ([`AlertPolicy::level`]), where its score is at least that; and, with a budget, where its
-//!    score is above the budget's level as well (`budget.rs`).
-//! 2. **Incident.** A row that is over opens an incident of its key. While one is open, rows over
-//!    the level, or at least at the low one ([`AlertPolicy::hysteresis`]), belong to it; it ends
+//! 1. **Strange** is a row that its detector flags, or, with a level of one's own
+//!    ([`AlertPolicy::level`]), whose score is at least that. **Over** it is where, with a budget,
+//!    its score is above the budget's level as well (`budget.rs`).
+//! 2. **Incident.** A row that is over opens an incident of its key. While one is open, strange
+//!    rows, and those at least at the low level ([`AlertPolicy::hysteresis`]), belong to it; it ends
 //!    when none has come for so many rows of the key, or so much time ([`AlertPolicy::group`]).
-//! 3. **Alert.** An incident alerts once: at the first row over the level at which its key's
+//! 3. **Alert.** An incident alerts once: at the first row that is over at which its key's
 //!    cool-down ([`AlertPolicy::cooldown`]) is over and the budget has room. So an incident that
 //!    falls into a cool-down, but outlasts it, is told late rather than never.
 //!

@@ -56,8 +56,9 @@ fn naive(rows: &[Row], policy: &AlertPolicy) -> Vec<Decision> {
         let at_least = |limit: f64| score.is_some_and(|score| score >= limit);
         let level = policy.budget.and_then(|budget| level(rows, i, budget, policy.group));
         let passes = level.is_none_or(|level| score.is_none_or(|score| score > level));
-        let over = policy.level.map_or(flag, at_least) && passes;
-        let holds = over || policy.low.is_some_and(at_least);
+        let strange = policy.level.map_or(flag, at_least);
+        let over = strange && passes;
+        let holds = strange || policy.low.is_some_and(at_least);
         let of_key: Vec<usize> = (0..i).filter(|&j| rows[j].0 == key).collect();
         let last = of_key.iter().rposition(|&j| decisions[j].incident.is_some());
         let incident = last.and_then(|at| {
