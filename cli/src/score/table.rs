@@ -4,8 +4,8 @@ use std::path::Path;
 
 use arrow::array::{ArrayRef, AsArray, RecordBatch};
 use arrow::compute::{cast, concat_batches};
-use arrow::datatypes::{DataType, Float64Type};
-use pelton::decode::DecodeOptions;
+use arrow::datatypes::{DataType, FieldRef, Float64Type};
+use pelton::decode::{ColumnRequest, DecodeOptions, Format, format_of};
 use pelton::source::SourceOptions;
 use pelton::{Error, Result};
 
@@ -30,7 +30,21 @@ impl Table {
                 options.delimiter = b';';
             }
         }
-        let mut decoder = pelton::decode::open(&name, None, &options, &SourceOptions::default())?;
+        let open = |options: &DecodeOptions| {
+            pelton::decode::open(&name, None, options, &SourceOptions::default())
+        };
+        let mut decoder = open(&options)?;
+        if matches!(format_of(&name), Some(Format::Csv | Format::NdJson)) {
+            // A column may begin with whole numbers and go on with others.
+            let schema = decoder.schema();
+            let request = |field: &FieldRef| ColumnRequest {
+                name: field.name().clone(),
+                data_type: field.data_type().is_integer().then_some(DataType::Float64),
+                required: true,
+            };
+            options.columns = Some(schema.fields().iter().map(request).collect());
+            decoder = open(&options)?;
+        }
         let mut batches = Vec::new();
         while let Some(decoded) = decoder.next_batch()? {
             if let Some(letter) = decoded.rejects.first() {
