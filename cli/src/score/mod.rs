@@ -27,11 +27,11 @@ fn scoring(error: &pelton_scoring::Error, of: fn(String) -> Error) -> Error {
 }
 
 fn failed(error: &pelton_scoring::Error) -> Error {
-    scoring(error, |what| Error::run(what))
+    scoring(error, Error::run)
 }
 
 fn wrong(error: &pelton_scoring::Error) -> Error {
-    scoring(error, |what| Error::usage(what))
+    scoring(error, Error::usage)
 }
 
 /// The CSV files in a folder and the folders in it, in the order of their paths.
