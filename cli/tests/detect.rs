@@ -200,6 +200,35 @@ fn a_page_holds_the_series_alerts_and_labels() {
 }
 
 #[test]
+fn extreme_values_and_times_are_drawn_all_the_same() {
+    let bench = Bench::new();
+    let mut text = String::from("ts,x\n-9000000000000000000,1\n");
+    for i in 0..200 {
+        let value = match i {
+            60 => "1e308",
+            70 => "-1e308",
+            80 => "inf",
+            90 => "1e149",
+            95 => "-1e149",
+            100 => "1e-300",
+            _ => "5",
+        };
+        text.push_str(&format!("{i},{value}\n"));
+    }
+    text.push_str("9000000000000000000,7\n");
+    bench.write("r.csv", &text);
+    for detector in ["auto", "ewma", "spot", "signal"] {
+        bench.done(&format!(
+            "detect --quiet --input r.csv --time ts:us --value x --detector {detector} --out o.csv \
+             --html p.html --level 0"
+        ));
+        let page = bench.read("p.html");
+        assert!(page.contains("class=\"series\"") && !page.contains("NaN"), "{detector}");
+        assert_eq!(bench.read("o.csv").lines().count(), 203);
+    }
+}
+
+#[test]
 fn an_empty_recording_is_no_error() {
     let bench = Bench::new();
     bench.write("r.csv", "ts,machine,load\n");

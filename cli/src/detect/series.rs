@@ -8,6 +8,8 @@
 //! What a bucket holds does not depend on how rows were cut into batches. A joined bucket of 1,000
 //! over a page is a pixel wide, so nothing is lost that could be seen.
 
+use pelton_scoring::detect::is_usable;
+
 use super::watch::Seen;
 
 /// Buckets of a series, at most.
@@ -72,7 +74,7 @@ impl Curve {
         let score = row.score.unwrap_or(0.0);
         self.peak = self.peak.max(score);
         self.flags += u64::from(row.flag);
-        let value = |value: &f64| match value.is_finite() {
+        let value = |value: &f64| match is_usable(*value) {
             true => (*value, *value),
             false => (f64::INFINITY, f64::NEG_INFINITY),
         };

@@ -98,8 +98,12 @@ impl KeyedStep for DetectPlan {
         for key in self.keys() {
             column_index(input, key)?;
         }
-        for column in &self.columns {
+        for (at, column) in self.columns.iter().enumerate() {
             check_numeric(input, column)?;
+            if self.columns[..at].contains(column) {
+                return Err(Error::usage(format!("column {column} is watched twice"))
+                    .advise("name each column once"));
+            }
         }
         with_fields(input, self.fields()?)
     }

@@ -60,6 +60,7 @@ fn what_cannot_be_is_refused_with_a_reason() {
     refused(plan("ewma", &["cpu", "rows"]), "ewma takes one value, not 2");
     refused(plan("auto", &[]), "needs a value");
     refused(plan("auto", &["machine"]), "is Utf8");
+    refused(plan("auto", &["cpu", "cpu"]), "column cpu is watched twice");
     refused(plan("auto", &["gpu"]), "there is no column `gpu`");
     refused(DetectPlan { keys: vec!["no".to_owned()], ..plan("auto", &["cpu"]) }, "`no`");
 }
