@@ -2,15 +2,17 @@
 //!
 //! Everything of Pelton that a person at a terminal meets, and nothing that computes:
 //!
-//! [`args`] (what was asked) → [`replay`], [`window`], [`compare`], [`generate`], [`mod@bench`],
-//! [`doctor`] (one module a subcommand) → [`report`] (what is shown: terminal table, `report.json`, `report.html`).
+//! [`args`] (what was asked) → [`replay`], [`window`], [`detect`], [`score`], [`compare`],
+//! [`generate`], [`mod@bench`], [`doctor`] (one module a subcommand) → [`report`] (what is shown:
+//! terminal table, `report.json`, `report.html`).
 //!
 //! Beside them: [`progress`] (bars while a run goes on), [`interrupt`] (Ctrl-C), [`memory`]
 //! (the peak of this process), [`terminal`] (colours and writing to standard output).
 //!
 //! The engine is reached from three places only: [`replay::run`] (plain data goes in, a
 //! [`report::FraudReport`] comes out), [`window`] (options become a pipeline, a
-//! [`window::WindowReport`] comes out) and [`compare`] (its decoders read alerts). Whoever changes the engine looks there and nowhere else.
+//! [`window::WindowReport`] comes out), [`detect`] (likewise, a [`detect::DetectReport`]) and
+//! [`compare`] (its decoders read alerts). Whoever changes the engine looks there and nowhere else.
 //!
 //! Exit codes: 0 done, 1 the run failed, 2 wrong usage, 130 interrupted.
 
@@ -22,6 +24,7 @@ use pelton::{Error, ErrorKind};
 pub mod args;
 pub mod bench;
 pub mod compare;
+pub mod detect;
 pub mod doctor;
 pub mod generate;
 pub mod growth;
@@ -30,10 +33,11 @@ pub mod memory;
 pub mod progress;
 pub mod replay;
 pub mod report;
+pub mod score;
 pub mod terminal;
 pub mod window;
 
-use args::{BenchCommand, Cli, Command, GenerateCommand, ReplayCommand};
+use args::{BenchCommand, Cli, Command, GenerateCommand, ReplayCommand, ScoreCommand};
 
 /// Exit code of a run that failed.
 pub const EXIT_FAILED: u8 = 1;
@@ -52,6 +56,10 @@ pub fn main() -> ExitCode {
         Command::Replay { what: ReplayCommand::Fraud(args) } => replay::fraud(&args),
         Command::Window(args) => window::run(&args),
         Command::Compare(args) => compare::run(&args),
+        Command::Detect(args) => detect::run(&args),
+        Command::Score { what: ScoreCommand::Nab(args) } => score::nab(&args),
+        Command::Score { what: ScoreCommand::Skab(args) } => score::skab(&args),
+        Command::Score { what: ScoreCommand::Tep(args) } => score::tep(&args),
         Command::Generate { what: GenerateCommand::Payments(args) } => generate::payments(&args),
         Command::Bench { what: BenchCommand::Fraud(args) } => bench::fraud(&args),
         Command::Bench { what: BenchCommand::Window(args) } => bench::window(&args),

@@ -170,6 +170,31 @@ pub trait KeyedEnrich: Send {
     fn state(&self) -> StateSize;
 }
 
+/// A step of a plan that adds columns by key: checked once, made once a shard.
+pub trait KeyedStep: Send + Sync {
+    /// The key columns: rows of one key come to one shard. None: all rows come to one shard.
+    fn keys(&self) -> &[String];
+
+    /// Schema of the output for an input schema: its columns, and the new ones behind them.
+    ///
+    /// # Errors
+    /// When a column that the step reads is missing or has a type that it cannot use, or a new
+    /// one is there already.
+    fn output_schema(&self, input: &SchemaRef) -> Result<SchemaRef>;
+
+    /// The operator of one shard, which has seen nothing.
+    ///
+    /// # Errors
+    /// As [`KeyedStep::output_schema`].
+    fn build(&self, input: &SchemaRef) -> Result<Box<dyn KeyedEnrich>>;
+
+    /// The columns that the step reads, its keys among them.
+    fn reads(&self) -> Vec<String>;
+
+    /// One line for `explain`.
+    fn describe(&self) -> String;
+}
+
 /// Size of an operator's state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct StateSize {

@@ -6,13 +6,17 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod compare;
+mod detect;
 mod model;
 mod parse;
+mod score;
 mod window;
 
 pub use compare::CompareArgs;
+pub use detect::DetectArgs;
 pub use model::{ModelArgs, ReasonsArg, Takeover};
 pub use parse::{Speed, parse_count, parse_delay_us, parse_millionths};
+pub use score::{ProfileArg, ScoreCommand, ScoreNabArgs, ScoreSkabArgs, ScoreTepArgs};
 pub use window::{AtCapArg, WindowArgs};
 
 /// Streams of events through windows, rules and models, on one machine.
@@ -24,6 +28,8 @@ Examples:
   pelton replay fraud --input mine.csv     the same for a recording of your own
   pelton window --input mine.csv --time ts:us --key card --tumble 60s --agg 'count,sum(amount)'
                                            what each card did in each minute
+  pelton detect --input cpu.csv --time timestamp --value value --html cpu.html
+                                           what is strange in a series, with a picture
   pelton generate payments --rows 10M --format parquet --out payments.parquet
   pelton doctor                            what this machine offers
 
@@ -50,6 +56,16 @@ pub enum Command {
     /// Compare two runs: which alerts come and go, and how well frauds are found
     #[command(arg_required_else_help = true)]
     Compare(CompareArgs),
+    /// Anomalies in a file's rows: scores, flags, alerts that a team can hold, a page
+    #[command(arg_required_else_help = true)]
+    Detect(Box<DetectArgs>),
+    /// Score a detector, or another program's scores, by a benchmark's own procedure
+    #[command(arg_required_else_help = true)]
+    Score {
+        /// Which benchmark.
+        #[command(subcommand)]
+        what: ScoreCommand,
+    },
     /// Make a recording: the same seed gives the same bytes on every machine
     #[command(arg_required_else_help = true)]
     Generate {

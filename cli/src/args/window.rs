@@ -233,6 +233,6 @@ pub enum AtCapArg {
     Shed,
 }
 
-fn parse_span(text: &str) -> Result<Span, String> {
+pub(super) fn parse_span(text: &str) -> Result<Span, String> {
     text.parse().map_err(|error: pelton::Error| error.to_string())
 }

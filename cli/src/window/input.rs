@@ -13,7 +13,7 @@ use pelton::{Error, Result};
 
 use super::aggregates::Guessed;
 use super::text;
-use crate::args::{IoArg, WindowArgs};
+use crate::args::{FormatArg, IoArg, WindowArgs};
 use crate::replay::format;
 
 /// Opens a recording. The first of `columns` is the time column; `optional` ones are read where
@@ -26,11 +26,11 @@ pub(super) fn open(
     optional: &[String],
 ) -> Result<Opened> {
     let path = text(path)?;
-    let of = args.format.map(format).or_else(|| format_of(&path));
-    let is_text = matches!(of, Some(Format::Csv | Format::NdJson));
+    let reading = Reading::from(args);
+    let is_text = reading.is_text(&path);
     let time = unit.filter(|_| is_text).map(|_| DataType::Int64);
-    let empty = is_text && path != "-" && is_empty(args, &path, of)?;
-    let mut file = described(args, &path)?;
+    let empty = is_text && path != "-" && reading.is_empty(&path)?;
+    let mut file = reading.file(&path)?;
     for (i, (column, guess)) in columns.iter().enumerate() {
         let known = match i {
             0 if empty => time.clone().or(Some(DATE_AND_TIME)),
@@ -48,21 +48,84 @@ pub(super) fn open(
     file.open()
 }
 
-const DATE_AND_TIME: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
+pub(crate) const DATE_AND_TIME: DataType = DataType::Timestamp(TimeUnit::Microsecond, None);
 
-/// The file as the options describe it.
-fn described(args: &WindowArgs, path: &str) -> Result<File> {
-    let mut file = match args.format {
-        Some(of) => File::of(format(of), path),
-        None => File::any(path),
-    };
-    if let Some(delimiter) = args.delimiter {
-        file = file.delimiter(byte(delimiter)?);
+/// How the options say that files are read.
+pub(crate) struct Reading<'a> {
+    /// What is said of the format.
+    pub(crate) format: Option<FormatArg>,
+    /// Of CSV.
+    pub(crate) delimiter: Option<char>,
+    /// Of CSV: text that means null.
+    pub(crate) null: Option<&'a str>,
+    /// Of CSV.
+    pub(crate) no_header: bool,
+    /// How bytes are read.
+    pub(crate) io: IoArg,
+    /// Largest number of rows in a batch.
+    pub(crate) batch_rows: u32,
+}
+
+impl<'a> From<&'a WindowArgs> for Reading<'a> {
+    fn from(args: &'a WindowArgs) -> Self {
+        Self {
+            format: args.format,
+            delimiter: args.delimiter,
+            null: args.null.as_deref(),
+            no_header: args.no_header,
+            io: args.io,
+            batch_rows: args.batch_rows,
+        }
     }
-    if let Some(null) = &args.null {
-        file = file.null(null);
+}
+
+impl Reading<'_> {
+    /// Whether the file is text, whose types are inferred.
+    pub(crate) fn is_text(&self, path: &str) -> bool {
+        let of = self.format.map(format).or_else(|| format_of(path));
+        matches!(of, Some(Format::Csv | Format::NdJson))
     }
-    Ok(file.header(!args.no_header).source(source(args)).batch_rows(args.batch_rows as usize))
+
+    /// The file as the options describe it.
+    pub(crate) fn file(&self, path: &str) -> Result<File> {
+        let mut file = match self.format {
+            Some(of) => File::of(format(of), path),
+            None => File::any(path),
+        };
+        if let Some(delimiter) = self.delimiter {
+            file = file.delimiter(byte(delimiter)?);
+        }
+        if let Some(null) = self.null {
+            file = file.null(null);
+        }
+        Ok(file.header(!self.no_header).source(self.source()).batch_rows(self.batch_rows as usize))
+    }
+
+    fn source(&self) -> SourceOptions {
+        let io = match self.io {
+            IoArg::Auto => Io::Auto,
+            IoArg::Uring => Io::Uring,
+            IoArg::Plain => Io::Plain,
+        };
+        SourceOptions { io, ..SourceOptions::default() }
+    }
+
+    /// Whether a text holds no row, good or bad.
+    pub(crate) fn is_empty(&self, path: &str) -> Result<bool> {
+        let mut decode = DecodeOptions { header: !self.no_header, ..DecodeOptions::default() };
+        if let Some(delimiter) = self.delimiter {
+            decode.delimiter = byte(delimiter)?;
+        }
+        decode.columns = Some(Vec::new());
+        let of = self.format.map(format).or_else(|| format_of(path));
+        let mut decoder = pelton::decode::open(path, of, &decode, &self.source())?;
+        while let Some(decoded) = decoder.next_batch()? {
+            if decoded.rows.num_rows() > 0 || !decoded.rejects.is_empty() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
 }
 
 fn byte(delimiter: char) -> Result<u8> {
@@ -70,29 +133,4 @@ fn byte(delimiter: char) -> Result<u8> {
         .ok()
         .filter(u8::is_ascii)
         .ok_or_else(|| Error::usage(format!("--delimiter {delimiter:?} is not one byte of ASCII")))
-}
-
-fn source(args: &WindowArgs) -> SourceOptions {
-    let io = match args.io {
-        IoArg::Auto => Io::Auto,
-        IoArg::Uring => Io::Uring,
-        IoArg::Plain => Io::Plain,
-    };
-    SourceOptions { io, ..SourceOptions::default() }
-}
-
-/// Whether a text holds no row, good or bad.
-fn is_empty(args: &WindowArgs, path: &str, format: Option<Format>) -> Result<bool> {
-    let mut decode = DecodeOptions { header: !args.no_header, ..DecodeOptions::default() };
-    if let Some(delimiter) = args.delimiter {
-        decode.delimiter = byte(delimiter)?;
-    }
-    decode.columns = Some(Vec::new());
-    let mut decoder = pelton::decode::open(path, format, &decode, &source(args))?;
-    while let Some(decoded) = decoder.next_batch()? {
-        if decoded.rows.num_rows() > 0 || !decoded.rejects.is_empty() {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }

@@ -18,15 +18,15 @@ use crate::{interrupt, progress, report};
 mod account;
 mod aggregates;
 mod condition;
-mod input;
-mod kinds;
+pub(crate) mod input;
+pub(crate) mod kinds;
 mod lookups;
 mod over;
 
 pub use account::{Blackhole, WindowReport};
 
 /// The output that counts, checksums and forgets.
-const BLACKHOLE: &str = "blackhole";
+pub(crate) const BLACKHOLE: &str = "blackhole";
 
 /// Computes the windows, writes them, and says what became of every row.
 ///
@@ -54,11 +54,11 @@ pub fn run(args: &WindowArgs) -> Result<()> {
     finished(&summary)
 }
 
-fn finished(summary: &Summary) -> Result<()> {
+pub(crate) fn finished(summary: &Summary) -> Result<()> {
     if summary.interrupted { Err(Error::interrupted()) } else { Ok(()) }
 }
 
-fn blackhole(swallowed: &Swallowed) -> Blackhole {
+pub(crate) fn blackhole(swallowed: &Swallowed) -> Blackhole {
     Blackhole { bytes: swallowed.bytes(), checksum: format!("{:016x}", swallowed.checksum()) }
 }
 
@@ -148,7 +148,7 @@ fn looked_up(
     }
 }
 
-fn text(path: &Path) -> Result<String> {
+pub(crate) fn text(path: &Path) -> Result<String> {
     path.to_str().map(str::to_owned).ok_or_else(|| {
         Error::usage(format!("{} is not valid UTF-8", path.display())).advise("rename the file")
     })

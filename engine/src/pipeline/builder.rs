@@ -12,6 +12,7 @@ use super::window::{History, Last, Window};
 use crate::batch::Batch;
 use crate::expr::{Expr, Filter, Select, WithColumn};
 use crate::operator::MapOperator;
+use crate::score::alert::AlertPolicy;
 use crate::score::{Explain, RuleSet, ScoreColumn, Scorer};
 use crate::sink::Sink;
 use crate::time::{Span, days};
@@ -64,6 +65,9 @@ pub(crate) enum Step {
     History { keys: Vec<String>, history: History },
     Window { keys: Vec<String>, window: Window, aggregates: Vec<Aggregate> },
     Lookup(Arc<Lookup>),
+    ByTime,
+    Detect { keys: Vec<String>, name: String, columns: Vec<String>, method: String },
+    Alerts { keys: Vec<String>, name: String, policy: AlertPolicy },
     Column(Arc<WithColumn>),
     Rules(Arc<RuleSet>),
     Map(Arc<dyn MapOperator>),
@@ -255,6 +259,59 @@ impl Pipeline {
     #[must_use]
     pub fn score(self, name: &str, scorer: impl Scorer + 'static) -> Self {
         self.map(ScoreColumn::new(name, scorer))
+    }
+
+    /// Rows wait until the watermark has passed them, and go on by (time, position): behind this,
+    /// what learns from rows in the order in which they come learns by event time, whatever the
+    /// disorder. Late rows are set aside; dictionaries come out as their values.
+    #[must_use]
+    pub fn by_time(mut self) -> Self {
+        self.steps.push(Step::ByTime);
+        self
+    }
+
+    /// Adds what a detector that learns from the stream thinks of each row, one state a key:
+    /// `NAME_score`, `NAME_probability`, `NAME_flag`, `NAME_warming_up`, and, of several columns,
+    /// `NAME_contribution_COLUMN` where the method can tell (see [`crate::score::detect`]; an empty
+    /// name: without `NAME_`). `method` is `auto` or another name of
+    /// [`pelton_scoring::detect::METHODS`]. Rows are learned from as they arrive, or, behind
+    /// [`Pipeline::by_time`], by event time.
+    ///
+    /// ```
+    /// use pelton::pipeline::{Csv, Pipeline, Watermark};
+    /// use pelton::score::alert::AlertPolicy;
+    /// use pelton::time::{days, seconds};
+    ///
+    /// let alerts = Pipeline::read(Csv::file("machines.csv"))
+    ///     .event_time("ts", Watermark::bounded(seconds(2)))
+    ///     .key_by(["machine"])
+    ///     .by_time()
+    ///     .detect("load", ["cpu", "memory"], "auto")
+    ///     .alerts("load", AlertPolicy::default().budget(5, days(1)));
+    /// ```
+    #[must_use]
+    pub fn detect<'a>(
+        mut self,
+        name: &str,
+        columns: impl IntoIterator<Item = &'a str>,
+        method: &str,
+    ) -> Self {
+        self.steps.push(Step::Detect {
+            keys: self.keys.clone(),
+            name: name.to_owned(),
+            columns: columns.into_iter().map(str::to_owned).collect(),
+            method: method.to_owned(),
+        });
+        self
+    }
+
+    /// Adds `NAME_alert` and `NAME_incident`: which rows of the detector of this name raise an
+    /// alert, and which belong to one incident (see [`crate::score::alert`]). Incidents are those
+    /// of the keys of the last `key_by`; a budget is for all keys.
+    #[must_use]
+    pub fn alerts(mut self, name: &str, policy: AlertPolicy) -> Self {
+        self.steps.push(Step::Alerts { keys: self.keys.clone(), name: name.to_owned(), policy });
+        self
     }
 
     /// Adds the column `reasons`: why each row is what it is (after a filter, as it costs).

@@ -17,7 +17,7 @@ use super::lookup::{find, indices, time_unit};
 use super::window::Window;
 use crate::error::{Error, Result};
 use crate::expr::{Compute, Computed};
-use crate::operator::{KeyedEnrich, KeyedWindow, MapOperator};
+use crate::operator::{KeyedEnrich, KeyedStep, KeyedWindow, MapOperator};
 use crate::runtime::{Keyed, Stage};
 use crate::time::Span;
 use crate::window::over::at_watermark::{WatermarkOver, WatermarkPlan};
@@ -48,6 +48,12 @@ pub(super) enum StagePlan {
     /// Over windows at the watermark.
     Waiting {
         plan: WatermarkPlan,
+        input: SchemaRef,
+        output: SchemaRef,
+    },
+    /// Columns by key.
+    Keyed {
+        step: Arc<dyn KeyedStep>,
         input: SchemaRef,
         output: SchemaRef,
     },
@@ -125,6 +131,7 @@ impl Plan {
             StagePlan::Waiting { plan, input, .. } => {
                 plan.describe(input).unwrap_or_else(|error| vec![error.to_string()])
             }
+            StagePlan::Keyed { step, .. } => vec![step.describe()],
         });
         lines.map(|line| line + "\n").collect()
     }
@@ -166,6 +173,11 @@ fn prune(stages: &mut Vec<StagePlan>) -> bool {
             StagePlan::Window { spec, .. } => {
                 needed = Some(spec.reads().into_iter().collect());
             }
+            StagePlan::Keyed { step, .. } => {
+                if let Some(needed) = &mut needed {
+                    needed.extend(step.reads());
+                }
+            }
             StagePlan::Waiting { plan, .. } => {
                 let Some(needed) = &mut needed else { continue };
                 let before = (plan.carried.len(), plan.columns.len());
@@ -204,6 +216,11 @@ impl StagePlan {
                 *input = schema;
                 Ok(output.clone())
             }
+            Self::Keyed { step, input, output } => {
+                *output = step.output_schema(&schema)?;
+                *input = schema;
+                Ok(output.clone())
+            }
         }
     }
 
@@ -220,13 +237,8 @@ impl StagePlan {
                 let operators = plans
                     .iter()
                     .map(|plan| {
-                        let keys = indices(input, &plan.keys)?;
-                        let mut operator: Box<dyn KeyedEnrich> =
-                            Box::new(Over::new(plan.clone(), input)?);
-                        if let Some(budget) = budget {
-                            operator = Box::new(Capped::new(operator, budget.clone()));
-                        }
-                        Ok((keys, operator))
+                        let operator = Box::new(Over::new(plan.clone(), input)?);
+                        Ok((indices(input, &plan.keys)?, capped(operator, budget)))
                     })
                     .collect::<Result<Vec<_>>>()?;
                 Stage::Keyed(Keyed::Enrich { operators, schema: output.clone() })
@@ -239,7 +251,20 @@ impl StagePlan {
                 let operator = Box::new(WatermarkOver::new(plan, input)?);
                 windows(input, &plan.keys, operator, output, (budget, behind))?
             }
+            Self::Keyed { step, input, output } => {
+                let operator = capped(step.build(input)?, budget);
+                let operators = vec![(indices(input, step.keys())?, operator)];
+                Stage::Keyed(Keyed::Enrich { operators, schema: output.clone() })
+            }
         })
+    }
+}
+
+/// An operator that adds columns, kept to the budget where there is one.
+fn capped(operator: Box<dyn KeyedEnrich>, budget: Option<&Arc<Budget>>) -> Box<dyn KeyedEnrich> {
+    match budget {
+        Some(budget) => Box::new(Capped::new(operator, budget.clone())),
+        None => operator,
     }
 }
 
@@ -290,6 +315,11 @@ impl Compiler {
             Step::History { keys, history } => self.history(keys, history),
             Step::Window { keys, window, aggregates } => self.window(keys, window, aggregates),
             Step::Lookup(lookup) => self.lookup(Arc::new(lookup.step()?)),
+            Step::ByTime => self.by_time(),
+            Step::Detect { keys, name, columns, method } => {
+                self.detect(keys, name, columns, method)
+            }
+            Step::Alerts { keys, name, policy } => self.alerts(keys, name, policy),
             Step::Column(column) => self.compute(column.as_ref(), column.computed()),
             Step::Rules(rules) => self.compute(rules.as_ref(), rules.computed()),
             Step::Map(map) => self.map(map.clone()),
@@ -331,7 +361,7 @@ impl Compiler {
         Ok(())
     }
 
-    fn check_first_windows(&self, lateness: Option<Lateness>) -> Result<()> {
+    pub(super) fn check_first_windows(&self, lateness: Option<Lateness>) -> Result<()> {
         if self.stages.iter().any(|stage| matches!(stage, StagePlan::Window { .. })) {
             return Err(Error::usage("windows of windows are not possible yet")
                 .advise("write the first windows out and read them again"));

@@ -5,6 +5,7 @@ mod aggregate;
 mod budget;
 mod builder;
 mod compile;
+mod compile_detect;
 mod compile_lookup;
 mod compile_over;
 mod driver;

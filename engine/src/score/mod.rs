@@ -10,9 +10,14 @@
 //!   and values, the features that made the score, and the bounds of the windows behind them. It
 //!   costs microseconds a row and belongs behind the filter that leaves only alerts.
 //!
-//! All of them are [`MapOperator`](crate::operator::MapOperator)s: they keep no state of rows.
+//! These are [`MapOperator`](crate::operator::MapOperator)s: they keep no state of rows. With state, by key:
+//!
+//! - [`detect`]: detectors that learn from the stream add a score, its probability and a flag;
+//! - [`alert`]: levels, incidents, cool-downs and budgets make alerts of them.
 
+pub mod alert;
 mod column;
+pub mod detect;
 mod explain;
 mod live;
 mod logistic;

@@ -38,6 +38,7 @@ pub mod half_space_trees;
 pub mod hampel;
 pub mod holt_winters;
 pub mod isolation_forest;
+pub mod keyed;
 pub mod nearest;
 pub mod novelty;
 pub mod page_hinkley;
@@ -51,6 +52,7 @@ pub mod windowed_gaussian;
 #[cfg(test)]
 mod tests;
 
+pub use keyed::{KeyedStream, keyed_by_name};
 pub use stream::{Keyed, METHODS, Single, Stream, by_name};
 
 /// The largest magnitude that is taken for an observation: sums of squares stay finite.

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 
 /// A detector with its state, on rows of one or several values. Object-safe: what a command line
 /// or a plan holds.
-pub trait Stream {
+pub trait Stream: Send {
     /// How many values a row has.
     fn dimensions(&self) -> usize;
 
@@ -57,7 +57,7 @@ impl<D: Detector> Single<D> {
     }
 }
 
-impl<D: Detector> Stream for Single<D> {
+impl<D: Detector<State: Send> + Send> Stream for Single<D> {
     fn dimensions(&self) -> usize {
         1
     }
@@ -192,23 +192,50 @@ fn rows_by_name(name: &str, dimensions: usize) -> Option<Box<dyn Stream>> {
 }
 
 fn values_by_name(name: &str) -> Option<Box<dyn Stream>> {
+    with_method(name, IntoStream)
+}
+
+/// What is done with a method on one value, whatever its type.
+pub(super) trait WithMethod {
+    /// What comes of it.
+    type Out;
+
+    /// Does it.
+    fn with<D>(self, method: D) -> Self::Out
+    where
+        D: Detector<State: Send> + Send + 'static;
+}
+
+struct IntoStream;
+
+impl WithMethod for IntoStream {
+    type Out = Box<dyn Stream>;
+
+    fn with<D>(self, method: D) -> Self::Out
+    where
+        D: Detector<State: Send> + Send + 'static,
+    {
+        Box::new(Single::new(method))
+    }
+}
+
+/// Finds the method on one value called `name`, with its usual parameters.
+pub(super) fn with_method<W: WithMethod>(name: &str, what: W) -> Option<W::Out> {
     use super::*;
     Some(match name {
-        "auto" => Box::new(Single::new(auto::Auto::default())),
-        "windowed-gaussian" => {
-            Box::new(Single::new(windowed_gaussian::WindowedGaussian::default()))
-        }
-        "ewma" => Box::new(Single::new(ewma::Ewma::default())),
-        "holt-winters" => Box::new(Single::new(holt_winters::HoltWinters::<24>::default())),
-        "hampel" => Box::new(Single::new(hampel::Hampel::default())),
-        "novelty" => Box::new(Single::new(novelty::Novelty::default())),
-        "cusum" => Box::new(Single::new(cusum::Cusum::default())),
-        "page-hinkley" => Box::new(Single::new(page_hinkley::PageHinkley::default())),
-        "spot" => Box::new(Single::new(spot::Spot::default())),
-        "dspot" => Box::new(Single::new(spot::Spot::drifting())),
-        "control-chart" => Box::new(Single::new(control_chart::ControlChart::default())),
-        "signal" => Box::new(Single::new(signal::Signal::default())),
-        "change-point" => Box::new(Single::new(change_point::ChangePoint::default())),
+        "auto" => what.with(auto::Auto::default()),
+        "windowed-gaussian" => what.with(windowed_gaussian::WindowedGaussian::default()),
+        "ewma" => what.with(ewma::Ewma::default()),
+        "holt-winters" => what.with(holt_winters::HoltWinters::<24>::default()),
+        "hampel" => what.with(hampel::Hampel::default()),
+        "novelty" => what.with(novelty::Novelty::default()),
+        "cusum" => what.with(cusum::Cusum::default()),
+        "page-hinkley" => what.with(page_hinkley::PageHinkley::default()),
+        "spot" => what.with(spot::Spot::default()),
+        "dspot" => what.with(spot::Spot::drifting()),
+        "control-chart" => what.with(control_chart::ControlChart::default()),
+        "signal" => what.with(signal::Signal::default()),
+        "change-point" => what.with(change_point::ChangePoint::default()),
         _ => return None,
     })
 }

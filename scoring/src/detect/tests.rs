@@ -280,3 +280,36 @@ fn names_are_checked() {
     assert!(by_name("auto", 0).is_err());
     METHODS.iter().for_each(|(name, _)| assert_eq!(by_name(name, 1).unwrap().dimensions(), 1));
 }
+
+#[test]
+fn keyed_detectors_are_one_stream_a_key() {
+    let mut random = Random::new(3);
+    for (name, _) in METHODS {
+        for dimensions in dimensions_of(name) {
+            let mut keyed = keyed_by_name(name, dimensions).unwrap();
+            let mut streams: Vec<Box<dyn Stream>> =
+                (0..4).map(|_| by_name(name, dimensions).unwrap()).collect();
+            for minute in 0..600 {
+                let key = random.below(4);
+                let mut row: Vec<f64> = (0..dimensions).map(|_| noise(&mut random)).collect();
+                if minute % 50 == 0 {
+                    row[0] = f64::NAN;
+                }
+                let expected = streams[key].push(minute * MINUTE_US, &row);
+                assert_eq!(keyed.push(key as u32, minute * MINUTE_US, &row), expected, "{name}");
+                let (mut own, mut parts) = (Vec::new(), Vec::new());
+                keyed.contributions(key as u32, &mut own);
+                streams[key].contributions(&mut parts);
+                assert_eq!(own, parts, "{name}");
+                if expected.flag {
+                    keyed.feedback(key as u32, false);
+                    streams[key].feedback(false);
+                }
+            }
+            assert_eq!(keyed.push(0, 0, &[]), Score::MISSING, "{name}");
+            let explains = keyed::has_contributions(name, dimensions).unwrap();
+            assert_eq!(explains, dimensions > 1 && ["auto", "mahalanobis", "pca"].contains(name));
+        }
+    }
+    assert!(keyed_by_name("magic", 1).is_err() && keyed_by_name("ewma", 2).is_err());
+}

@@ -88,36 +88,51 @@ fn sigmoid(position: f64) -> f64 {
 /// A row that a threshold can detect.
 struct Row {
     score: f64,
+    /// Index of its series.
+    series: usize,
     /// Index of the window among all series' windows; `None` outside.
     window: Option<usize>,
     weight: f64,
 }
 
-/// The scored rows of all series, highest score first, and how many windows there are.
+/// The scored rows of all series, highest score first, and how many windows each has. Sorted
+/// once, then gone through for any part of the series.
 struct Sweep {
     rows: Vec<Row>,
-    windows: usize,
+    windows: Vec<usize>,
 }
 
 impl Sweep {
     fn new(series: &[Scored<'_>], profile: &Profile) -> Result<Self> {
-        let (mut rows, mut windows) = (Vec::new(), 0);
+        let (mut rows, mut windows, mut before) = (Vec::new(), Vec::new(), 0);
         for (index, one) in series.iter().enumerate() {
             check(one).map_err(|error| error.at(format!("series {index}")))?;
-            add_rows(one, profile, windows, &mut rows);
-            windows += one.windows.len();
+            add_rows(one, profile, (index, before), &mut rows);
+            windows.push(one.windows.len());
+            before += one.windows.len();
         }
         rows.sort_by(|a, b| b.score.total_cmp(&a.score));
         Ok(Self { rows, windows })
     }
 
-    /// Calls `visit(total, threshold)` for every threshold at which the set of rows changes,
-    /// from "nothing is detected" (an infinite threshold) downwards.
-    fn totals(&self, profile: &Profile, mut visit: impl FnMut(f64, f64)) {
-        let mut best = vec![-profile.false_negative; self.windows];
-        let mut total = -profile.false_negative * self.windows as f64;
+    /// How many windows the series for which `of` holds have.
+    fn windows(&self, of: impl Fn(usize) -> bool) -> usize {
+        (0..self.windows.len()).filter(|series| of(*series)).map(|s| self.windows[s]).sum()
+    }
+
+    /// Calls `visit(total, threshold)` for every threshold at which the set of rows of the series
+    /// for which `of` holds changes, from "nothing is detected" (an infinite threshold) downwards.
+    fn totals(
+        &self,
+        profile: &Profile,
+        of: impl Fn(usize) -> bool,
+        mut visit: impl FnMut(f64, f64),
+    ) {
+        let mut best = vec![-profile.false_negative; self.windows.iter().sum()];
+        let mut total = -profile.false_negative * self.windows(&of) as f64;
         visit(total, f64::INFINITY);
-        for (index, row) in self.rows.iter().enumerate() {
+        let mut rows = self.rows.iter().filter(|row| of(row.series)).peekable();
+        while let Some(row) = rows.next() {
             match row.window {
                 Some(window) if row.weight > best[window] => {
                     total += row.weight - best[window];
@@ -126,10 +141,38 @@ impl Sweep {
                 Some(_) => {}
                 None => total += row.weight,
             }
-            if self.rows.get(index + 1).is_none_or(|next| next.score < row.score) {
+            if rows.peek().is_none_or(|next| next.score < row.score) {
                 visit(total, row.score);
             }
         }
+    }
+
+    /// The best total of these series over all thresholds, and its threshold.
+    fn best(&self, profile: &Profile, of: impl Fn(usize) -> bool) -> Result<(f64, f64)> {
+        if self.windows(&of) == 0 {
+            return Err(Error::new("no series has an anomaly window")
+                .advise("give labels, or series that have some"));
+        }
+        let (mut total, mut threshold) = (f64::NEG_INFINITY, f64::INFINITY);
+        self.totals(profile, of, |at, score| {
+            if at > total {
+                (total, threshold) = (at, score);
+            }
+        });
+        Ok((total, threshold))
+    }
+
+    /// The gain of these series over "nothing detected" at a fixed threshold, and a perfect gain.
+    fn gain(&self, profile: &Profile, of: impl Fn(usize) -> bool, threshold: f64) -> (f64, f64) {
+        let windows = self.windows(&of) as f64;
+        let mut total = 0.0;
+        self.totals(profile, of, |at, score| {
+            if score >= threshold {
+                total = at;
+            }
+        });
+        let perfect = windows * (profile.true_positive + profile.false_negative);
+        (total + windows * profile.false_negative, perfect)
     }
 }
 
@@ -146,7 +189,12 @@ fn check(series: &Scored<'_>) -> Result<()> {
     Ok(())
 }
 
-fn add_rows(series: &Scored<'_>, profile: &Profile, offset: usize, rows: &mut Vec<Row>) {
+fn add_rows(
+    series: &Scored<'_>,
+    profile: &Profile,
+    (number, offset): (usize, usize),
+    rows: &mut Vec<Row>,
+) {
     let mut next = 0;
     for (index, &score) in series.scores.iter().enumerate() {
         while series.windows.get(next).is_some_and(|window| window.last < index) {
@@ -169,7 +217,8 @@ fn add_rows(series: &Scored<'_>, profile: &Profile, offset: usize, rows: &mut Ve
                 profile.false_positive * sigmoid((index - window.last) as f64 / width)
             }
         };
-        rows.push(Row { score, window: inside.map(|_| offset + next), weight });
+        let window = inside.map(|_| offset + next);
+        rows.push(Row { score, series: number, window, weight });
     }
 }
 
@@ -186,31 +235,8 @@ fn on_scale(total: f64, windows: usize, profile: &Profile) -> f64 {
 /// Windows out of order or outside of their series; no window at all.
 pub fn best(series: &[Scored<'_>], profile: &Profile) -> Result<Best> {
     let sweep = Sweep::new(series, profile)?;
-    if sweep.windows == 0 {
-        return Err(Error::new("no series has an anomaly window")
-            .advise("give labels, or series that have some"));
-    }
-    let (mut total, mut threshold) = (f64::NEG_INFINITY, f64::INFINITY);
-    sweep.totals(profile, |at, score| {
-        if at > total {
-            (total, threshold) = (at, score);
-        }
-    });
-    Ok(Best { score: on_scale(total, sweep.windows, profile), threshold })
-}
-
-/// The gain of `series` over "nothing detected" at a fixed `threshold`, and a perfect gain.
-fn gain(series: &[Scored<'_>], threshold: f64, profile: &Profile) -> Result<(f64, f64)> {
-    let sweep = Sweep::new(series, profile)?;
-    let mut total = 0.0;
-    sweep.totals(profile, |at, score| {
-        if score >= threshold {
-            total = at;
-        }
-    });
-    let windows = sweep.windows as f64;
-    let perfect = windows * (profile.true_positive + profile.false_negative);
-    Ok((total + windows * profile.false_negative, perfect))
+    let (total, threshold) = sweep.best(profile, |_| true)?;
+    Ok(Best { score: on_scale(total, sweep.windows(|_| true), profile), threshold })
 }
 
 /// The score at a `threshold` that is given.
@@ -218,7 +244,7 @@ fn gain(series: &[Scored<'_>], threshold: f64, profile: &Profile) -> Result<(f64
 /// # Errors
 /// As [`best`].
 pub fn at_threshold(series: &[Scored<'_>], threshold: f64, profile: &Profile) -> Result<f64> {
-    let (gained, perfect) = gain(series, threshold, profile)?;
+    let (gained, perfect) = Sweep::new(series, profile)?.gain(profile, |_| true, threshold);
     if perfect == 0.0 {
         return Err(Error::new("no series has an anomaly window"));
     }
@@ -241,14 +267,11 @@ pub fn cross_validated(series: &[Scored<'_>], groups: &[usize], profile: &Profil
     if names.len() < 2 {
         return Err(Error::new("one group only").advise("a threshold needs others to come from"));
     }
+    let sweep = Sweep::new(series, profile)?;
     let (mut gained, mut perfect) = (0.0, 0.0);
     for name in names {
-        let part = |inside: bool| -> Vec<Scored<'_>> {
-            let chosen = series.iter().zip(groups).filter(|(_, group)| (**group == name) == inside);
-            chosen.map(|(one, _)| one.clone()).collect()
-        };
-        let threshold = best(&part(false), profile)?.threshold;
-        let (own, own_perfect) = gain(&part(true), threshold, profile)?;
+        let (_, threshold) = sweep.best(profile, |index| groups[index] != name)?;
+        let (own, own_perfect) = sweep.gain(profile, |index| groups[index] == name, threshold);
         gained += own;
         perfect += own_perfect;
     }

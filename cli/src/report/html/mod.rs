@@ -10,14 +10,14 @@ use super::FraudReport;
 use super::format::{Utc, span, thousands, whole};
 use svg::escape;
 
-mod axes;
+pub(crate) mod axes;
 mod cards;
 mod plots;
-mod scale;
+pub(crate) mod scale;
 pub mod svg;
 mod tables;
 
-const STYLE: &str = include_str!("style.css");
+pub(crate) const STYLE: &str = include_str!("style.css");
 
 /// The page as text.
 pub fn page(report: &FraudReport) -> String {

@@ -290,7 +290,12 @@ impl KeyedWindow for WatermarkOver {
             bytes: self.keys.bytes() + (own + blocks + alike + fast.map_or(0, Fast::bytes)) as u64,
             log_bytes: (log_bytes + alike_logs + fast.map_or(0, Fast::log_bytes)) as u64,
             log_rows: log_rows + (alike_rows + fast.map_or(0, Fast::log_rows)) as u64,
-            keys: self.keys.len() as u64,
+            // Rows that only wait are counted by key where their keys have a state.
+            keys: if self.fast.is_none() && self.blocks.is_empty() && self.alike.is_empty() {
+                0
+            } else {
+                self.keys.len() as u64
+            },
             rows_beyond_memory: self.rows_beyond_memory,
         }
     }

@@ -184,6 +184,10 @@ impl WatermarkPlan {
     /// The plan in words: a line for the windows, one how rows wait, one a column.
     pub(crate) fn describe(&self, input: &SchemaRef) -> Result<Vec<String>> {
         let resolved = self.resolve(input)?;
+        if self.columns.is_empty() {
+            let line = "by time: rows wait for the watermark, then go by (time, position)";
+            return Ok(vec![line.to_owned()]);
+        }
         let by = if self.keys.is_empty() { "all rows".to_owned() } else { self.keys.join(", ") };
         let mut lines = vec![
             format!("over by {by} at the watermark: {} horizons", self.horizons.len()),
