@@ -48,7 +48,7 @@ fn what_can_be_learned_is_learned() {
     // The odds themselves reach 0.87 on these rows.
     assert!(auc > 0.85, "{auc}");
     let gains = boosted.gains();
-    assert!(gains[0] > 5.0 * gains[3] && gains[1] > 5.0 * gains[3], "{gains:?}");
+    assert!(gains[0] > 3.0 * gains[3] && gains[1] > 3.0 * gains[3], "{gains:?}");
     assert_eq!(gains[4], 0.0, "a constant cannot split");
 }
 
