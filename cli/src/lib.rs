@@ -22,6 +22,7 @@ use pelton::{Error, ErrorKind};
 pub mod args;
 pub mod bench;
 pub mod doctor;
+pub mod features;
 pub mod generate;
 pub mod growth;
 pub mod interrupt;
@@ -30,9 +31,10 @@ pub mod progress;
 pub mod replay;
 pub mod report;
 pub mod terminal;
+pub mod train;
 pub mod window;
 
-use args::{BenchCommand, Cli, Command, GenerateCommand, ReplayCommand};
+use args::{BenchCommand, Cli, Command, GenerateCommand, ReplayCommand, TrainCommand};
 
 /// Exit code of a run that failed.
 pub const EXIT_FAILED: u8 = 1;
@@ -50,6 +52,8 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Replay { what: ReplayCommand::Fraud(args) } => replay::fraud(&args),
         Command::Window(args) => window::run(&args),
+        Command::Train { what: TrainCommand::Fraud(args) } => train::fraud(&args),
+        Command::Features(args) => features::run(&args),
         Command::Generate { what: GenerateCommand::Payments(args) } => generate::payments(&args),
         Command::Bench { what: BenchCommand::Fraud(args) } => bench::fraud(&args),
         Command::Bench { what: BenchCommand::Window(args) } => bench::window(&args),

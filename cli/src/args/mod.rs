@@ -6,9 +6,13 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod parse;
+mod train;
 mod window;
 
 pub use parse::{Speed, parse_count, parse_delay_us};
+pub use train::{
+    FeatureSetArg, FeaturesArgs, ModelArg, ProtocolArg, TrainCommand, TrainFraudArgs, parse_day,
+};
 pub use window::{AtCapArg, WindowArgs};
 
 /// Streams of events through windows, rules and models, on one machine.
@@ -43,6 +47,16 @@ pub enum Command {
     /// Windows of a file's rows: counts, sums, quantiles and more by key
     #[command(arg_required_else_help = true)]
     Window(Box<WindowArgs>),
+    /// Train a model from the pipeline's own features, as of each event
+    #[command(arg_required_else_help = true)]
+    Train {
+        /// Which pipeline.
+        #[command(subcommand)]
+        what: TrainCommand,
+    },
+    /// Write the fraud pipeline's features of every payment as a table
+    #[command(arg_required_else_help = true)]
+    Features(Box<FeaturesArgs>),
     /// Make a recording: the same seed gives the same bytes on every machine
     #[command(arg_required_else_help = true)]
     Generate {

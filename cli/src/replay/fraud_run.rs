@@ -8,15 +8,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, RecordBatch, StringArray,
 };
-use arrow::datatypes::{Float64Type, Int32Type, SchemaRef, TimestampMicrosecondType, UInt64Type};
-use pelton::pipeline::{File, NdJson, Options, Pace, Pipeline, Progress as Standing, Summary};
+use arrow::datatypes::{Float64Type, Int32Type, TimestampMicrosecondType, UInt64Type};
+use pelton::pipeline::{NdJson, Options, Pace, Pipeline, Progress as Standing, Summary};
 use pelton::score::Logistic;
 use pelton::source::{Io, SourceOptions};
 use pelton::time::micros;
 use pelton::{Error, Result};
-use pelton_datasets::handbook;
 use pelton_pipelines::fraud::{self, FraudConfig};
 
+use super::input::Input;
 use super::run::{self, GeneratePlan, NewProgress, ReplayPlan, Source};
 use crate::args::{BackendArg, IoArg, Speed};
 use crate::doctor::Machine;
@@ -47,7 +47,7 @@ pub(super) fn replay(
     let path = input_path(plan, progress, stop)?;
     // What was needed to make the recording is not the replay's.
     reset_peak_rss();
-    let input = Input::open(plan, &path)?;
+    let input = Input::open(&path, plan.format, source(plan), plan.batch_rows)?;
     let schema = input.schema();
     let config = FraudConfig {
         delay: micros(plan.delay_us),
@@ -119,63 +119,21 @@ fn input_path(
     })
 }
 
-pub(super) fn text(path: &Path) -> Result<String> {
+pub(crate) fn text(path: &Path) -> Result<String> {
     path.to_str().map(str::to_owned).ok_or_else(|| {
         Error::usage(format!("{} is not valid UTF-8", path.display())).advise("rename the file")
     })
 }
 
-/// The recording: a file in our columns, or the Handbook's.
-enum Input {
-    Payments(pelton::pipeline::Opened),
-    Handbook(String),
-}
-
-type Rows = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
-
-impl Input {
-    fn open(plan: &ReplayPlan, path: &str) -> Result<Self> {
-        let source = SourceOptions {
-            io: match plan.io {
-                IoArg::Auto => Io::Auto,
-                IoArg::Uring => Io::Uring,
-                IoArg::Plain => Io::Plain,
-            },
-            direct: plan.direct,
-            ..SourceOptions::default()
-        };
-        let file = match plan.format {
-            Some(format) => File::of(super::format(format), path),
-            None => File::any(path),
-        };
-        let file = file.source(source).batch_rows(plan.batch_rows);
-        let is_parquet =
-            path != "-" && pelton::decode::format_of(path) == Some(pelton::decode::Format::Parquet);
-        if is_parquet && handbook::is_handbook(&file.clone().open()?.schema()) {
-            return Ok(Self::Handbook(path.to_owned()));
-        }
-        Ok(Self::Payments(fraud::columns(file).open()?))
-    }
-
-    fn schema(&self) -> SchemaRef {
-        match self {
-            Self::Payments(opened) => opened.schema(),
-            Self::Handbook(_) => handbook::schema(),
-        }
-    }
-
-    fn into_pipeline(self) -> (Pipeline, Option<Rows>) {
-        match self {
-            Self::Payments(opened) => (Pipeline::read_opened(opened), None),
-            Self::Handbook(path) => {
-                let failed = |error: pelton_datasets::Error| Error::run(error.to_string());
-                let rows: Rows = match handbook::read(Path::new(&path)) {
-                    Ok(rows) => Box::new(rows.map(move |rows| rows.map_err(failed))),
-                    Err(error) => Box::new(std::iter::once(Err(failed(error)))),
-                };
-                (Pipeline::rows(handbook::schema()), Some(rows))
-            }
-        }
+fn source(plan: &ReplayPlan) -> SourceOptions {
+    SourceOptions {
+        io: match plan.io {
+            IoArg::Auto => Io::Auto,
+            IoArg::Uring => Io::Uring,
+            IoArg::Plain => Io::Plain,
+        },
+        direct: plan.direct,
+        ..SourceOptions::default()
     }
 }
 

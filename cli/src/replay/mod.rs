@@ -10,7 +10,8 @@ use crate::terminal::{self, Paint};
 use crate::{interrupt, progress};
 
 mod fraud_bench;
-mod fraud_run;
+pub(crate) mod fraud_run;
+pub(crate) mod input;
 pub mod run;
 
 use run::{ReplayPlan, Source};

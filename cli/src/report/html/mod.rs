@@ -10,14 +10,14 @@ use super::FraudReport;
 use super::format::{Utc, span, thousands, whole};
 use svg::escape;
 
-mod axes;
+pub(crate) mod axes;
 mod cards;
 mod plots;
-mod scale;
+pub(crate) mod scale;
 pub mod svg;
 mod tables;
 
-const STYLE: &str = include_str!("style.css");
+pub(crate) const STYLE: &str = include_str!("style.css");
 
 /// The page as text.
 pub fn page(report: &FraudReport) -> String {
@@ -67,7 +67,13 @@ fn header(report: &FraudReport) -> String {
 }
 
 /// A figure with a caption; where there is nothing to plot, it says why.
-fn figure(id: &str, title: &str, about: &str, plot: Option<String>, without: &str) -> String {
+pub(crate) fn figure(
+    id: &str,
+    title: &str,
+    about: &str,
+    plot: Option<String>,
+    without: &str,
+) -> String {
     let body = match plot {
         Some(svg) => format!("<div class=\"plot\">{svg}</div>\n"),
         None => format!("<p class=\"empty\">{}</p>\n", escape(without)),
