@@ -2,15 +2,15 @@
 //!
 //! Everything of Pelton that a person at a terminal meets, and nothing that computes:
 //!
-//! [`args`] (what was asked) → [`replay`], [`window`], [`generate`], [`mod@bench`], [`doctor`] (one module a
-//! subcommand) → [`report`] (what is shown: terminal table, `report.json`, `report.html`).
+//! [`args`] (what was asked) → [`replay`], [`window`], [`compare`], [`generate`], [`mod@bench`],
+//! [`doctor`] (one module a subcommand) → [`report`] (what is shown: terminal table, `report.json`, `report.html`).
 //!
 //! Beside them: [`progress`] (bars while a run goes on), [`interrupt`] (Ctrl-C), [`memory`]
 //! (the peak of this process), [`terminal`] (colours and writing to standard output).
 //!
-//! The engine is reached from two places only: [`replay::run`] (plain data goes in, a
-//! [`report::FraudReport`] comes out) and [`window`] (options become a pipeline, a
-//! [`window::WindowReport`] comes out). Whoever changes the engine looks there and nowhere else.
+//! The engine is reached from three places only: [`replay::run`] (plain data goes in, a
+//! [`report::FraudReport`] comes out), [`window`] (options become a pipeline, a
+//! [`window::WindowReport`] comes out) and [`compare`] (its decoders read alerts). Whoever changes the engine looks there and nowhere else.
 //!
 //! Exit codes: 0 done, 1 the run failed, 2 wrong usage, 130 interrupted.
 
@@ -21,6 +21,7 @@ use pelton::{Error, ErrorKind};
 
 pub mod args;
 pub mod bench;
+pub mod compare;
 pub mod doctor;
 pub mod features;
 pub mod generate;
@@ -54,6 +55,7 @@ pub fn main() -> ExitCode {
         Command::Window(args) => window::run(&args),
         Command::Train { what: TrainCommand::Fraud(args) } => train::fraud(&args),
         Command::Features(args) => features::run(&args),
+        Command::Compare(args) => compare::run(&args),
         Command::Generate { what: GenerateCommand::Payments(args) } => generate::payments(&args),
         Command::Bench { what: BenchCommand::Fraud(args) } => bench::fraud(&args),
         Command::Bench { what: BenchCommand::Window(args) } => bench::window(&args),

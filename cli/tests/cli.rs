@@ -16,7 +16,7 @@ fn text(bytes: &[u8]) -> &str {
 
 #[test]
 fn every_subcommand_has_help_with_examples() {
-    for words in ["", "replay fraud", "window", "generate payments", "bench fraud"] {
+    for words in ["", "replay fraud", "window", "compare", "generate payments", "bench fraud"] {
         let output = pelton(&format!("{words} --help"));
         assert_eq!(output.status.code(), Some(0), "{words}");
         assert!(text(&output.stdout).contains("Examples:"), "{words}");
@@ -42,7 +42,14 @@ fn every_subcommand_has_help_with_examples() {
         "--io",
         "--direct",
         "--backend",
+        "--model",
         "--weights",
+        "--model-features",
+        "--model-at",
+        "--threshold",
+        "--challenger",
+        "--challenger-threshold",
+        "--reasons",
     ] {
         assert!(text(&help.stdout).contains(option), "{option}");
     }
@@ -71,6 +78,7 @@ fn wrong_usage_ends_with_two_and_says_what_is_wrong() {
         "replay fraud --format xml",
         "replay fraud --io fast",
         "replay fraud --backend quantum",
+        "replay fraud --reasons quick",
         "replay fraud --input a.csv --rows 5",
         "replay fraud --input - --direct",
         "replay fraud --input a.csv --alerts a.csv",
@@ -78,6 +86,8 @@ fn wrong_usage_ends_with_two_and_says_what_is_wrong() {
         "generate payments --rows 10",
         "generate payments --rows 10 --out x.csv --cards 0",
         "bench fraud --rate x",
+        "compare a",
+        "compare a b --score-tolerance x",
         "doctor --yaml",
     ] {
         let output = pelton(words);

@@ -109,8 +109,7 @@ fn the_stream_computes_the_published_features() {
     let theirs: Vec<String> = ["1", "7", "30"].into_iter().flat_map(published).collect();
     let mut wanted = vec!["TRANSACTION_ID"];
     wanted.extend(theirs.iter().map(String::as_str));
-    let oracle =
-        read(&folder.join("handbook_window_features_apr_jun.parquet"), &wanted);
+    let oracle = read(&folder.join("handbook_window_features_apr_jun.parquet"), &wanted);
     let place: HashMap<i64, usize> =
         integers(&oracle, "TRANSACTION_ID").into_iter().zip(0..).collect();
     let mut checked = 0;

@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use pelton_cli::report::models::{ChallengerReport, ModelReport};
 use pelton_cli::report::{FraudReport, Ledger, html, json, table};
 use pelton_cli::terminal::Paint;
 
@@ -29,6 +30,14 @@ fn the_table_is_as_it_was() {
 fn the_table_fits_eighty_columns() {
     let mut wide = sample::report();
     wide.recording = "a-very-long-name-".repeat(20);
+    wide.models = vec![ModelReport { what: "a model ".repeat(40), ..ModelReport::default() }];
+    wide.challenger = Some(ChallengerReport {
+        alerts: 9_999_999_999,
+        both: 9_999_999_999,
+        champion_only: 9_999_999_999,
+        champion_only_frauds: 9_999_999_999,
+        ..ChallengerReport::default()
+    });
     wide.missing_signals = vec!["a signal of some length".into(); 20];
     wide.ledger.reasons.insert("reason ".repeat(40), 0);
     wide.quality.insert("kind_".repeat(30), Default::default());
@@ -255,5 +264,25 @@ fn check_attributes(text: &str) {
         let (value, next) = after.split_once('"').expect("a value ends");
         check_text(value);
         rest = next.trim_start();
+    }
+}
+
+#[test]
+fn the_page_shows_models_and_the_challenger() {
+    let mut report = sample::report();
+    assert!(!html::page(&report).contains("id=\"models\""));
+    let model = |role: &str| ModelReport {
+        role: role.into(),
+        file: "<m>.txt".into(),
+        what: "\"quoted\" & long".into(),
+        threshold: 0.25,
+    };
+    report.models = vec![model("champion"), model("challenger")];
+    report.challenger =
+        Some(ChallengerReport { champion_only: 1_234, ..ChallengerReport::default() });
+    let page = html::page(&report);
+    well_formed(&page);
+    for text in ["id=\"models\"", "&lt;m&gt;.txt", "1,234 of the champion alone"] {
+        assert!(page.contains(text), "{text}");
     }
 }

@@ -168,14 +168,18 @@ fn the_files_are_what_they_say() {
     }
     assert!(!page.contains("There is no test") && !page.contains("NaN"));
 
-    // Weights of a logistic regression decide in a replay.
-    let weights = recording.path("weights.json");
+    // Both kinds decide in a replay, the trees on features that only training computes.
     recording.trained(&whole, "weights.json", &["--model", "logistic"]);
-    let out = recording.path("out");
-    let mut replay = pelton();
-    replay.args(["replay", "fraud", "--quiet", "--input"]).arg(&whole);
-    run(replay.arg("--weights").arg(&weights).arg("--out").arg(&out));
-    assert!(out.join("alerts.ndjson").metadata().unwrap().len() > 0);
+    for model in ["weights.json", "model.txt", "model.json"] {
+        let out = recording.path("out");
+        let mut replay = pelton();
+        replay.args(["replay", "fraud", "--quiet", "--threshold", "0.05", "--input"]).arg(&whole);
+        run(replay.arg("--model").arg(recording.path(model)).arg("--out").arg(&out));
+        let alerts = std::fs::read_to_string(out.join("alerts.ndjson")).unwrap();
+        assert!(alerts.contains("\"score\":0."), "{model}");
+        let report = std::fs::read_to_string(out.join("report.json")).unwrap();
+        assert!(!report.contains("features of the model"), "{model}: {report}");
+    }
 }
 
 #[test]

@@ -72,6 +72,9 @@ pub struct Batch {
     pub origin: Option<Arc<TextOrigin>>,
     /// When the block that held the rows was read, or when they were due (open loop).
     pub arrived: Instant,
+    /// How many barriers ([`Barrier`](crate::operator::Barrier)) the stream has passed before
+    /// these rows; behind windows, before the rows that made them come out.
+    pub epoch: u64,
 }
 
 impl Batch {
@@ -84,6 +87,7 @@ impl Batch {
             times: None,
             origin: None,
             arrived: Instant::now(),
+            epoch: 0,
         }
     }
 

@@ -62,6 +62,16 @@ impl Error {
         self
     }
 
+    /// Puts where it happened before the place that it has, if it has one ("fraud.txt, tree 3").
+    #[must_use]
+    pub fn within(mut self, place: &str) -> Self {
+        self.place = Some(match self.place {
+            Some(inner) => format!("{place}, {inner}"),
+            None => place.to_owned(),
+        });
+        self
+    }
+
     /// Adds what the user can do about it.
     #[must_use]
     pub fn advise(mut self, advice: impl Into<String>) -> Self {

@@ -49,6 +49,17 @@ impl Rows<'_> {
     }
 }
 
+/// A cut through the stream, between two rows: what is in front of it is treated as before, what
+/// is behind it with what was changed. Batches say in which epoch they are, so the cut is at the
+/// same row on every shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Barrier {
+    /// The epoch of what is behind it.
+    pub epoch: u64,
+    /// The earliest epoch of which anything is still under way.
+    pub oldest: u64,
+}
+
 /// A step without state: batch in, batch out (fewer rows or other columns).
 pub trait MapOperator: Send + Sync {
     /// Schema of the output for an input schema.
@@ -62,6 +73,14 @@ pub trait MapOperator: Send + Sync {
     /// # Errors
     /// When a value makes the step impossible (overflow, division by zero on integers).
     fn map(&self, batch: Batch) -> Result<Batch>;
+
+    /// Asked between two batches, on the thread that lets rows in: takes what was changed from
+    /// outside into force for batches of `barrier.epoch` and later ones; whether there was
+    /// anything.
+    fn on_barrier(&self, barrier: Barrier) -> bool {
+        let _ = barrier;
+        false
+    }
 
     /// The columns that the step reads; `None`: all of them. What no step reads and no output
     /// shows is not computed.

@@ -1,5 +1,6 @@
 //! Payment fraud: what each card and each terminal has done up to each payment, rules with
-//! reasons, and a logistic score.
+//! reasons, and a score: the logistic one that comes with Pelton, or any model that
+//! [`pelton::score::Model`] reads, trained on the columns of [`features`].
 //!
 //! Every payment is decided on when it arrives, from exact windows over what has arrived by
 //! then: counts, sums, means and distinct countries by card and by terminal over 10 minutes, 1
@@ -14,12 +15,12 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use pelton::expr::{Expr, col};
+use pelton::expr::{Expr, col, lit, when};
 use pelton::pipeline::{
     File, Last, Pipeline, Watermark, count, count_same, distance_km, distinct, last, mean,
     own_mean, own_stddev, since_previous, speed_kmh, sum,
 };
-use pelton::score::{Explain, Logistic, Rule, RuleSet, ScoreColumn, Scorer, WindowBounds};
+use pelton::score::{Explain, Model, Rule, RuleSet, Scheduled, Scorer, WindowBounds};
 use pelton::time::{Span, days, hours, minutes, seconds};
 use pelton::{Error, Result};
 
@@ -36,13 +37,62 @@ pub const LABEL_DELAY: Span = days(7);
 /// Horizons of the counts, sums, means and distinct countries.
 pub const HORIZONS: [Span; 5] = [minutes(10), hours(1), days(1), days(7), days(30)];
 
+/// The probability above which a payment is suspicious where neither the model's file nor the
+/// user says one.
+pub const DEFAULT_THRESHOLD: f64 = 0.5;
+
+/// A model, and the score from which it calls a payment suspicious.
+#[derive(Debug, Clone)]
+pub struct Judge {
+    /// The model. It must give one score.
+    pub model: Model,
+    /// The smallest suspicious score.
+    pub threshold: f64,
+}
+
+impl Judge {
+    /// A model with the threshold of its file, or else [`DEFAULT_THRESHOLD`].
+    ///
+    /// # Errors
+    /// When the model gives a score a class.
+    pub fn new(model: Model) -> Result<Self> {
+        let threshold = model.threshold().unwrap_or(DEFAULT_THRESHOLD);
+        Self::with_threshold(model, threshold)
+    }
+
+    /// A model with a threshold.
+    ///
+    /// # Errors
+    /// When the model gives a score a class.
+    pub fn with_threshold(model: Model, threshold: f64) -> Result<Self> {
+        let classes = model.outputs();
+        if classes != 1 {
+            let what = format!("the model tells {classes} classes apart, frauds are one of two");
+            return Err(Error::run(what).advise("train it on is_fraud (0 and 1)"));
+        }
+        Ok(Self { model, threshold })
+    }
+
+    /// The model that comes with Pelton.
+    ///
+    /// # Errors
+    /// Never, unless the shipped weights are broken.
+    pub fn standard() -> Result<Self> {
+        Self::new(Model::from_bytes(DEFAULT_WEIGHTS.as_bytes())?)
+    }
+}
+
 /// What can be chosen.
 #[derive(Debug, Clone)]
 pub struct FraudConfig {
     /// How far payments may be out of order without being late.
     pub delay: Span,
-    /// The score.
-    pub model: Arc<Logistic>,
+    /// The score that decides.
+    pub champion: Judge,
+    /// Those that take its place for payments of an event time (µs) or later.
+    pub successors: Vec<(i64, Judge)>,
+    /// A score beside it (the column `challenger_score`) that decides nothing.
+    pub challenger: Option<Judge>,
 }
 
 impl FraudConfig {
@@ -51,7 +101,35 @@ impl FraudConfig {
     /// # Errors
     /// Never, unless the shipped weights are broken.
     pub fn standard() -> Result<Self> {
-        Ok(Self { delay: seconds(2), model: Arc::new(Logistic::from_json(DEFAULT_WEIGHTS)?) })
+        Ok(Self::of(Judge::standard()?))
+    }
+
+    /// This champion alone, 2 seconds of disorder.
+    pub fn of(champion: Judge) -> Self {
+        Self { delay: seconds(2), champion, successors: Vec::new(), challenger: None }
+    }
+
+    /// The features that its models need: the smaller set where that will do.
+    ///
+    /// # Errors
+    /// Never, unless the pipeline's own columns contradict each other.
+    pub fn feature_set(&self) -> Result<FeatureSet> {
+        let full = full_schema();
+        let usual = features(Pipeline::rows(full.clone()), &full, self.delay).pipeline.schema()?;
+        let successors = self.successors.iter().map(|(_, judge)| judge);
+        let mut judges = std::iter::once(&self.champion).chain(successors).chain(&self.challenger);
+        let knows =
+            |judge: &Judge| judge.model.features().iter().all(|name| usual.index_of(name).is_ok());
+        Ok(if judges.all(knows) { FeatureSet::Decisions } else { FeatureSet::Training })
+    }
+
+    /// The smallest suspicious score at each payment's time.
+    fn threshold(&self) -> Expr {
+        let mut successors: Vec<_> = self.successors.iter().collect();
+        successors.sort_by_key(|(from, _)| *from);
+        successors.iter().fold(lit(self.champion.threshold), |before, (from, judge)| {
+            when(col("ts").ge(*from)).then(lit(judge.threshold)).otherwise(before)
+        })
     }
 }
 
@@ -285,8 +363,21 @@ pub fn decide(
 ) -> Result<FraudPlan> {
     let signals = Signals::of(schema);
     let rules = rules(signals);
-    let model: Arc<dyn Scorer> = Arc::new(fit_to_input(&config.model, &plan)?);
-    let threshold = config.model.threshold();
+    let mut missing: Vec<String> = Vec::new();
+    let mut fits = |judge: &Judge| {
+        let (model, absent) = fit_to_input(&judge.model, &plan)?;
+        missing.extend(absent);
+        Ok::<_, Error>(model)
+    };
+    let mut score = Scheduled::new(fits(&config.champion)?);
+    for (from, judge) in &config.successors {
+        score = score.then(*from, fits(judge)?)?;
+    }
+    let score: Arc<dyn Scorer> = Arc::new(score);
+    let challenger = config.challenger.as_ref().map(fits).transpose()?;
+    missing.sort_unstable();
+    missing.dedup();
+    let challenger_score = challenger.is_some().then_some("challenger_score");
     let payment = ["ts", "card", "terminal", "amount"];
     let place = ["country", "lat", "lon"].into_iter().filter(|name| schema.index_of(name).is_ok());
     let label = ["is_fraud", "fraud_kind"].into_iter().filter(|n| schema.index_of(n).is_ok());
@@ -295,26 +386,33 @@ pub fn decide(
         .chain(payment)
         .chain(place)
         .chain(["late", "score"])
+        .chain(challenger_score)
         .chain(label)
         .chain(["reasons"])
         .collect();
     let looked_at: Vec<&str> = ["ts", "rules", "score", "alert"]
         .into_iter()
+        .chain(challenger_score)
         .chain(["is_fraud", "fraud_kind"].into_iter().filter(|n| schema.index_of(n).is_ok()))
         .collect();
     let explain =
-        Explain::new().rules(rules.clone()).scorer(model.clone(), 5).windows(bounds(signals)?);
-    let pipeline = plan
-        .pipeline
-        .rules(RuleSet::new(rules)?)
-        .score(ScoreColumn::new("score", model))
-        .column("alert", col("rules").ne(0).or(col("score").ge(threshold)))
+        Explain::new().rules(rules.clone()).scorer(score.clone(), 5).windows(bounds(signals)?);
+    let mut pipeline = plan.pipeline.rules(RuleSet::new(rules)?).score("score", score);
+    if let Some(challenger) = challenger {
+        pipeline = pipeline.score("challenger_score", challenger);
+    }
+    let pipeline = pipeline
+        .column("alert", col("rules").ne(0).or(col("score").ge(config.threshold())))
         .inspect_columns(looked_at, look)
         .filter(col("alert"))
         .mark_rows()
         .explain(explain)
         .select(shown);
-    Ok(FraudPlan { pipeline, ..plan })
+    let mut missing_signals = plan.missing_signals;
+    if !missing.is_empty() {
+        missing_signals.push(format!("features of the model: {}", missing.join(", ")));
+    }
+    Ok(FraudPlan { pipeline, missing_signals })
 }
 
 /// Names of the rules, in the order of their bits in the column `rules`.
@@ -340,28 +438,34 @@ fn bounds(signals: Signals) -> Result<Vec<WindowBounds>> {
     Ok(bounds)
 }
 
-/// The model without the features that this input cannot give.
+/// The model for an input that cannot give all features, and those: they are missing in every
+/// payment.
 ///
 /// # Errors
 /// When the model reads a column that is no feature at all.
-fn fit_to_input(model: &Logistic, plan: &FraudPlan) -> Result<Logistic> {
+fn fit_to_input(model: &Model, plan: &FraudPlan) -> Result<(Model, Vec<String>)> {
     let here = plan.pipeline.schema()?;
     let full = full_schema();
     let all = Pipeline::rows(full.clone());
     let all = features_of(FeatureSet::Training, all, &full, seconds(2)).pipeline.schema()?;
-    let mut kept = Vec::new();
-    for feature in model.features() {
-        if here.index_of(&feature.name).is_ok() {
-            kept.push(feature.clone());
-        } else if all.index_of(&feature.name).is_err() {
-            return Err(Error::run(format!(
-                "the model reads {}, which is no feature",
-                feature.name
-            ))
-            .advise("make the model anew: pelton train fraud, or the fit_fraud example"));
-        }
+    let not_here = |name: &String| here.index_of(name).is_err();
+    let absent: Vec<String> = model.features().into_iter().filter(not_here).collect();
+    let unknown: Vec<&str> =
+        absent.iter().filter(|name| all.index_of(name).is_err()).map(String::as_str).collect();
+    if !unknown.is_empty() {
+        let is_number = |field: &&Arc<Field>| {
+            field.data_type().is_numeric() || *field.data_type() == DataType::Boolean
+        };
+        let there: Vec<&str> =
+            all.fields().iter().filter(is_number).map(|field| field.name().as_str()).collect();
+        let what = format!("the model reads {}, which is no feature", unknown.join(", "));
+        let advice = format!(
+            "train it on the columns of the pipeline, under their names: {}",
+            there.join(", ")
+        );
+        return Err(Error::run(what).advise(advice));
     }
-    Logistic::new(model.made_by(), kept, model.intercept(), model.threshold())
+    Ok((model.clone().without(&absent)?, absent))
 }
 
 /// All columns that the pipeline can use.

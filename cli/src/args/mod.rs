@@ -5,10 +5,14 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+mod compare;
+mod model;
 mod parse;
 mod train;
 mod window;
 
+pub use compare::CompareArgs;
+pub use model::{ModelArgs, ReasonsArg, Takeover};
 pub use parse::{Speed, parse_count, parse_delay_us};
 pub use train::{
     FeatureSetArg, FeaturesArgs, ModelArg, ProtocolArg, TrainCommand, TrainFraudArgs, parse_day,
@@ -57,6 +61,9 @@ pub enum Command {
     /// Write the fraud pipeline's features of every payment as a table
     #[command(arg_required_else_help = true)]
     Features(Box<FeaturesArgs>),
+    /// Compare two runs: which alerts come and go, and how well frauds are found
+    #[command(arg_required_else_help = true)]
+    Compare(CompareArgs),
     /// Make a recording: the same seed gives the same bytes on every machine
     #[command(arg_required_else_help = true)]
     Generate {
@@ -162,6 +169,8 @@ Examples:
       Read standard input (files ending in .gz and .zst are unpacked anyway)
   pelton replay fraud --input payments.csv --speed 60x --limit 100k
       An hour of the recording a minute, the first 100,000 rows
+  pelton replay fraud --input payments.csv --model new.txt --challenger newer.json
+      Decide by a model trained elsewhere, and see what another would have said
 
 The columns of a recording: ts (µs since 1970, or ISO 8601), card, terminal, amount, and where
 there are any country, lat, lon (degrees), is_fraud, fraud_kind. Signals whose columns are
@@ -218,9 +227,9 @@ pub struct ReplayFraudArgs {
     #[arg(help_heading = "Recording")]
     pub delay: i64,
 
-    /// Weights of the logistic score [default: those that come with pelton]
-    #[arg(long, value_name = "FILE", help_heading = "Recording")]
-    pub weights: Option<PathBuf>,
+    /// Which models score.
+    #[command(flatten)]
+    pub models: ModelArgs,
 
     /// Number of cores that hold state [default: all that this process may use]
     #[arg(long, value_name = "N", help_heading = "Machine")]

@@ -5,37 +5,23 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, DictionaryArray, RecordBatch, StringArray,
+use pelton::pipeline::{
+    Arrow, NdJson, Options, Pace, Parquet, Pipeline, Progress as Standing, Summary,
 };
-use arrow::datatypes::{Float64Type, Int32Type, TimestampMicrosecondType, UInt64Type};
-use pelton::pipeline::{NdJson, Options, Pace, Pipeline, Progress as Standing, Summary};
-use pelton::score::Logistic;
 use pelton::source::{Io, SourceOptions};
 use pelton::time::micros;
 use pelton::{Error, Result};
 use pelton_pipelines::fraud::{self, FraudConfig};
 
-use super::input::Input;
+use super::decisions::Collector;
+use super::input::{self, Input};
+use super::models;
 use super::run::{self, GeneratePlan, NewProgress, ReplayPlan, Source};
 use crate::args::{BackendArg, IoArg, Speed};
 use crate::doctor::Machine;
 use crate::memory::{peak_rss_bytes, reset_peak_rss};
-use crate::report::collect::{AlertMark, Label, RowCollector, ScoredRow, Timeline, latency};
+use crate::report::collect::{Timeline, latency};
 use crate::report::{FraudReport, Ledger};
-
-/// Kinds that labels may name; a rule of the same name looks for them.
-const KINDS: [&str; 6] = [
-    "card_testing",
-    "compromised_terminal",
-    "impossible_travel",
-    "large_amount",
-    "multiplied_amount",
-    OTHER_KIND,
-];
-
-/// Frauds whose kind the recording does not name.
-const OTHER_KIND: &str = "other";
 
 /// Replays payments through the fraud pipeline.
 pub(super) fn replay(
@@ -49,17 +35,12 @@ pub(super) fn replay(
     reset_peak_rss();
     let input = Input::open(&path, plan.format, source(plan), plan.batch_rows)?;
     let schema = input.schema();
-    let config = FraudConfig {
-        delay: micros(plan.delay_us),
-        model: Arc::new(match &plan.weights {
-            Some(path) => Logistic::load(path)?,
-            None => Logistic::from_json(fraud::DEFAULT_WEIGHTS)?,
-        }),
-    };
+    let config = FraudConfig { delay: micros(plan.delay_us), ..models::load(&plan.models)? };
     let rules = fraud::rule_names(&schema);
-    let collector = Arc::new(Mutex::new(Collector::new(&rules)));
+    let collector = Arc::new(Mutex::new(Collector::new(&rules, &config)));
     let (pipeline, rows) = input.into_pipeline();
-    let features = fraud::features(pipeline, &schema, config.delay);
+    let set = config.feature_set()?;
+    let features = fraud::features_of(set, pipeline, &schema, config.delay);
     let look = {
         let collector = collector.clone();
         move |batch: &pelton::batch::Batch| {
@@ -70,15 +51,12 @@ pub(super) fn replay(
     let pipeline = outputs(decided.pipeline, plan);
     let timeline = Arc::new(Mutex::new(Timeline::new()));
     let options = options(plan, progress("replay"), timeline.clone(), stop);
-    let summary = match rows {
-        Some(rows) => pipeline.run_rows(rows, options)?,
-        None => pipeline.run(options)?,
-    };
+    let summary = input::run(pipeline, rows, options)?;
     let timeline = std::mem::take(&mut *timeline.lock().unwrap_or_else(PoisonError::into_inner));
     let mut report = report(plan, &path, &summary, timeline);
     report.missing_signals = decided.missing_signals;
-    collector.lock().unwrap_or_else(PoisonError::into_inner).rows.finish(&mut report);
-    report.quality.retain(|_, quality| quality.labelled > 0 || quality.alerts > 0);
+    report.models = models::shown(&plan.models, &config);
+    collector.lock().unwrap_or_else(PoisonError::into_inner).finish(&mut report);
     Ok(report)
 }
 
@@ -139,7 +117,11 @@ fn source(plan: &ReplayPlan) -> SourceOptions {
 
 fn outputs(mut pipeline: Pipeline, plan: &ReplayPlan) -> Pipeline {
     let file = |path: &Path| NdJson::file(path.to_string_lossy());
-    pipeline = pipeline.write(file(&plan.alerts));
+    pipeline = pipeline.write(match plan.alerts.extension().and_then(|ending| ending.to_str()) {
+        Some("parquet") => Parquet::file(plan.alerts.to_string_lossy()),
+        Some("arrow") => Arrow::file(plan.alerts.to_string_lossy()),
+        _ => file(&plan.alerts),
+    });
     if let Some(late) = &plan.late {
         pipeline = pipeline.late(file(late));
     }
@@ -235,115 +217,22 @@ fn report(plan: &ReplayPlan, path: &str, summary: &Summary, timeline: Timeline) 
 
 fn settings(plan: &ReplayPlan) -> BTreeMap<String, String> {
     let mut settings = BTreeMap::new();
+    let name = |path: &Path| pelton::source::base_name(&path.to_string_lossy());
     let mut set = |name: &str, value: String| settings.insert(name.to_owned(), value);
     set("batch rows", plan.batch_rows.to_string());
     set("delay", micros(plan.delay_us).to_string());
     set("speed", plan.speed.to_string());
+    for takeover in &plan.models.model_at {
+        set(&format!("model from {} on", takeover.from), name(&takeover.file));
+    }
+    if let Some(path) = &plan.models.model {
+        set("model", name(path));
+    }
+    if let Some(path) = &plan.models.challenger {
+        set("challenger", name(path));
+    }
     if let Some(limit) = plan.limit {
         set("limit", limit.to_string());
     }
     settings
-}
-
-/// Feeds the report's collector from batches.
-struct Collector {
-    rows: RowCollector,
-    /// For each rule, the kind that it looks for.
-    aims: Vec<Option<u8>>,
-}
-
-impl Collector {
-    fn new(rules: &[String]) -> Self {
-        let names: Vec<&str> = rules.iter().map(String::as_str).collect();
-        let aims = names.iter().map(|rule| kind_index(rule)).collect();
-        Self { rows: RowCollector::new(&KINDS, &names), aims }
-    }
-
-    fn add(&mut self, rows: &RecordBatch) {
-        let (Some(ts), Some(rules), Some(scores), Some(alerts)) = (
-            rows.column_by_name("ts")
-                .and_then(|c| c.as_primitive_opt::<TimestampMicrosecondType>()),
-            rows.column_by_name("rules").and_then(|c| c.as_primitive_opt::<UInt64Type>()),
-            rows.column_by_name("score").and_then(|c| c.as_primitive_opt::<Float64Type>()),
-            rows.column_by_name("alert").and_then(|c| c.as_boolean_opt()),
-        ) else {
-            return;
-        };
-        let labels = rows.column_by_name("is_fraud").and_then(|c| c.as_boolean_opt());
-        let labels = labels.map(|labels| (known(labels), holds(labels)));
-        let kinds = KindColumn::of(rows.column_by_name("fraud_kind"));
-        let alerts = holds(alerts);
-        let columns = ts.values().iter().zip(scores.values()).zip(rules.values());
-        for (row, ((&time_us, &score), &rules)) in columns.enumerate() {
-            let label = match &labels {
-                Some((known, _)) if !bit(known, row) => Label::Unknown,
-                Some((_, fraud)) if bit(fraud, row) => Label::Fraud(kinds.kind(row)),
-                Some(_) => Label::Honest,
-                None => Label::Unknown,
-            };
-            let alert = bit(&alerts, row).then(|| {
-                let first = rules.trailing_zeros() as usize;
-                AlertMark { rules, aimed_at: self.aims.get(first).copied().flatten() }
-            });
-            self.rows.row(ScoredRow { time_us, score, label, alert });
-        }
-    }
-}
-
-/// A bit for each row that is not null.
-fn known(column: &BooleanArray) -> Vec<u64> {
-    match column.nulls() {
-        Some(nulls) => nulls.inner().bit_chunks().iter_padded().collect(),
-        None => vec![u64::MAX; column.len().div_ceil(64)],
-    }
-}
-
-/// A bit for each row that is true.
-fn holds(column: &BooleanArray) -> Vec<u64> {
-    let values = column.values().bit_chunks();
-    values.iter_padded().zip(known(column)).map(|(value, known)| value & known).collect()
-}
-
-fn bit(words: &[u64], row: usize) -> bool {
-    words[row / 64] >> (row % 64) & 1 == 1
-}
-
-fn kind_index(name: &str) -> Option<u8> {
-    KINDS.iter().position(|kind| *kind == name).map(|index| index as u8)
-}
-
-/// The column `fraud_kind`, as text or as a dictionary whose values were looked up once.
-enum KindColumn<'a> {
-    None,
-    Text(&'a StringArray),
-    Codes(&'a DictionaryArray<Int32Type>, Vec<u8>),
-}
-
-/// Index of [`OTHER_KIND`].
-const OTHER: u8 = KINDS.len() as u8 - 1;
-
-impl<'a> KindColumn<'a> {
-    fn of(column: Option<&'a ArrayRef>) -> Self {
-        let Some(column) = column else { return Self::None };
-        if let Some(text) = column.as_string_opt::<i32>() {
-            return Self::Text(text);
-        }
-        let codes = column.as_dictionary_opt::<Int32Type>();
-        match codes.and_then(|codes| Some((codes, codes.values().as_string_opt::<i32>()?))) {
-            Some((codes, names)) => {
-                let kinds = names.iter().map(|name| name.and_then(kind_index).unwrap_or(OTHER));
-                Self::Codes(codes, kinds.collect())
-            }
-            None => Self::None,
-        }
-    }
-
-    fn kind(&self, row: usize) -> u8 {
-        match self {
-            Self::None => OTHER,
-            Self::Text(text) if text.is_valid(row) => kind_index(text.value(row)).unwrap_or(OTHER),
-            Self::Text(_) => OTHER,
-            Self::Codes(codes, kinds) => codes.key(row).map_or(OTHER, |code| kinds[code]),
-        }
-    }
 }

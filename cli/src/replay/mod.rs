@@ -9,9 +9,11 @@ use crate::report::{self, FraudReport};
 use crate::terminal::{self, Paint};
 use crate::{interrupt, progress};
 
+mod decisions;
 mod fraud_bench;
 pub(crate) mod fraud_run;
 pub(crate) mod input;
+mod models;
 pub mod run;
 
 use run::{ReplayPlan, Source};
@@ -112,7 +114,7 @@ pub fn plan(args: &ReplayFraudArgs) -> Result<(ReplayPlan, Results)> {
         limit: args.limit,
         speed: args.speed,
         delay_us: args.delay,
-        weights: args.weights.clone(),
+        models: args.models.clone(),
         shards: args.shards.map_or_else(all_cores, usize::from),
         batch_rows: args.batch_rows as usize,
         io: args.io,
@@ -162,20 +164,27 @@ fn no_file_twice(plan: &ReplayPlan, results: &Results) -> Result<()> {
     };
     let named = [
         ("the recording", input),
-        ("--weights", plan.weights.as_ref()),
         ("--alerts", Some(&plan.alerts)),
         ("--report", Some(&results.report)),
         ("the report's page", Some(&results.page)),
         ("--late", plan.late.as_ref()),
         ("--dead-letters", plan.dead_letters.as_ref()),
     ];
+    let clash = |name: &str, other: &str, path: &Path| {
+        let what = format!("{other} and {name} are the same file, {}", path.display());
+        Err(Error::usage(what).advise("give each a name of its own"))
+    };
     for (i, (name, path)) in named.iter().enumerate() {
+        let Some(path) = path else { continue };
         for (other, other_path) in &named[..i] {
-            if let (Some(a), Some(b)) = (path, other_path)
-                && same_file(a, b)
-            {
-                let what = format!("{other} and {name} are the same file, {}", a.display());
-                return Err(Error::usage(what).advise("give each a name of its own"));
+            if other_path.is_some_and(|other| same_file(path, other)) {
+                return clash(name, other, path);
+            }
+        }
+        // Models are only read: two may be one file.
+        for (model, model_path) in models::files(&plan.models) {
+            if same_file(path, model_path) {
+                return clash(name, model, path);
             }
         }
     }

@@ -11,7 +11,7 @@ use pelton::{Error, Result};
 use pelton_datasets::FileFormat;
 use pelton_datasets::payments::{self, PaymentsConfig};
 
-use crate::args::{BackendArg, FormatArg, IoArg, Speed};
+use crate::args::{BackendArg, FormatArg, IoArg, ModelArgs, Speed};
 use crate::bench::BenchReport;
 use crate::progress::Progress;
 use crate::report::FraudReport;
@@ -40,13 +40,13 @@ pub enum Source {
 }
 
 /// A replay of payments.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct ReplayPlan {
     /// Where the rows come from.
     pub source: Source,
     /// Their format; `None`: told by the first bytes.
     pub format: Option<FormatArg>,
-    /// Where alerts go (NDJSON).
+    /// Where alerts go: Parquet or Arrow where the name ends so, otherwise NDJSON.
     pub alerts: PathBuf,
     /// Where late rows go, if anywhere (NDJSON).
     pub late: Option<PathBuf>,
@@ -58,8 +58,8 @@ pub struct ReplayPlan {
     pub speed: Speed,
     /// Bound of the disorder, in µs of event time.
     pub delay_us: i64,
-    /// Weights of the score; `None`: those that come with pelton.
-    pub weights: Option<PathBuf>,
+    /// Which models score.
+    pub models: ModelArgs,
     /// Cores that hold state.
     pub shards: usize,
     /// Largest batch.

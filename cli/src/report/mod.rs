@@ -15,6 +15,7 @@ pub mod collect;
 pub mod format;
 pub mod html;
 pub mod json;
+pub mod models;
 pub mod table;
 
 /// The entry of [`FraudReport::quality`] that counts all kinds together.
@@ -90,6 +91,11 @@ pub struct FraudReport {
     pub rules: BTreeMap<String, RuleCount>,
     /// Precision and recall of the score alone at each threshold, from low to high.
     pub precision_recall: Vec<PrecisionRecall>,
+
+    /// The models that scored, the one that decided first.
+    pub models: Vec<models::ModelReport>,
+    /// What the challenger would have decided, where there was one.
+    pub challenger: Option<models::ChallengerReport>,
 
     /// The run, sampled at even steps of wall time.
     pub timeline: Vec<TimelinePoint>,

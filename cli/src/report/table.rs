@@ -1,7 +1,7 @@
 //! The terminal's view of a report: at most 80 columns, numbers aligned on the right.
 
 use super::format::{bytes, micros, percent, significant, span, thousands, whole, words};
-use super::{FraudReport, Quality};
+use super::{ALL_KINDS, FraudReport, Quality};
 use crate::terminal::{Paint, printable};
 
 const WIDTH: usize = 78;
@@ -13,6 +13,7 @@ pub fn table(report: &FraudReport, paint: Paint) -> String {
     heading(report, paint, &mut text);
     numbers(report, paint, &mut text);
     quality(report, paint, &mut text);
+    models(report, paint, &mut text);
     ledger(report, paint, &mut text);
     text
 }
@@ -126,6 +127,45 @@ fn bar(ratio: f64, width: usize) -> String {
     const EIGHTHS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
     let eighths = (ratio.clamp(0.0, 1.0) * width as f64 * 8.0).round() as usize;
     format!("{}{}", "█".repeat(eighths / 8), EIGHTHS[eighths % 8])
+}
+
+/// The models that scored, and what the challenger would have done.
+fn models(report: &FraudReport, paint: Paint, text: &mut String) {
+    for (i, model) in report.models.iter().enumerate() {
+        let line = format!(
+            "{} {}, threshold {}: {}",
+            model.role,
+            model.file,
+            significant(model.threshold),
+            model.what
+        );
+        let gap = if i == 0 { "\n" } else { "" };
+        text.push_str(&format!("{gap} {}\n", paint.dim(cut(&printable(&line), WIDTH))));
+    }
+    let Some(challenger) = &report.challenger else { return };
+    let agreed = format!(
+        "challenger: {} alerts, {} of them the champion's too",
+        thousands(challenger.alerts),
+        thousands(challenger.both)
+    );
+    text.push_str(&format!("\n {agreed}\n"));
+    let labelled = |frauds: u64| match report.quality.is_empty() {
+        true => String::new(),
+        false => format!(", {} of them frauds", thousands(frauds)),
+    };
+    for (name, alone, frauds) in [
+        ("champion", challenger.champion_only, challenger.champion_only_frauds),
+        ("challenger", challenger.challenger_only, challenger.challenger_only_frauds),
+    ] {
+        let (alone, labelled) = (thousands(alone), labelled(frauds));
+        text.push_str(&format!("   {alone} of the {name} alone{labelled}\n"));
+    }
+    let both = [("champion", report.overall()), ("challenger", challenger.quality.get(ALL_KINDS))];
+    for (name, quality) in both {
+        if let Some(quality) = quality {
+            text.push_str(&quality_line(name, quality, paint));
+        }
+    }
 }
 
 fn ledger(report: &FraudReport, paint: Paint, text: &mut String) {

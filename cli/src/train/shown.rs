@@ -42,10 +42,10 @@ pub(super) fn text(args: &TrainFraudArgs, outcome: &Outcome, paint: Paint) -> St
             text.push_str(&format!("   {name:<28}   {figures}\n"));
         }
     }
+    let (threshold, precision) = (outcome.threshold, outcome.precision * 100.0);
     text.push_str(&format!(
-        "\n   threshold {:.2}: at least {:.0} % of the alerts of these tests are frauds\n\n",
-        outcome.threshold,
-        outcome.precision * 100.0
+        "\n   --threshold {threshold:.2}: at least {precision:.0} % of what scores that in these \
+         tests is fraud\n\n"
     ));
     text
 }

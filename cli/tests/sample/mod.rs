@@ -74,6 +74,8 @@ pub fn report() -> FraudReport {
         quality: quality(),
         rules: rules(),
         precision_recall: curve(),
+        models: Vec::new(),
+        challenger: None,
         timeline: timeline(&mut dice),
         alerts_bucket_us: DAY_US,
         alerts_over_time: alerts_over_time(&mut dice),

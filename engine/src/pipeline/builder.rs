@@ -12,7 +12,7 @@ use super::window::{History, Last, Window};
 use crate::batch::Batch;
 use crate::expr::{Expr, Filter, Select, WithColumn};
 use crate::operator::MapOperator;
-use crate::score::{Explain, RuleSet, ScoreColumn};
+use crate::score::{Explain, RuleSet, ScoreColumn, Scorer};
 use crate::sink::Sink;
 use crate::time::{Span, days};
 
@@ -249,10 +249,11 @@ impl Pipeline {
         self
     }
 
-    /// Adds a model's score.
+    /// Adds a model's score of each row as the column `name` (Float64); of a model of several
+    /// classes a column each (`name_0`, `name_1`, …).
     #[must_use]
-    pub fn score(self, score: ScoreColumn) -> Self {
-        self.map(score)
+    pub fn score(self, name: &str, scorer: impl Scorer + 'static) -> Self {
+        self.map(ScoreColumn::new(name, scorer))
     }
 
     /// Adds the column `reasons`: why each row is what it is (after a filter, as it costs).

@@ -19,6 +19,7 @@ use super::split::LateSplitter;
 use crate::batch::{Batch, Offsets};
 use crate::decode::{DeadLetter, TextOrigin};
 use crate::error::{Error, Result};
+use crate::operator::Barrier;
 use crate::runtime::{self, Executor, Item};
 use crate::sink::{DeadLetterSink, Sink, open_sink};
 use crate::time::{Span, TimeOptions, TimeStage};
@@ -43,6 +44,7 @@ pub(crate) struct Driver {
     schedule: Option<Schedule>,
     // Changes.
     sequence: u64,
+    epoch: u64,
     next_offset: Vec<u64>,
     under_way: VecDeque<UnderWay>,
     pub ledger: Ledger,
@@ -59,6 +61,7 @@ pub(crate) struct Driver {
 struct UnderWay {
     rows: u64,
     arrived: Instant,
+    epoch: u64,
     /// Index of the first row in the schedule, where rows are due one by one.
     due: Option<Vec<Duration>>,
 }
@@ -128,6 +131,7 @@ impl Driver {
             dead_letters: dead_letters.transpose()?,
             schedule: Schedule::new(options.pace),
             sequence: 0,
+            epoch: 0,
             next_offset: vec![0; partitions],
             under_way: VecDeque::new(),
             ledger: Ledger::default(),
@@ -170,6 +174,7 @@ impl Driver {
         arrived: Instant,
         now: Duration,
     ) -> Result<Batch> {
+        self.pass_barrier();
         let mut times = None;
         let mut rejected = 0;
         if let (Some(stage), Some((index, ..))) = (&mut self.time, &self.plan.time) {
@@ -202,9 +207,19 @@ impl Driver {
             times,
             origin: None,
             arrived,
+            epoch: self.epoch,
         };
         self.set_late_aside(&batch)?;
         Ok(batch)
+    }
+
+    /// Takes what was changed from outside into force from the next row on.
+    fn pass_barrier(&mut self) {
+        let oldest = self.under_way.front().map_or(self.epoch, |item| item.epoch);
+        let barrier = Barrier { epoch: self.epoch + 1, oldest };
+        if self.plan.on_barrier(barrier) {
+            self.epoch = barrier.epoch;
+        }
     }
 
     /// The batch in the parts in which it must be submitted.
@@ -238,17 +253,19 @@ impl Driver {
         self.under_way.push_back(UnderWay {
             rows: batch.len() as u64,
             arrived: batch.arrived,
+            epoch: batch.epoch,
             due,
         });
         self.ledger.submitted += batch.len() as u64;
         let watermark = batch.times.as_ref().map_or(i64::MIN, |times| times.watermark);
-        self.send(Some(batch), watermark, false)?;
+        let epoch = batch.epoch;
+        self.send(Some(batch), watermark, false, epoch)?;
         self.drain(results)?;
         Ok(())
     }
 
-    fn send(&mut self, batch: Option<Batch>, watermark: i64, tick: bool) -> Result<()> {
-        let item = Item { sequence: self.sequence, batch, watermark, tick };
+    fn send(&mut self, batch: Option<Batch>, watermark: i64, tick: bool, epoch: u64) -> Result<()> {
+        let item = Item { sequence: self.sequence, batch, watermark, tick, epoch };
         self.sequence += 1;
         self.executor.submit(item)
     }
@@ -260,14 +277,19 @@ impl Driver {
 
     /// Tells the stages how far time has come without rows.
     pub(crate) fn advance(&mut self, watermark: i64) -> Result<()> {
-        self.under_way.push_back(UnderWay { rows: 0, arrived: Instant::now(), due: None });
-        self.send(None, watermark, false)
+        self.send_alone(watermark, false)
     }
 
     /// Tells windows that an interval of processing time has passed.
     pub(crate) fn tick(&mut self) -> Result<()> {
-        self.under_way.push_back(UnderWay { rows: 0, arrived: Instant::now(), due: None });
-        self.send(None, i64::MIN, true)
+        self.send_alone(i64::MIN, true)
+    }
+
+    /// An item without rows.
+    fn send_alone(&mut self, watermark: i64, tick: bool) -> Result<()> {
+        let epoch = self.epoch;
+        self.under_way.push_back(UnderWay { rows: 0, arrived: Instant::now(), epoch, due: None });
+        self.send(None, watermark, tick, epoch)
     }
 
     /// Takes in what is finished; whether anything was.

@@ -1,12 +1,12 @@
-//! What the driver asks of a plan: how many rows its filters took out, and when its windows are
-//! given out early.
+//! What the driver asks of a plan: how many rows its filters took out, whether something was
+//! changed from outside, and when its windows are given out early.
 
 use std::time::Duration;
 
 use super::compile::{Plan, StagePlan};
 use super::driver::to_duration;
 use crate::error::Result;
-use crate::operator::Dropped;
+use crate::operator::{Barrier, Dropped};
 use crate::window::{self, Early, WindowSpec};
 
 impl Plan {
@@ -22,6 +22,17 @@ impl Plan {
             }
         }
         dropped.rows - if self.sets_late_aside() { dropped.late } else { 0 }
+    }
+
+    /// Asks every step whether something was changed from outside that is in force behind this
+    /// barrier; whether one said so.
+    pub(crate) fn on_barrier(&self, barrier: Barrier) -> bool {
+        let ask = |any: bool, stage: &StagePlan| match stage {
+            // All are asked: two steps may show one model.
+            StagePlan::Map(map) => map.on_barrier(barrier) | any,
+            _ => any,
+        };
+        self.stages.iter().fold(false, ask)
     }
 
     /// How windows are given out early.

@@ -30,6 +30,8 @@ pub(crate) struct Item {
     pub watermark: i64,
     /// An interval of processing time has passed: windows may be given out early.
     pub tick: bool,
+    /// How many barriers came before it.
+    pub epoch: u64,
 }
 
 impl Item {

@@ -173,6 +173,7 @@ fn join_windows(item: &Item, schema: &SchemaRef, parts: Vec<WindowRows>) -> Resu
     let times = RowTimes { time, late: None, largest_before: None, watermark: item.watermark };
     let mut batch = Batch::new(rows, 0);
     batch.times = Some(times);
+    batch.epoch = item.epoch;
     if let Some(arrived) = item.batch.as_ref().map(|batch| batch.arrived) {
         batch.arrived = arrived;
     }
@@ -205,7 +206,7 @@ fn merge_windows(
 
 /// Runs a step without state on an item.
 pub(crate) fn run_map(map: &Arc<dyn MapOperator>, item: Item) -> Result<Item> {
-    let Item { sequence, batch, watermark, tick } = item;
+    let Item { batch, .. } = item;
     let batch = batch.map(|batch| map.map(batch)).transpose()?;
-    Ok(Item { sequence, batch, watermark, tick })
+    Ok(Item { batch, ..item })
 }

@@ -1,4 +1,4 @@
-//! The score as a column.
+//! The score as a column, or a column a class.
 
 use std::sync::Arc;
 
@@ -9,9 +9,10 @@ use super::Scorer;
 use crate::batch::Batch;
 use crate::error::Result;
 use crate::expr::{BindCache, schema_with};
-use crate::operator::MapOperator;
+use crate::operator::{Barrier, MapOperator};
 
-/// Adds a scorer's number of each row as a Float64 column.
+/// Adds a scorer's number of each row as a Float64 column; of a scorer with several classes a
+/// column each: `name_0`, `name_1`, ….
 pub struct ScoreColumn {
     name: String,
     scorer: Arc<dyn Scorer>,
@@ -21,8 +22,16 @@ pub struct ScoreColumn {
 
 impl ScoreColumn {
     /// The column `name`, filled by `scorer`.
-    pub fn new(name: impl Into<String>, scorer: Arc<dyn Scorer>) -> Self {
-        Self { name: name.into(), scorer, none: BindCache::default() }
+    pub fn new(name: impl Into<String>, scorer: impl Scorer + 'static) -> Self {
+        Self { name: name.into(), scorer: Arc::new(scorer), none: BindCache::default() }
+    }
+
+    /// Names of the columns that are added.
+    pub fn names(&self) -> Vec<String> {
+        match self.scorer.outputs() {
+            0 | 1 => vec![self.name.clone()],
+            several => (0..several).map(|class| format!("{}_{class}", self.name)).collect(),
+        }
     }
 }
 
@@ -32,32 +41,42 @@ impl std::fmt::Debug for ScoreColumn {
     }
 }
 
-/// The batch with one more column at its end. `none` is of the new schema, without rows.
-pub(super) fn with_column(
+/// The batch with more columns at its end. `none` is of the new schema, without rows.
+pub(super) fn with_columns(
     batch: Batch,
     none: &RecordBatch,
-    column: impl FnOnce(&Batch) -> Result<ArrayRef>,
+    columns: impl FnOnce(&Batch) -> Result<Vec<ArrayRef>>,
 ) -> Result<Batch> {
     if batch.is_empty() {
         return Ok(Batch { rows: none.clone(), ..batch });
     }
-    let mut columns = Vec::with_capacity(none.num_columns());
-    columns.extend_from_slice(batch.rows.columns());
-    columns.push(column(&batch)?);
-    let rows = RecordBatch::try_new(none.schema(), columns)?;
+    let mut all = Vec::with_capacity(none.num_columns());
+    all.extend_from_slice(batch.rows.columns());
+    all.extend(columns(&batch)?);
+    let rows = RecordBatch::try_new(none.schema(), all)?;
     Ok(Batch { rows, ..batch })
 }
 
 impl MapOperator for ScoreColumn {
     fn output_schema(&self, input: &SchemaRef) -> Result<SchemaRef> {
         self.scorer.check(input)?;
-        schema_with(input, Field::new(&self.name, DataType::Float64, false))
+        let with = |schema: SchemaRef, name: &String| {
+            schema_with(&schema, Field::new(name, DataType::Float64, false))
+        };
+        self.names().iter().try_fold(input.clone(), with)
     }
 
     fn map(&self, batch: Batch) -> Result<Batch> {
         let bind = |input: &SchemaRef| Ok(RecordBatch::new_empty(self.output_schema(input)?));
         let none = self.none.get(batch.rows.schema_ref(), bind)?;
-        with_column(batch, &none, |batch| Ok(Arc::new(self.scorer.score(&batch.rows)?)))
+        with_columns(batch, &none, |batch| {
+            let scores = self.scorer.score(batch)?;
+            Ok(scores.into_iter().map(|scores| Arc::new(scores) as ArrayRef).collect())
+        })
+    }
+
+    fn on_barrier(&self, barrier: Barrier) -> bool {
+        self.scorer.on_barrier(barrier)
     }
 
     fn reads(&self) -> Option<Vec<String>> {
@@ -65,6 +84,6 @@ impl MapOperator for ScoreColumn {
     }
 
     fn describe(&self) -> String {
-        format!("score {} = {}({})", self.name, self.scorer.name(), self.scorer.inputs().join(", "))
+        format!("score {} = {}", self.names().join(", "), self.scorer.describe())
     }
 }

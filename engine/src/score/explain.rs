@@ -2,9 +2,13 @@
 //!
 //! ```json
 //! {"rules":[{"rule":"impossible_travel","because":"878 km apart within 60 s","values":{…}}],
-//!  "features":[{"feature":"speed_kmh","value":52680.0,"contribution":9.1}, …],
+//!  "features":[{"feature":"speed_kmh","value":52680.0,"contribution":9.1}, …],"rest":0.2,"base":-4.1,
 //!  "windows":[{"window":"10m","start":1699999400,"end":1700000000}]}
 //! ```
+//!
+//! `base` is what the model says of a row that it knows nothing of, `rest` the sum of the
+//! contributions that are not shown: base + rest + those shown = the raw score, before the
+//! model's link (log-odds, where that is logistic). Of a model of several classes the likeliest is explained, and named (`class`).
 //!
 //! Only what is asked for is in it. Keys stand in this order and numbers in their shortest exact
 //! form, so that the same row gives the same bytes.
@@ -14,14 +18,14 @@ use std::sync::Arc;
 use arrow::array::{BooleanArray, RecordBatch, StringBuilder};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
-use super::column::with_column;
+use super::column::with_columns;
 use super::rule::{BoundRule, check_rules};
 use super::template::{Cell, write_json_float, write_json_text};
-use super::{Contribution, Rule, Scorer};
+use super::{Contribution, Explanation, Rule, Scorer};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::expr::{BindCache, schema_with};
-use crate::operator::MapOperator;
+use crate::operator::{Barrier, MapOperator};
 
 /// How many features an alert shows unless told otherwise.
 const FEATURES_SHOWN: usize = 5;
@@ -91,8 +95,8 @@ impl Explain {
     /// Names the features that moved this scorer's score most, at most `shown` (those that moved
     /// it not at all are left out).
     #[must_use]
-    pub fn scorer(mut self, scorer: Arc<dyn Scorer>, shown: usize) -> Self {
-        self.scorer = Some(scorer);
+    pub fn scorer(mut self, scorer: impl Scorer + 'static, shown: usize) -> Self {
+        self.scorer = Some(Arc::new(scorer));
         self.features_shown = shown;
         self
     }
@@ -132,12 +136,7 @@ impl Explain {
             close(json, "],");
         }
         if let Some(scorer) = &self.scorer {
-            json.push_str("\"features\":[");
-            let contributions = scorer.contributions(&of.batch.rows, row)?;
-            for contribution in largest(contributions, self.features_shown) {
-                write_contribution(json, &contribution);
-            }
-            close(json, "],");
+            write_explanation(json, scorer.explain(of.batch, row)?, self.features_shown);
         }
         if !self.windows.is_empty() {
             json.push_str("\"windows\":[");
@@ -187,19 +186,46 @@ fn write_rule(json: &mut String, rule: &BoundRule, rows: &RecordBatch, row: usiz
     Ok(())
 }
 
-/// The contributions that are largest in size, ties by name.
-fn largest(mut contributions: Vec<Contribution>, count: usize) -> Vec<Contribution> {
+/// The contributions that are largest in size, ties by name; and the sum of the others, in the
+/// model's order.
+fn largest(contributions: Vec<Contribution>, count: usize) -> (Vec<Contribution>, f64) {
     let order = |a: &Contribution, b: &Contribution| {
         let by_size = b.contribution.abs().total_cmp(&a.contribution.abs());
         by_size.then_with(|| a.feature.cmp(&b.feature))
     };
-    contributions.retain(|c| c.contribution != 0.0);
-    if count < contributions.len() {
-        contributions.select_nth_unstable_by(count, order);
-        contributions.truncate(count);
+    let mut shown: Vec<_> =
+        contributions.into_iter().enumerate().filter(|(_, c)| c.contribution != 0.0).collect();
+    let mut rest = 0.0;
+    if count < shown.len() {
+        shown.select_nth_unstable_by(count, |(_, a), (_, b)| order(a, b));
+        let mut others = shown.split_off(count);
+        others.sort_unstable_by_key(|(place, _)| *place);
+        rest = others.iter().fold(rest, |sum, (_, other)| sum + other.contribution);
     }
-    contributions.sort_unstable_by(order);
-    contributions
+    shown.sort_unstable_by(|(_, a), (_, b)| order(a, b));
+    (shown.into_iter().map(|(_, contribution)| contribution).collect(), rest)
+}
+
+fn write_explanation(json: &mut String, explanation: Explanation, count: usize) {
+    json.push_str("\"features\":[");
+    let (shown, rest) = largest(explanation.contributions, count);
+    for contribution in &shown {
+        write_contribution(json, contribution);
+    }
+    close(json, "],");
+    if rest != 0.0 {
+        json.push_str("\"rest\":");
+        write_json_float(json, rest);
+        json.push(',');
+    }
+    json.push_str("\"base\":");
+    write_json_float(json, explanation.base);
+    json.push(',');
+    if let Some(class) = explanation.class {
+        json.push_str("\"class\":");
+        json.push_str(itoa::Buffer::new().format(class));
+        json.push(',');
+    }
 }
 
 fn write_contribution(json: &mut String, contribution: &Contribution) {
@@ -229,7 +255,7 @@ impl MapOperator for Explain {
 
     fn map(&self, batch: Batch) -> Result<Batch> {
         let bound = self.bound.get(batch.rows.schema_ref(), |schema| self.bind(schema))?;
-        with_column(batch, &bound.none, |batch| {
+        with_columns(batch, &bound.none, |batch| {
             let mut reasons = StringBuilder::new();
             let rules: Result<Vec<_>> =
                 bound.rules.iter().map(|rule| Ok((rule, rule.holds(&batch.rows)?))).collect();
@@ -240,8 +266,12 @@ impl MapOperator for Explain {
                 self.write_row(&mut json, &explained, row)?;
                 reasons.append_value(&json);
             }
-            Ok(Arc::new(reasons.finish()))
+            Ok(vec![Arc::new(reasons.finish())])
         })
+    }
+
+    fn on_barrier(&self, barrier: Barrier) -> bool {
+        self.scorer.as_ref().is_some_and(|scorer| scorer.on_barrier(barrier))
     }
 
     fn reads(&self) -> Option<Vec<String>> {

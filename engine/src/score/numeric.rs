@@ -15,6 +15,10 @@ use crate::expr::{column_index, power_of_ten};
 /// Index of the column, if a model can read it.
 pub(super) fn check_numeric(schema: &Schema, name: &str) -> Result<usize> {
     let index = column_index(schema, name)?;
+    if schema.fields()[index + 1..].iter().any(|field| field.name() == name) {
+        return Err(Error::usage(format!("there are two columns `{name}`: which one is meant?"))
+            .advise("give one of them another name before the model reads it"));
+    }
     let data_type = schema.field(index).data_type();
     let numeric = data_type.is_integer()
         || matches!(
@@ -29,7 +33,7 @@ pub(super) fn check_numeric(schema: &Schema, name: &str) -> Result<usize> {
         return Ok(index);
     }
     Err(Error::usage(format!("column `{name}` is {data_type}, which a model cannot weigh"))
-        .advise("give the model integers, floats, decimals or booleans"))
+        .advise("give the model integers, floats, decimals or booleans (categories as numbers)"))
 }
 
 /// The values of rows `start..start + length` as floats, NaN where null. Floats without nulls are

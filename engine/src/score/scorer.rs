@@ -2,42 +2,119 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Float64Array, RecordBatch};
+use arrow::array::Float64Array;
 use arrow::datatypes::Schema;
 
 use super::numeric::check_numeric;
+use crate::batch::Batch;
 use crate::error::Result;
+use crate::operator::Barrier;
 
-/// Gives each row a number: the larger, the more suspicious.
+/// Gives each row a number, or one a class: the larger, the more suspicious (or the likelier).
 pub trait Scorer: Send + Sync {
-    /// The model's name, for `explain` and messages.
+    /// The model's name, for messages.
     fn name(&self) -> &str;
 
     /// The columns that it reads.
     fn inputs(&self) -> Vec<String>;
 
+    /// How many scores a row gets: 1, or one a class. Never 0.
+    fn outputs(&self) -> usize {
+        1
+    }
+
     /// Whether batches of this schema can be scored; asked before the stream starts.
     ///
     /// # Errors
-    /// When a column is missing or holds no numbers.
+    /// When a column is missing, is there twice, or holds no numbers.
     fn check(&self, schema: &Schema) -> Result<()> {
         self.inputs().iter().try_for_each(|name| check_numeric(schema, name).map(|_| ()))
     }
 
-    /// The score of each row, never null: the probability, from 0 to 1, where the model gives
-    /// one ([`Logistic`](super::Logistic)), otherwise a number whose scale the model documents.
+    /// The scores of each row, never null: [`Scorer::outputs`] columns. A probability from 0 to
+    /// 1 where the model gives one, otherwise a number whose scale the model documents.
     ///
     /// # Errors
     /// When the batch is not of a schema that [`check`](Self::check) accepts.
-    fn score(&self, batch: &RecordBatch) -> Result<Float64Array>;
+    fn score(&self, batch: &Batch) -> Result<Vec<Float64Array>>;
 
-    /// What each feature added to the score of row `row`, in the model's own order. For a
-    /// probability the contributions are log-odds: with the intercept they add up to the log-odds
-    /// of the score.
+    /// What each feature added to the score of row `row`, in the model's own order.
     ///
     /// # Errors
     /// As [`score`](Self::score), and when there is no such row.
-    fn contributions(&self, batch: &RecordBatch, row: usize) -> Result<Vec<Contribution>>;
+    fn explain(&self, batch: &Batch, row: usize) -> Result<Explanation>;
+
+    /// Takes what was changed from outside (a new model) into force for the rows behind the
+    /// barrier; whether there was anything.
+    fn on_barrier(&self, barrier: Barrier) -> bool {
+        let _ = barrier;
+        false
+    }
+
+    /// The model in a line for `explain`.
+    fn describe(&self) -> String {
+        format!("{}({})", self.name(), self.inputs().join(", "))
+    }
+}
+
+macro_rules! scorer_behind {
+    ($pointer:ident) => {
+        impl<S: Scorer + ?Sized> Scorer for $pointer<S> {
+            fn name(&self) -> &str {
+                (**self).name()
+            }
+
+            fn inputs(&self) -> Vec<String> {
+                (**self).inputs()
+            }
+
+            fn outputs(&self) -> usize {
+                (**self).outputs()
+            }
+
+            fn check(&self, schema: &Schema) -> Result<()> {
+                (**self).check(schema)
+            }
+
+            fn score(&self, batch: &Batch) -> Result<Vec<Float64Array>> {
+                (**self).score(batch)
+            }
+
+            fn explain(&self, batch: &Batch, row: usize) -> Result<Explanation> {
+                (**self).explain(batch, row)
+            }
+
+            fn on_barrier(&self, barrier: Barrier) -> bool {
+                (**self).on_barrier(barrier)
+            }
+
+            fn describe(&self) -> String {
+                (**self).describe()
+            }
+        }
+    };
+}
+
+scorer_behind!(Arc);
+scorer_behind!(Box);
+
+/// Why a score is what it is: `base + Σ contributions` is the model's raw score, before its link
+/// (log-odds, where that is logistic), within the model's tolerance.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Explanation {
+    /// What the model says of a row that it knows nothing of.
+    pub base: f64,
+    /// Of several classes, the one that is explained: the likeliest.
+    pub class: Option<usize>,
+    /// What each feature added, in the model's order.
+    pub contributions: Vec<Contribution>,
+}
+
+impl Explanation {
+    /// The raw score that the parts add up to.
+    pub fn raw(&self) -> f64 {
+        self.contributions.iter().fold(self.base, |sum, part| sum + part.contribution)
+    }
 }
 
 /// What one feature added to a score.

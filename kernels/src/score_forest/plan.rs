@@ -240,6 +240,20 @@ impl Plan {
         self.outputs
     }
 
+    /// Bytes that the plan holds.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        size_of_val(&*self.trees)
+            + size_of_val(&*self.select)
+            + size_of_val(&*self.walk)
+            + size_of_val(&*self.walk_leaf)
+            + size_of_val(&*self.bits)
+            + size_of_val(&*self.leaf)
+            + size_of_val(&*self.leaf_f32)
+            + self.sets.iter().map(|set| size_of_val(&**set)).sum::<usize>()
+            + self.codes.iter().map(|codes| size_of_val(&*codes.ladder.blocks)).sum::<usize>()
+    }
+
     /// How many trees have each layout, in words for `explain`: "select 500".
     #[must_use]
     pub fn describe(&self) -> String {

@@ -156,6 +156,18 @@ impl fmt::Display for Fault {
 }
 
 impl Trees {
+    /// Bytes that the arrays hold.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let nodes = size_of::<(u32, f64, Rule, Child, Child)>();
+        self.feature.len() * nodes
+            + size_of_val(&*self.leaf)
+            + size_of_val(&*self.output)
+            + size_of_val(&*self.node_offsets)
+            + size_of_val(&*self.leaf_offsets)
+            + self.sets.iter().map(|set| size_of_val(&**set)).sum::<usize>()
+    }
+
     /// No tree yet, for rows of `features` and `outputs` sums, with one value a leaf.
     #[must_use]
     pub fn new(features: usize, outputs: usize) -> Self {

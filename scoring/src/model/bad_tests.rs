@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use super::tests::fixture;
 use super::*;
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     "lgb_multiclass.model.txt",
     "lgb_multiclass.model.json",
     "xgb_multiclass.model.json",
@@ -15,6 +15,7 @@ const FILES: [&str; 8] = [
     "skl_rf.model.onnx",
     "skl_isolation.model.onnx",
     "skl_logistic.model.onnx",
+    "skl_mlp.model.onnx",
 ];
 
 fn refused(bytes: &[u8]) -> Error {

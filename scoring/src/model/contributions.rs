@@ -65,14 +65,64 @@ pub fn of_forest(forest: &Forest, row: &[f64], method: Method, out: &mut [f64]) 
         for column in 0..trees.leaf_width {
             let output = if trees.leaf_width == 1 { trees.output[tree] as usize } else { column };
             let out = &mut out[output * width..(output + 1) * width];
-            let explained = Explained::new(trees, forest.covers(), tree, column, row);
-            out[width - 1] += explained.expected[0];
+            let explained = Explained::new(forest, tree, column, row);
+            out[width - 1] += explained.value(explained.root());
             match method {
                 Method::Exact => explained.exact(out),
                 Method::Fast => explained.fast(out),
             }
         }
     }
+}
+
+/// The expected value below each inner node, for each value of the leaves: computed once a
+/// forest, as no row changes it.
+pub(super) fn expected_values(trees: &Trees, covers: &Covers) -> Vec<f64> {
+    let width = trees.leaf_width;
+    let mut expected = vec![0.0; trees.feature.len() * width];
+    let mut order = Vec::new();
+    for tree in 0..trees.len() {
+        let (first_node, first_leaf) = (trees.nodes_of(tree).start, trees.leaves_of(tree).start);
+        order.clear();
+        let mut open = if trees.nodes_of(tree).is_empty() { vec![] } else { vec![0] };
+        while let Some(node) = open.pop() {
+            order.push(node);
+            let children = [trees.left[first_node + node], trees.right[first_node + node]];
+            open.extend(children.into_iter().filter_map(|child| child.get().ok()));
+        }
+        // Children before parents.
+        for &node in order.iter().rev() {
+            let index = first_node + node;
+            let [left, right] = shares(trees, covers, (first_node, first_leaf), node);
+            for column in 0..width {
+                let value = |child: Child| match child.get() {
+                    Ok(node) => expected[(first_node + node) * width + column],
+                    Err(leaf) => trees.leaf[(first_leaf + leaf) * width + column],
+                };
+                let sum = left * value(trees.left[index]) + right * value(trees.right[index]);
+                expected[index * width + column] = sum;
+            }
+        }
+    }
+    expected
+}
+
+/// Which part of a node's weight goes to each child; half where nothing came to the node.
+fn shares(
+    trees: &Trees,
+    covers: &Covers,
+    (first_node, first_leaf): (usize, usize),
+    node: usize,
+) -> [f64; 2] {
+    let index = first_node + node;
+    let cover = covers.node[index];
+    [trees.left[index], trees.right[index]].map(|child| {
+        let of_child = match child.get() {
+            Ok(node) => covers.node[first_node + node],
+            Err(leaf) => covers.leaf[first_leaf + leaf],
+        };
+        if cover > 0.0 { of_child / cover } else { 0.5 }
+    })
 }
 
 /// One tree, one value of its leaves, one row.
@@ -84,51 +134,23 @@ struct Explained<'a> {
     nodes: usize,
     column: usize,
     row: &'a [f64],
-    /// The expected value below each node; of a tree without nodes the leaf's.
-    expected: Vec<f64>,
+    /// The expected values of all trees.
+    expected: &'a [f64],
 }
 
 impl<'a> Explained<'a> {
-    fn new(
-        trees: &'a Trees,
-        covers: &'a Covers,
-        tree: usize,
-        column: usize,
-        row: &'a [f64],
-    ) -> Self {
+    fn new(forest: &'a Forest, tree: usize, column: usize, row: &'a [f64]) -> Self {
+        let trees = forest.trees();
         let nodes = trees.nodes_of(tree);
-        let first_leaf = trees.leaves_of(tree).start;
-        let mut explained = Self {
+        Self {
             trees,
-            covers,
+            covers: forest.covers(),
             first_node: nodes.start,
-            first_leaf,
+            first_leaf: trees.leaves_of(tree).start,
             nodes: nodes.len(),
             column,
             row,
-            expected: vec![0.0; nodes.len().max(1)],
-        };
-        explained.expect();
-        explained
-    }
-
-    /// Expected values, children before parents.
-    fn expect(&mut self) {
-        if self.nodes == 0 {
-            self.expected[0] = self.value(Child::leaf(0));
-            return;
-        }
-        let mut order = Vec::with_capacity(self.nodes);
-        let mut open = vec![0];
-        while let Some(node) = open.pop() {
-            order.push(node);
-            open.extend(self.children(node).into_iter().filter_map(|child| child.get().ok()));
-        }
-        for node in order.into_iter().rev() {
-            let [left, right] = self.children(node);
-            let share = self.share(node, left);
-            self.expected[node] =
-                share * self.value(left) + self.share(node, right) * self.value(right);
+            expected: forest.expected_values(),
         }
     }
 
@@ -140,24 +162,13 @@ impl<'a> Explained<'a> {
     /// The value of a leaf, or the expected one below a node.
     fn value(&self, child: Child) -> f64 {
         match child.get() {
-            Ok(node) => self.expected[node],
+            Ok(node) => {
+                self.expected[(self.first_node + node) * self.trees.leaf_width + self.column]
+            }
             Err(leaf) => {
                 self.trees.leaf[(self.first_leaf + leaf) * self.trees.leaf_width + self.column]
             }
         }
-    }
-
-    fn cover(&self, child: Child) -> f64 {
-        match child.get() {
-            Ok(node) => self.covers.node[self.first_node + node],
-            Err(leaf) => self.covers.leaf[self.first_leaf + leaf],
-        }
-    }
-
-    /// Which part of a node's weight goes to a child; half where nothing came to the node.
-    fn share(&self, node: usize, child: Child) -> f64 {
-        let cover = self.covers.node[self.first_node + node];
-        if cover > 0.0 { self.cover(child) / cover } else { 0.5 }
     }
 
     fn goes_left(&self, node: usize) -> bool {
@@ -171,7 +182,7 @@ impl<'a> Explained<'a> {
             let [left, right] = self.children(node);
             let next = if self.goes_left(node) { left } else { right };
             let feature = self.trees.feature[self.first_node + node] as usize;
-            out[feature] += self.value(next) - self.expected[node];
+            out[feature] += self.value(next) - self.value(at);
             at = next;
         }
     }
@@ -207,14 +218,16 @@ impl<'a> Explained<'a> {
         let before = paths[start..].iter().position(|element| element.feature == feature);
         let taken_left = self.goes_left(node);
         let copy = length - start;
-        for (child, taken) in self.children(node).into_iter().zip([taken_left, !taken_left]) {
+        let shares = shares(self.trees, self.covers, (self.first_node, self.first_leaf), node);
+        let children = self.children(node).into_iter().zip(shares);
+        for ((child, share), taken) in children.zip([taken_left, !taken_left]) {
             paths.extend_from_within(start..start + copy);
             if let Some(index) = before {
                 (zero, one) = (paths[length + index].zero, paths[length + index].one);
                 unwind(paths, length, index);
             }
             let one = if taken { one } else { 0.0 };
-            let zero = zero * self.share(node, child);
+            let zero = zero * share;
             extend(paths, length, Element { feature, zero, one, weight: 0.0 });
             self.descend(child, paths, length, out);
             paths.truncate(length);

@@ -8,9 +8,12 @@
 //! Raw scores are sums also where predictions are averages (LightGBM's `boosting=rf`), because
 //! LightGBM's are.
 
+use std::sync::OnceLock;
+
 use pelton_kernels::score_forest::{self, Plan, Scratch, Sum, Trees};
 use pelton_kernels::simd;
 
+use super::contributions;
 use super::link::Link;
 use crate::{Error, Result};
 
@@ -46,6 +49,8 @@ pub struct ForestParts {
 pub struct Forest {
     parts: ForestParts,
     plan: Plan,
+    /// The expected value below each node, made when a score is first explained.
+    expected: OnceLock<Vec<f64>>,
 }
 
 impl Forest {
@@ -76,7 +81,7 @@ impl Forest {
             let what = "a base score or the cover of a node is no finite number";
             return Err(Error::new(what).advise(advice));
         }
-        Ok(Self { parts, plan })
+        Ok(Self { parts, plan, expected: OnceLock::new() })
     }
 
     /// The trees.
@@ -107,6 +112,19 @@ impl Forest {
     #[must_use]
     pub fn divisor(&self) -> f64 {
         self.parts.divisor
+    }
+
+    pub(super) fn expected_values(&self) -> &[f64] {
+        let make = || contributions::expected_values(&self.parts.trees, &self.parts.covers);
+        self.expected.get_or_init(make)
+    }
+
+    /// Bytes that the forest holds: as it was read, ready to score, and to explain.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let (trees, covers) = (&self.parts.trees, &self.parts.covers);
+        let floats = covers.node.len() + covers.leaf.len() + trees.feature.len();
+        trees.bytes() + self.plan.bytes() + floats * size_of::<f64>()
     }
 
     /// Memory for [`Forest::raw`].

@@ -188,6 +188,12 @@ impl Linear {
         }
     }
 
+    /// Bytes that the model holds.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        (self.weights.len() * self.features() + self.intercepts.len()) * size_of::<f64>()
+    }
+
     /// The model in a line for `explain`.
     #[must_use]
     pub fn describe(&self) -> String {

@@ -5,6 +5,7 @@
 //! | LightGBM text, JSON | [`lightgbm`] | `f64` sums in the order of the trees |
 //! | XGBoost JSON, UBJ | [`xgboost`] | features and thresholds `f32`, `f32` sums in the order of the trees |
 //! | scikit-learn as ONNX: forests, isolation forests, linear and logistic regression behind imputers and scalers | [`onnx`] | features `f32`, as the ONNX runtime; sums `f32` |
+//! | small networks as ONNX (scikit-learn's MLP, PyTorch's linear layers) | [`onnx`] | features `f32`, sums `f64` |
 //!
 //! Raw scores of forests are the library's to the last bit; what a link makes of them is within
 //! [`link::LINK_TOLERANCE_F64`] or [`link::LINK_TOLERANCE_F32`]. The fixtures in
@@ -37,6 +38,9 @@ mod grow;
 pub mod lightgbm;
 pub mod linear;
 pub mod link;
+#[cfg(test)]
+mod mutation_tests;
+pub mod network;
 pub mod onnx;
 mod scorer;
 #[cfg(test)]
@@ -46,6 +50,7 @@ pub mod xgboost;
 pub use contributions::Method;
 pub use forest::Forest;
 pub use linear::{Linear, Step};
+pub use network::Network;
 pub use scorer::Scorer;
 
 use crate::{Error, Result};
@@ -66,6 +71,19 @@ pub enum Estimator {
     Forest(Box<Forest>),
     /// Sums of weights × values.
     Linear(Linear),
+    /// Layers of such sums.
+    Network(Network),
+}
+
+/// `offset + sign × raw[output]`: what one prediction was made from.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct RawOf {
+    /// Which raw score.
+    pub output: usize,
+    /// −1 where the prediction falls when the raw score grows (the first of two classes).
+    pub sign: f64,
+    /// What is added.
+    pub offset: f64,
 }
 
 impl Model {
@@ -156,6 +174,7 @@ impl Model {
         match &self.estimator {
             Estimator::Forest(forest) => forest.trees().outputs,
             Estimator::Linear(linear) => linear.outputs(),
+            Estimator::Network(network) => network.outputs(),
         }
     }
 
@@ -165,10 +184,58 @@ impl Model {
         self.link().predictions(self.raw_outputs())
     }
 
+    /// Where it comes from: "LightGBM text".
+    #[must_use]
+    pub fn format(&self) -> &'static str {
+        self.format
+    }
+
+    /// Bytes that the model holds.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match &self.estimator {
+            Estimator::Forest(forest) => forest.bytes(),
+            Estimator::Linear(linear) => linear.bytes(),
+            Estimator::Network(network) => network.bytes(),
+        }
+    }
+
+    /// Number of classes (or of targets): the predictions of a row, or, where the prediction is
+    /// the number of a class, how many numbers there are.
+    #[must_use]
+    pub fn classes(&self) -> usize {
+        match self.link() {
+            link::Link::ArgMax => self.raw_outputs(),
+            _ => self.predictions(),
+        }
+    }
+
+    /// The class that predictions name, where they are no probabilities but its number.
+    #[must_use]
+    pub fn chosen_class(&self, predictions: &[f64]) -> Option<usize> {
+        let is_number = self.link() == link::Link::ArgMax;
+        is_number.then(|| predictions.first().map_or(0, |class| *class as usize))
+    }
+
+    /// The raw score behind the prediction for a class, whose contributions explain it.
+    #[must_use]
+    pub fn raw_of(&self, class: usize) -> RawOf {
+        let is_first = class == 0;
+        let sign = if is_first { -1.0 } else { 1.0 };
+        match self.link() {
+            link::Link::BothLogistic => RawOf { output: 0, sign, offset: 0.0 },
+            link::Link::BothIdentity => {
+                RawOf { output: 0, sign, offset: f64::from(u8::from(is_first)) }
+            }
+            _ => RawOf { output: class, sign: 1.0, offset: 0.0 },
+        }
+    }
+
     fn link(&self) -> link::Link {
         match &self.estimator {
             Estimator::Forest(forest) => forest.link(),
             Estimator::Linear(linear) => linear.link(),
+            Estimator::Network(network) => network.link(),
         }
     }
 
@@ -179,6 +246,7 @@ impl Model {
                 forest.trees().sum == pelton_kernels::score_forest::Sum::F32
             }
             Estimator::Linear(linear) => linear.is_f32(),
+            Estimator::Network(_) => true,
         }
     }
 
@@ -213,6 +281,7 @@ impl Model {
         let inner = match &self.estimator {
             Estimator::Forest(forest) => forest.describe(),
             Estimator::Linear(linear) => linear.describe(),
+            Estimator::Network(network) => network.describe(),
         };
         format!("{}: {} features, {inner}", self.format, self.features.len())
     }

@@ -26,7 +26,7 @@ impl Scorer {
     pub fn new(model: Arc<Model>) -> Self {
         let scratch = match model.estimator() {
             Estimator::Forest(forest) => Some(forest.scratch()),
-            Estimator::Linear(_) => None,
+            Estimator::Linear(_) | Estimator::Network(_) => None,
         };
         Self {
             scratch,
@@ -103,6 +103,7 @@ impl Scorer {
                 forest.raw_row(&self.row, scratch, out);
             }
             Estimator::Linear(linear) => linear.raw_row(&self.row, out),
+            Estimator::Network(network) => network.raw_row(&self.row, out),
         }
     }
 
@@ -129,6 +130,7 @@ impl Scorer {
         match self.model.estimator() {
             Estimator::Forest(forest) => contributions::of_forest(forest, &self.row, method, out),
             Estimator::Linear(linear) => linear.contributions(&self.row, out),
+            Estimator::Network(network) => network.contributions(&self.row, out),
         }
     }
 
@@ -143,6 +145,7 @@ impl Scorer {
         match self.model.estimator() {
             Estimator::Forest(forest) => forest.link_row(&mut self.one, &mut self.predicted),
             Estimator::Linear(linear) => linear.link().apply(&self.one, &mut self.predicted),
+            Estimator::Network(network) => network.link().apply(&self.one, &mut self.predicted),
         }
         if self.model.is_f32() {
             for value in &mut self.predicted {
@@ -164,5 +167,6 @@ fn raw_of(model: &Model, scratch: &mut Option<Scratch>, columns: &[&[f64]], out:
             forest.raw(columns, scratch.get_or_insert_with(|| forest.scratch()), out);
         }
         Estimator::Linear(linear) => linear.raw(columns, out),
+        Estimator::Network(network) => network.raw(columns, out),
     }
 }

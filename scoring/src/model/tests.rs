@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::contributions::{LIGHTGBM_TOLERANCE, SUM_TOLERANCE, XGBOOST_TOLERANCE};
 use super::linear::LINEAR_TOLERANCE_F32;
 use super::link::{LINK_TOLERANCE_F32, LINK_TOLERANCE_F64};
+use super::network::NETWORK_TOLERANCE;
 use super::onnx::isolation::ISOLATION_TOLERANCE;
 use super::*;
 
@@ -76,6 +77,8 @@ const ONNX_SUMS: Nearness = Nearness { raw: Raw::Unknown, predicted: 0.0, contri
 const ONNX_LINK: Nearness = Nearness { predicted: LINK_TOLERANCE_F32, ..ONNX_SUMS };
 const ONNX_LINEAR: Nearness = Nearness { raw: Raw::Near(LINEAR_TOLERANCE_F32), ..ONNX_LINK };
 const ONNX_LOGISTIC: Nearness = Nearness { predicted: LOGISTIC_TOLERANCE, ..ONNX_LINK };
+const NETWORK: Nearness =
+    Nearness { raw: Raw::Unknown, predicted: NETWORK_TOLERANCE, contributions: 0.0 };
 const ISOLATION: Nearness = Nearness { predicted: ISOLATION_TOLERANCE, ..ONNX_SUMS };
 /// A weighted sum of `f32` roundings before the link.
 const LOGISTIC_TOLERANCE: f64 = 4e-6;
@@ -124,8 +127,8 @@ fn check(name: &str, expected: &str, nearness: Nearness) {
             assert_eq!(ours.to_bits(), all_predicted[output * rows.len() + at].to_bits());
             let scale = ours.abs().max(theirs.abs());
             // Sums of terms near 1, which may cancel.
-            let cancels =
-                matches!(nearness.raw, Raw::Near(_)) || nearness.predicted == ISOLATION_TOLERANCE;
+            let cancels = matches!(nearness.raw, Raw::Near(_))
+                || [ISOLATION_TOLERANCE, NETWORK_TOLERANCE].contains(&nearness.predicted);
             let scale = if cancels { scale.max(1.0) } else { scale };
             assert!(near(*ours, *theirs, nearness.predicted, scale), "{place}");
         }
@@ -206,6 +209,10 @@ fn scikit_learn_says_the_same_of_every_row() {
         ("skl_logistic", ONNX_LOGISTIC),
         ("skl_multinomial", ONNX_LOGISTIC),
         ("skl_ridge", ONNX_LINEAR),
+        ("skl_mlp", NETWORK),
+        ("skl_mlp_multiclass", NETWORK),
+        ("skl_mlp_regression", NETWORK),
+        ("torch_mlp", NETWORK),
     ] {
         check(&format!("{name}.model.onnx"), name, nearness);
     }

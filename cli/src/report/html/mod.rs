@@ -136,9 +136,10 @@ fn quality_section(report: &FraudReport) -> String {
         "No alert was raised.",
     );
     format!(
-        "<section>\n<h2>The frauds</h2>\n{alerts}<div class=\"pair\">\n{}{}</div>\n</section>\n",
+        "<section>\n<h2>The frauds</h2>\n{alerts}<div class=\"pair\">\n{}{}</div>\n{}</section>\n",
         tables::kinds(report),
-        tables::rules(report)
+        tables::rules(report),
+        tables::models(report)
     )
 }
 

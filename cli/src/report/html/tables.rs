@@ -2,8 +2,8 @@
 
 use super::plots::alerts::{colour, kind_name, stack};
 use super::svg::escape;
-use crate::report::FraudReport;
-use crate::report::format::{bytes, percent, thousands, words};
+use crate::report::format::{bytes, percent, significant, thousands, words};
+use crate::report::{ALL_KINDS, FraudReport};
 
 /// The legend of "alerts over event time"; it flows, so its words never overlap.
 pub fn legend(report: &FraudReport) -> String {
@@ -96,6 +96,49 @@ pub fn rules(report: &FraudReport) -> String {
          rows of this table overlap.</p>\n",
     );
     panel("rules", "By rule", &body)
+}
+
+/// The models that scored, how well each finds frauds, and where champion and challenger part;
+/// nothing where the run says nothing of models.
+pub fn models(report: &FraudReport) -> String {
+    if report.models.is_empty() {
+        return String::new();
+    }
+    let mut body = String::from(
+        "<div class=\"scroll\"><table>\n<thead><tr><th>Model</th><th>File</th>\
+         <th class=\"n\">Threshold</th><th class=\"n\">Alerts</th><th class=\"n\">Precision</th>\
+         <th class=\"n\">Recall</th></tr></thead>\n<tbody>\n",
+    );
+    for model in &report.models {
+        let challenger = report.challenger.as_ref().filter(|_| model.role == "challenger");
+        let (alerts, quality) = match challenger {
+            Some(challenger) => (challenger.alerts, challenger.quality.get(ALL_KINDS)),
+            None => (report.alerts, report.overall()),
+        };
+        body.push_str(&format!(
+            "<tr><td title=\"{}\">{}</td><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td>{}{}</tr>\n",
+            escape(&model.what),
+            escape(&model.role),
+            escape(&model.file),
+            significant(model.threshold),
+            thousands(alerts),
+            ratio_cell(quality.and_then(|quality| quality.precision)),
+            ratio_cell(quality.and_then(|quality| quality.recall)),
+        ));
+    }
+    body.push_str("</tbody></table></div>\n");
+    if let Some(challenger) = &report.challenger {
+        body.push_str(&format!(
+            "<p class=\"hint\">{} alerts of both; {} of the champion alone ({} frauds), {} of the \
+             challenger alone ({} frauds). Rules raise alerts for both.</p>\n",
+            thousands(challenger.both),
+            thousands(challenger.champion_only),
+            thousands(challenger.champion_only_frauds),
+            thousands(challenger.challenger_only),
+            thousands(challenger.challenger_only_frauds),
+        ));
+    }
+    panel("models", "Models", &body)
 }
 
 /// The rows, as an equation, and where it needs words.

@@ -86,12 +86,14 @@ fn largest_features_first_and_ties_by_name() {
             {"feature": "speed_kmh", "value": 1234.5, "contribution": 2.469},
         ])
     );
-    assert_eq!(got[1], json!({"features": []}));
+    assert_eq!(got[1], json!({"features": [], "base": 0.0}));
     let one = parsed(&Explain::new().scorer(model, 1), payments());
     assert_eq!(
         one[2]["features"],
         json!([{"feature": "count", "value": 1.0, "contribution": 1.0}])
     );
+    // What is not shown is summed up: 2.469 − 7.
+    assert_eq!(one[0]["rest"], json!(-7.0 + 2.469));
 }
 
 #[test]

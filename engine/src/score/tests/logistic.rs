@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 use super::{floats, payments};
 use crate::operator::MapOperator;
-use crate::score::{Feature, FeatureTransform, Logistic, ScoreColumn, Scorer};
+use crate::score::{Feature, FeatureTransform, Logistic, ScoreColumn};
 
 /// z and p of one row, by the text of the file format.
 fn formula(model: &Logistic, row: &[Option<f64>]) -> f64 {
@@ -89,7 +89,7 @@ proptest! {
         let model = model_of(features);
         let batch = batch_of(&rows, model.features().len());
         let log_odds = model.log_odds(&batch).unwrap();
-        let scores = model.score(&batch).unwrap();
+        let scores = model.probabilities(&batch).unwrap();
         for (row, values) in rows.iter().enumerate() {
             let z = formula(&model, values);
             let close = (log_odds[row] - z).abs() <= 1e-10 * (1.0 + z.abs());
@@ -114,11 +114,11 @@ proptest! {
         let model = model_of(features);
         let whole = batch_of(&vec![row.clone(); count], model.features().len());
         let one = batch_of(&[row], model.features().len());
-        let single = model.score(&one).unwrap().value(0);
-        for score in model.score(&whole).unwrap().values() {
+        let single = model.probabilities(&one).unwrap().value(0);
+        for score in model.probabilities(&whole).unwrap().values() {
             prop_assert_eq!(score.to_bits(), single.to_bits());
         }
-        let cut = model.score(&whole.slice(count / 2, count - count / 2)).unwrap();
+        let cut = model.probabilities(&whole.slice(count / 2, count - count / 2)).unwrap();
         prop_assert!(cut.values().iter().all(|score| score.to_bits() == single.to_bits()));
     }
 
@@ -146,7 +146,7 @@ fn every_numeric_type_counts_alike() {
     };
     let score = |column: &ArrayRef, weight| -> Vec<u64> {
         let batch = RecordBatch::try_from_iter_with_nullable([("f", Arc::clone(column), true)]);
-        let scores = model(weight).score(&batch.unwrap()).unwrap();
+        let scores = model(weight).probabilities(&batch.unwrap()).unwrap();
         scores.values().iter().map(|score| score.to_bits()).collect()
     };
     for column in &columns {
@@ -192,7 +192,7 @@ fn columns_are_checked_before_the_stream() {
     let text = RecordBatch::try_from_iter([("f", Arc::new(StringArray::from(vec!["a"])) as _)]);
     let feature = Feature::new("f", FeatureTransform::Identity, 1.0);
     let model = Logistic::new("", vec![feature], 0.0, 0.5).unwrap();
-    assert!(model.score(&text.unwrap()).is_err());
+    assert!(model.probabilities(&text.unwrap()).is_err());
     let batch = batch_of(&[], 1);
     assert!(model_of(model.features().to_vec()).contributions(&batch, 0).is_err());
 }

@@ -1,7 +1,9 @@
-//! Rules, the logistic model and the reasons, each against what its definition says.
+//! Rules, models and the reasons, each against what its definition says.
 
 mod explain;
 mod logistic;
+mod model;
+mod replaced;
 mod rules;
 
 use std::sync::Arc;

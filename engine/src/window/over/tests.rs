@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Instant;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Float64Array, Int64Array, RecordBatch,
@@ -14,7 +13,7 @@ use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type};
 use proptest::prelude::*;
 
 use super::*;
-use crate::batch::{Batch, Offsets, RowTimes};
+use crate::batch::{Batch, RowTimes};
 use crate::operator::{KeyedEnrich, Rows};
 
 #[derive(Debug, Clone)]
@@ -139,17 +138,13 @@ fn batches(rows: &[Row], sizes: &[usize], delay: i64) -> Vec<Batch> {
         }
         let any = late.contains(&true);
         out.push(Batch {
-            rows: record_batch(part),
-            partition: 0,
-            offsets: Offsets::Contiguous(at as u64),
             times: Some(RowTimes {
                 time: part.iter().map(|r| r.time).collect(),
                 late: any.then(|| BooleanBuffer::from(late)),
                 largest_before: any.then(|| ScalarBuffer::from(before)),
                 watermark: largest.saturating_sub(delay),
             }),
-            origin: None,
-            arrived: Instant::now(),
+            ..Batch::new(record_batch(part), at as u64)
         });
         at += n;
     }

@@ -3,7 +3,8 @@
 //! A graph is read as a chain: steps that prepare each feature for itself (`Imputer`, `Scaler`,
 //! `Mul`, `Add`, …), then one estimator (`TreeEnsembleClassifier`, `TreeEnsembleRegressor`,
 //! `LinearClassifier`, `LinearRegressor`), then what only renames classes. The isolation forest
-//! is a graph of hundreds of operators; [`isolation`] recognises it.
+//! is a graph of hundreds of operators; [`isolation`] recognises it. Where `MatMul` or `Gemm`
+//! follows the steps, a network begins (`network.rs`).
 //!
 //! This is not a runtime of ONNX: graphs of other shapes are refused, and their operator named.
 //!
@@ -13,6 +14,7 @@
 //! several it may add parts of a large forest first.
 
 pub mod isolation;
+mod network;
 mod proto;
 mod trees;
 
@@ -62,7 +64,10 @@ pub fn load_onnx(bytes: &[u8]) -> Result<Model> {
                 return Err(damaged(format!("{} has not {features} finite numbers", node.op)));
             }
             steps.push(step);
-        } else if !matches!(node.op.as_str(), "Identity" | "Cast") {
+        } else if network::begins(node) {
+            let estimator = Estimator::Network(network::read(&graph, value, features)?);
+            return Model::new("ONNX", numbered(features), steps, estimator, features);
+        } else if !matches!(node.op.as_str(), "Identity" | "Cast" | "Flatten") {
             let estimator = estimator_of(node, features)?;
             check_rest(&graph, node, &estimator)?;
             let names = numbered(features);
@@ -170,7 +175,7 @@ fn linear(node: &Node, features: usize) -> Result<Linear> {
 fn check_rest(graph: &Graph, estimator: &Node, what: &Estimator) -> Result<()> {
     let sums_to_one = match what {
         Estimator::Linear(linear) => linear.link() == Link::Softmax,
-        Estimator::Forest(_) => false,
+        Estimator::Forest(_) | Estimator::Network(_) => false,
     };
     let outputs = &estimator.outputs;
     let scores =

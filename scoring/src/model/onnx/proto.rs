@@ -150,6 +150,8 @@ pub(super) struct Attribute {
 #[derive(Debug, Default)]
 pub(super) struct Tensor {
     pub name: String,
+    /// Its shape.
+    pub dims: Vec<i64>,
     /// Its numbers, where they are `f32`.
     pub floats: Vec<f32>,
 }
@@ -226,6 +228,7 @@ fn read_tensor(bytes: &[u8]) -> Result<Tensor> {
     let (mut kind, mut raw) = (0, None);
     fields(bytes, |number, field| {
         match (number, &field) {
+            (1, _) => ints(&mut tensor.dims, &field)?,
             (2, Field::Varint(value)) => kind = *value,
             (4, _) => floats(&mut tensor.floats, &field)?,
             (8, Field::Bytes(bytes)) => tensor.name = text(bytes)?,

@@ -5,6 +5,8 @@
 //! blocks that stay in the first-level cache together with the column that is being added.
 //! Contributions of small integers are computed once: a count is looked up.
 
+mod file;
+
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -12,16 +14,18 @@ use arrow::array::{Float64Array, RecordBatch};
 use arrow::datatypes::{DataType, Schema};
 use pelton_kernels::math::{LinearTerm, Table, add_from_table, add_term, sigmoid_in_place};
 
-use super::model::{KIND, ModelFile, ModelHead, VERSION};
+pub use self::file::{Feature, FeatureTransform};
+use self::file::{KIND, ModelFile, ModelHead, VERSION};
 use super::numeric::{check_numeric, counts, float, floats};
-use super::{Contribution, Feature, Scorer};
+use super::{Contribution, Explanation, Scorer};
+use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::expr::BindCache;
 
 /// Rows scored together: sums and one column of them take 16 KiB of a first-level cache.
 const BLOCK_ROWS: usize = 1024;
 
-/// A logistic model; its [`score`](Scorer::score) is a probability.
+/// A logistic model; its score is a probability.
 #[derive(Debug)]
 pub struct Logistic {
     made_by: String,
@@ -192,22 +196,23 @@ impl Logistic {
     }
 }
 
-impl Scorer for Logistic {
-    fn name(&self) -> &str {
-        KIND
-    }
-
-    fn inputs(&self) -> Vec<String> {
-        self.features.iter().map(|feature| feature.name.clone()).collect()
-    }
-
-    fn score(&self, batch: &RecordBatch) -> Result<Float64Array> {
+impl Logistic {
+    /// The probability of each row.
+    ///
+    /// # Errors
+    /// As [`Logistic::log_odds`].
+    pub fn probabilities(&self, batch: &RecordBatch) -> Result<Float64Array> {
         let mut scores = self.log_odds(batch)?;
         sigmoid_in_place(&mut scores);
         Ok(Float64Array::from(scores))
     }
 
-    fn contributions(&self, batch: &RecordBatch, row: usize) -> Result<Vec<Contribution>> {
+    /// Weight × value of each feature of a row, after its transform. With the intercept they add
+    /// up to the log-odds, to the bit.
+    ///
+    /// # Errors
+    /// As [`Logistic::log_odds`], and when there is no such row.
+    pub fn contributions(&self, batch: &RecordBatch, row: usize) -> Result<Vec<Contribution>> {
         let rows = batch.num_rows();
         if row >= rows {
             return Err(Error::usage(format!("there is no row {row} in a batch of {rows}")));
@@ -222,5 +227,24 @@ impl Scorer for Logistic {
             }
         };
         Ok(self.names.iter().enumerate().map(contribution).collect())
+    }
+}
+
+impl Scorer for Logistic {
+    fn name(&self) -> &str {
+        KIND
+    }
+
+    fn inputs(&self) -> Vec<String> {
+        self.features.iter().map(|feature| feature.name.clone()).collect()
+    }
+
+    fn score(&self, batch: &Batch) -> Result<Vec<Float64Array>> {
+        Ok(vec![self.probabilities(&batch.rows)?])
+    }
+
+    fn explain(&self, batch: &Batch, row: usize) -> Result<Explanation> {
+        let contributions = self.contributions(&batch.rows, row)?;
+        Ok(Explanation { base: self.intercept, class: None, contributions })
     }
 }

@@ -1,0 +1,62 @@
+//! Which models scored, and what a challenger would have decided beside the champion.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{PrecisionRecall, Quality};
+
+/// A model of a run.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ModelReport {
+    /// "champion", "champion from 2026-03-01 on", "challenger".
+    pub role: String,
+    /// Base name of its file; "the weights that come with pelton".
+    pub file: String,
+    /// Format, size, layouts, features.
+    pub what: String,
+    /// The score from which it finds a payment suspicious.
+    pub threshold: f64,
+}
+
+/// What a challenger would have done. Rules raise alerts for both: only scores differ.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ChallengerReport {
+    /// Alerts that it would have raised.
+    pub alerts: u64,
+    /// Alerts that both raise.
+    pub both: u64,
+    /// Alerts of the champion alone.
+    pub champion_only: u64,
+    /// Alerts of the challenger alone.
+    pub challenger_only: u64,
+    /// Of those of the champion alone, labelled frauds.
+    pub champion_only_frauds: u64,
+    /// Of those of the challenger alone, labelled frauds.
+    pub challenger_only_frauds: u64,
+    /// As the report's own, for the challenger's decisions.
+    pub quality: BTreeMap<String, Quality>,
+    /// As the report's own, for the challenger's score.
+    pub precision_recall: Vec<PrecisionRecall>,
+}
+
+impl ChallengerReport {
+    /// Counts a row.
+    #[inline]
+    pub fn count(&mut self, champion: bool, challenger: bool, is_fraud: bool) {
+        match (champion, challenger) {
+            (true, true) => self.both += 1,
+            (true, false) => {
+                self.champion_only += 1;
+                self.champion_only_frauds += u64::from(is_fraud);
+            }
+            (false, true) => {
+                self.challenger_only += 1;
+                self.challenger_only_frauds += u64::from(is_fraud);
+            }
+            (false, false) => {}
+        }
+    }
+}
