@@ -2,7 +2,7 @@
 //!
 //! Everything of Pelton that a person at a terminal meets, and nothing that computes:
 //!
-//! [`args`] (what was asked) → [`replay`], [`window`], [`detect`], [`score`], [`compare`],
+//! [`args`] (what was asked) → [`replay`], [`window`], [`detect`], [`score`], [`train`], [`features`], [`compare`],
 //! [`generate`], [`mod@bench`], [`doctor`] (one module a subcommand) → [`report`] (what is shown:
 //! terminal table, `report.json`, `report.html`).
 //!
@@ -26,6 +26,7 @@ pub mod bench;
 pub mod compare;
 pub mod detect;
 pub mod doctor;
+pub mod features;
 pub mod generate;
 pub mod growth;
 pub mod interrupt;
@@ -35,9 +36,12 @@ pub mod replay;
 pub mod report;
 pub mod score;
 pub mod terminal;
+pub mod train;
 pub mod window;
 
-use args::{BenchCommand, Cli, Command, GenerateCommand, ReplayCommand, ScoreCommand};
+use args::{
+    BenchCommand, Cli, Command, GenerateCommand, ReplayCommand, ScoreCommand, TrainCommand,
+};
 
 /// Exit code of a run that failed.
 pub const EXIT_FAILED: u8 = 1;
@@ -55,6 +59,8 @@ pub fn main() -> ExitCode {
     let done = match cli.command {
         Command::Replay { what: ReplayCommand::Fraud(args) } => replay::fraud(&args),
         Command::Window(args) => window::run(&args),
+        Command::Train { what: TrainCommand::Fraud(args) } => train::fraud(&args),
+        Command::Features(args) => features::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Detect(args) => detect::run(&args),
         Command::Score { what: ScoreCommand::Nab(args) } => score::nab(&args),

@@ -24,6 +24,10 @@ use pelton::score::{Explain, Model, Rule, RuleSet, Scheduled, Scorer, WindowBoun
 use pelton::time::{Span, days, hours, minutes, seconds};
 use pelton::{Error, Result};
 
+mod training;
+
+pub use training::{FeatureSet, kept_columns, model_features};
+
 /// The weights that come with Pelton; the file says which command made it.
 pub const DEFAULT_WEIGHTS: &str = include_str!("../models/fraud_logistic.json");
 
@@ -105,6 +109,20 @@ impl FraudConfig {
         Self { delay: seconds(2), champion, successors: Vec::new(), challenger: None }
     }
 
+    /// The features that its models need: the smaller set where that will do.
+    ///
+    /// # Errors
+    /// Never, unless the pipeline's own columns contradict each other.
+    pub fn feature_set(&self) -> Result<FeatureSet> {
+        let full = full_schema();
+        let usual = features(Pipeline::rows(full.clone()), &full, self.delay).pipeline.schema()?;
+        let successors = self.successors.iter().map(|(_, judge)| judge);
+        let mut judges = std::iter::once(&self.champion).chain(successors).chain(&self.challenger);
+        let knows =
+            |judge: &Judge| judge.model.features().iter().all(|name| usual.index_of(name).is_ok());
+        Ok(if judges.all(knows) { FeatureSet::Decisions } else { FeatureSet::Training })
+    }
+
     /// The smallest suspicious score at each payment's time.
     fn threshold(&self) -> Expr {
         let mut successors: Vec<_> = self.successors.iter().collect();
@@ -173,15 +191,26 @@ impl Signals {
     }
 }
 
-/// The features of every payment, as columns behind the input's own.
+/// The features of every payment, as columns behind the input's own: those that the rules and
+/// the shipped weights read.
 pub fn features(input: Pipeline, schema: &Schema, delay: Span) -> FraudPlan {
+    features_of(FeatureSet::Decisions, input, schema, delay)
+}
+
+/// As [`features`], of either set.
+pub fn features_of(set: FeatureSet, input: Pipeline, schema: &Schema, delay: Span) -> FraudPlan {
+    let trains = set == FeatureSet::Training;
     let signals = Signals::of(schema);
     let horizons: Vec<Last> = HORIZONS.iter().map(|&span| last(span)).collect();
     let month = last(days(30));
     let baseline = last(days(28)).ended(LABEL_DELAY);
     let fresh = last(days(3)).ended(LABEL_DELAY);
 
-    let mut p = input.event_time("ts", Watermark::bounded(delay)).key_by(["card"]);
+    let mut p = input.event_time("ts", Watermark::bounded(delay));
+    if trains {
+        p = training::from_the_row(p, signals);
+    }
+    p = p.key_by(["card"]);
     p = windows(p, &horizons, signals);
     p = p.over([month], [own_mean("amount"), own_stddev("amount")]);
     p = p.over([baseline], [count(), mean("amount")]).with(since_previous());
@@ -194,11 +223,21 @@ pub fn features(input: Pipeline, schema: &Schema, delay: Span) -> FraudPlan {
     if signals.labels {
         p = p.over([baseline], [mean("is_fraud")]);
     }
+    if trains {
+        p = training::of_the_card(p, signals);
+    }
     p = windows(p.key_by(["terminal"]), &horizons, signals);
     if signals.labels {
         p = p.over([baseline, fresh], [count(), mean("is_fraud")]);
     }
-    FraudPlan { pipeline: ratios(p, signals), missing_signals: signals.missing() }
+    if trains {
+        p = training::of_the_terminal(p, signals);
+    }
+    p = ratios(p, signals);
+    if trains {
+        p = training::computed(p, signals);
+    }
+    FraudPlan { pipeline: p, missing_signals: signals.missing() }
 }
 
 /// Counts, sums, means and distinct countries of the key over all horizons.
@@ -407,7 +446,8 @@ fn bounds(signals: Signals) -> Result<Vec<WindowBounds>> {
 fn fit_to_input(model: &Model, plan: &FraudPlan) -> Result<(Model, Vec<String>)> {
     let here = plan.pipeline.schema()?;
     let full = full_schema();
-    let all = features(Pipeline::rows(full.clone()), &full, seconds(2)).pipeline.schema()?;
+    let all = Pipeline::rows(full.clone());
+    let all = features_of(FeatureSet::Training, all, &full, seconds(2)).pipeline.schema()?;
     let not_here = |name: &String| here.index_of(name).is_err();
     let absent: Vec<String> = model.features().into_iter().filter(not_here).collect();
     let unknown: Vec<&str> =

@@ -6,6 +6,7 @@
 //! * [`model`]: models that people have trained elsewhere (gradient-boosted and random forests,
 //!   linear models), read from the files of the libraries that made them, with the contributions
 //!   of their features.
+//! * [`train`]: gradient-boosted trees and logistic regression, learned from columns and labels.
 //!
 //! This crate knows nothing of Arrow, files of recordings or threads: slices in, scores out, so
 //! that what a detector does can be read, tested and fuzzed alone. The engine's `score` stage
@@ -15,5 +16,6 @@ pub mod detect;
 pub mod error;
 pub mod evaluate;
 pub mod model;
+pub mod train;
 
 pub use error::{Error, Result};

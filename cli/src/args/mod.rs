@@ -10,6 +10,7 @@ mod detect;
 mod model;
 mod parse;
 mod score;
+mod train;
 mod window;
 
 pub use compare::CompareArgs;
@@ -17,6 +18,9 @@ pub use detect::DetectArgs;
 pub use model::{ModelArgs, ReasonsArg, Takeover};
 pub use parse::{Speed, parse_count, parse_delay_us, parse_millionths};
 pub use score::{ProfileArg, ScoreCommand, ScoreNabArgs, ScoreSkabArgs, ScoreTepArgs};
+pub use train::{
+    FeatureSetArg, FeaturesArgs, ModelArg, ProtocolArg, TrainCommand, TrainFraudArgs, parse_day,
+};
 pub use window::{AtCapArg, WindowArgs};
 
 /// Streams of events through windows, rules and models, on one machine.
@@ -53,6 +57,16 @@ pub enum Command {
     /// Windows of a file's rows: counts, sums, quantiles and more by key
     #[command(arg_required_else_help = true)]
     Window(Box<WindowArgs>),
+    /// Train a model from the pipeline's own features, as of each event
+    #[command(arg_required_else_help = true)]
+    Train {
+        /// Which pipeline.
+        #[command(subcommand)]
+        what: TrainCommand,
+    },
+    /// Write the fraud pipeline's features of every payment as a table
+    #[command(arg_required_else_help = true)]
+    Features(Box<FeaturesArgs>),
     /// Compare two runs: which alerts come and go, and how well frauds are found
     #[command(arg_required_else_help = true)]
     Compare(CompareArgs),

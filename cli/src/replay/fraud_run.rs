@@ -5,18 +5,16 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
 use pelton::pipeline::{
-    Arrow, File, NdJson, Options, Pace, Parquet, Pipeline, Progress as Standing, Summary,
+    Arrow, NdJson, Options, Pace, Parquet, Pipeline, Progress as Standing, Summary,
 };
 use pelton::source::{Io, SourceOptions};
 use pelton::time::micros;
 use pelton::{Error, Result};
-use pelton_datasets::handbook;
 use pelton_pipelines::fraud::{self, FraudConfig};
 
 use super::decisions::Collector;
+use super::input::{self, Input};
 use super::models;
 use super::run::{self, GeneratePlan, NewProgress, ReplayPlan, Source};
 use crate::args::{BackendArg, IoArg, Speed};
@@ -35,13 +33,14 @@ pub(super) fn replay(
     let path = input_path(plan, progress, stop)?;
     // What was needed to make the recording is not the replay's.
     reset_peak_rss();
-    let input = Input::open(plan, &path)?;
+    let input = Input::open(&path, plan.format, source(plan), plan.batch_rows)?;
     let schema = input.schema();
     let config = FraudConfig { delay: micros(plan.delay_us), ..models::load(&plan.models)? };
     let rules = fraud::rule_names(&schema);
     let collector = Arc::new(Mutex::new(Collector::new(&rules, &config)));
     let (pipeline, rows) = input.into_pipeline();
-    let features = fraud::features(pipeline, &schema, config.delay);
+    let set = config.feature_set()?;
+    let features = fraud::features_of(set, pipeline, &schema, config.delay);
     let look = {
         let collector = collector.clone();
         move |batch: &pelton::batch::Batch| {
@@ -52,10 +51,7 @@ pub(super) fn replay(
     let pipeline = outputs(decided.pipeline, plan);
     let timeline = Arc::new(Mutex::new(Timeline::new()));
     let options = options(plan, progress("replay"), timeline.clone(), stop);
-    let summary = match rows {
-        Some(rows) => pipeline.run_rows(rows, options)?,
-        None => pipeline.run(options)?,
-    };
+    let summary = input::run(pipeline, rows, options)?;
     let timeline = std::mem::take(&mut *timeline.lock().unwrap_or_else(PoisonError::into_inner));
     let mut report = report(plan, &path, &summary, timeline);
     report.missing_signals = decided.missing_signals;
@@ -102,63 +98,21 @@ fn input_path(
     })
 }
 
-pub(super) fn text(path: &Path) -> Result<String> {
+pub(crate) fn text(path: &Path) -> Result<String> {
     path.to_str().map(str::to_owned).ok_or_else(|| {
         Error::usage(format!("{} is not valid UTF-8", path.display())).advise("rename the file")
     })
 }
 
-/// The recording: a file in our columns, or the Handbook's.
-enum Input {
-    Payments(pelton::pipeline::Opened),
-    Handbook(String),
-}
-
-type Rows = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
-
-impl Input {
-    fn open(plan: &ReplayPlan, path: &str) -> Result<Self> {
-        let source = SourceOptions {
-            io: match plan.io {
-                IoArg::Auto => Io::Auto,
-                IoArg::Uring => Io::Uring,
-                IoArg::Plain => Io::Plain,
-            },
-            direct: plan.direct,
-            ..SourceOptions::default()
-        };
-        let file = match plan.format {
-            Some(format) => File::of(super::format(format), path),
-            None => File::any(path),
-        };
-        let file = file.source(source).batch_rows(plan.batch_rows);
-        let is_parquet =
-            path != "-" && pelton::decode::format_of(path) == Some(pelton::decode::Format::Parquet);
-        if is_parquet && handbook::is_handbook(&file.clone().open()?.schema()) {
-            return Ok(Self::Handbook(path.to_owned()));
-        }
-        Ok(Self::Payments(fraud::columns(file).open()?))
-    }
-
-    fn schema(&self) -> SchemaRef {
-        match self {
-            Self::Payments(opened) => opened.schema(),
-            Self::Handbook(_) => handbook::schema(),
-        }
-    }
-
-    fn into_pipeline(self) -> (Pipeline, Option<Rows>) {
-        match self {
-            Self::Payments(opened) => (Pipeline::read_opened(opened), None),
-            Self::Handbook(path) => {
-                let failed = |error: pelton_datasets::Error| Error::run(error.to_string());
-                let rows: Rows = match handbook::read(Path::new(&path)) {
-                    Ok(rows) => Box::new(rows.map(move |rows| rows.map_err(failed))),
-                    Err(error) => Box::new(std::iter::once(Err(failed(error)))),
-                };
-                (Pipeline::rows(handbook::schema()), Some(rows))
-            }
-        }
+fn source(plan: &ReplayPlan) -> SourceOptions {
+    SourceOptions {
+        io: match plan.io {
+            IoArg::Auto => Io::Auto,
+            IoArg::Uring => Io::Uring,
+            IoArg::Plain => Io::Plain,
+        },
+        direct: plan.direct,
+        ..SourceOptions::default()
     }
 }
 

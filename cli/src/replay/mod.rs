@@ -11,7 +11,8 @@ use crate::{interrupt, progress};
 
 mod decisions;
 mod fraud_bench;
-mod fraud_run;
+pub(crate) mod fraud_run;
+pub(crate) mod input;
 mod models;
 pub mod run;
 

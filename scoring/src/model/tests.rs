@@ -182,6 +182,8 @@ fn lightgbm_says_the_same_of_every_row() {
         check(&format!("{name}.model.txt"), name, LIGHTGBM);
         check(&format!("{name}.model.json"), name, LIGHTGBM);
     }
+    // Trained by `crate::train`, and read by LightGBM's own library.
+    check("own_boosted.model.txt", "own_boosted", LIGHTGBM);
 }
 
 #[test]

@@ -67,7 +67,13 @@ fn header(report: &FraudReport) -> String {
 }
 
 /// A figure with a caption; where there is nothing to plot, it says why.
-fn figure(id: &str, title: &str, about: &str, plot: Option<String>, without: &str) -> String {
+pub(crate) fn figure(
+    id: &str,
+    title: &str,
+    about: &str,
+    plot: Option<String>,
+    without: &str,
+) -> String {
     let body = match plot {
         Some(svg) => format!("<div class=\"plot\">{svg}</div>\n"),
         None => format!("<p class=\"empty\">{}</p>\n", escape(without)),
