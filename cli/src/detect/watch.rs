@@ -35,7 +35,7 @@ pub(super) struct Columns {
     /// Of each value, where its contribution is a column.
     contributions: Vec<usize>,
     label: Option<usize>,
-    /// Microseconds are this many units, or this many a unit.
+    /// Unit of the event times.
     unit: Option<TimeUnit>,
 }
 

@@ -33,6 +33,8 @@ pub(super) struct Budget {
     // Changes.
     first: Option<i64>,
     current: i64,
+    /// Where the next one begins.
+    next: i64,
     /// Of each period that has any: its samples, the largest ones.
     samples: VecDeque<(i64, Vec<f64>)>,
     level: Option<f64>,
@@ -48,6 +50,7 @@ impl Budget {
             period,
             first: None,
             current: i64::MIN,
+            next: i64::MIN,
             samples: VecDeque::new(),
             level: None,
             alerted: VecDeque::new(),
@@ -56,10 +59,14 @@ impl Budget {
 
     /// A row comes; a new day may begin.
     pub(super) fn advance(&mut self, time: i64) {
+        if time < self.next {
+            return;
+        }
         let period = time.div_euclid(self.period);
         if period <= self.current {
             return;
         }
+        self.next = period.saturating_add(1).saturating_mul(self.period);
         let first = *self.first.get_or_insert(period);
         self.current = period;
         let from = period.saturating_sub(PERIODS).max(first);
