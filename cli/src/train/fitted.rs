@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch};
-use pelton::score::{Feature, FeatureTransform, Logistic, Scorer as _};
+use pelton::score::{Feature, FeatureTransform, Logistic};
 use pelton::{Error, Result};
 use pelton_scoring::model::{Model, Scorer};
 use pelton_scoring::train::{Boosting, Examples, LogisticOptions, boost, fit_logistic, lightgbm};
@@ -95,7 +95,9 @@ impl Fitted {
                     (name.as_str(), column)
                 });
                 let batch = RecordBatch::try_from_iter(columns)?;
-                Ok(model.score(&batch)?.values().to_vec())
+                let mut scores = model.log_odds(&batch)?;
+                pelton_kernels::math::sigmoid_in_place(&mut scores);
+                Ok(scores)
             }
         }
     }
