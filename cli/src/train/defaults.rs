@@ -4,7 +4,7 @@
 //! (`--until 2018-08-01`), as docs/TRAINING.md tells, and on generated payments.
 
 /// Features by name; those that the recording has no columns for are left out.
-pub(super) const FEATURES: [&str; 41] = [
+pub(super) const FEATURES: [&str; 43] = [
     "amount_f64",
     "amount_over_honest",
     "day_over_honest",
@@ -32,7 +32,9 @@ pub(super) const FEATURES: [&str; 41] = [
     "terminal_count_7d",
     "terminal_mean_amount_1d",
     "terminal_count_1d_after_7d",
+    "terminal_count_3d_after_7d",
     "terminal_count_7d_after_7d",
+    "terminal_count_14d_after_7d",
     "terminal_count_28d_after_7d",
     "terminal_mean_is_fraud_1d_after_7d",
     "terminal_mean_is_fraud_3d_after_7d",

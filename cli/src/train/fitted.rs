@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch};
-use pelton::batch::Batch;
-use pelton::score::{Feature, FeatureTransform, Logistic, Scorer as _};
+use pelton::score::{Feature, FeatureTransform, Logistic};
 use pelton::{Error, Result};
 use pelton_scoring::model::{Model, Scorer};
 use pelton_scoring::train::{Boosting, Examples, LogisticOptions, boost, fit_logistic, lightgbm};
@@ -96,8 +95,9 @@ impl Fitted {
                     (name.as_str(), column)
                 });
                 let batch = RecordBatch::try_from_iter(columns)?;
-                let scores = model.score(&Batch::new(batch, 0))?;
-                Ok(scores.first().map_or_else(Vec::new, |scores| scores.values().to_vec()))
+                let mut scores = model.log_odds(&batch)?;
+                pelton_kernels::math::sigmoid_in_place(&mut scores);
+                Ok(scores)
             }
         }
     }

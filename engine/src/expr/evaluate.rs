@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, RecordBatch, UInt32Array,
+    new_empty_array,
 };
 use arrow::compute::kernels::numeric;
 use arrow::compute::{and_kleene, filter_record_batch, is_not_null, is_null, not, or_kleene, take};
@@ -30,6 +31,10 @@ impl BoundExpr {
     /// As [`evaluate`](Self::evaluate), a node at a time: the specification of programs, and the
     /// way to an error that names the part of the expression.
     pub(super) fn evaluate_plain(&self, batch: &RecordBatch) -> Result<ArrayRef> {
+        if batch.num_rows() == 0 {
+            // No row, no error: not even of what is computed from constants alone.
+            return Ok(new_empty_array(self.data_type()));
+        }
         self.root.column_of(batch).map_err(|error| error.at(format!("expression `{self}`")))
     }
 
