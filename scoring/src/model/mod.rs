@@ -33,6 +33,8 @@
 #[cfg(test)]
 mod bad_tests;
 pub mod contributions;
+#[cfg(test)]
+mod contributions_tests;
 pub mod forest;
 mod grow;
 pub mod lightgbm;
