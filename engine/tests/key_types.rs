@@ -455,5 +455,76 @@ fn keys_of_every_type_come_from_files_and_go_to_files() {
         }
     }
     // What the format itself lacks.
-    assert_eq!(lacking, [DataType::Interval(IntervalUnit::MonthDayNano)]);
+    let none = [DataType::Decimal64(15, -2), DataType::Interval(IntervalUnit::MonthDayNano)];
+    assert_eq!(lacking, none);
+}
+
+#[test]
+fn at_arrival_and_at_the_watermark_agree_where_rows_come_in_order() {
+    use DataType::*;
+    let numbers = [
+        Int8,
+        Int16,
+        Int32,
+        Int64,
+        UInt8,
+        UInt16,
+        UInt32,
+        UInt64,
+        Boolean,
+        Float16,
+        Float32,
+        Float64,
+        Decimal32(7, 2),
+        Decimal64(15, 3),
+    ];
+    // One row a second: none has peers.
+    let rows: Vec<Row> =
+        rows().into_iter().enumerate().map(|(i, row)| (i as i64, row.1, row.2)).collect();
+    for data_type in numbers {
+        let of = |at_watermark: bool| {
+            let aggregates = [
+                count_valid("id"),
+                sum("id"),
+                mean("id"),
+                own_mean("id"),
+                count_same("id"),
+                distinct("id"),
+            ];
+            let mut aggregates = aggregates.to_vec();
+            if data_type != Boolean {
+                aggregates.extend([stddev("id"), own_stddev("id")]);
+            }
+            let horizons = [last(seconds(40)), last(seconds(20)).ended(seconds(7))];
+            let keyed = pipeline(&data_type).key_by(["part"]);
+            let over = match at_watermark {
+                true => keyed.over_at_watermark(horizons, aggregates),
+                false => keyed.over(horizons, aggregates),
+            };
+            let script = Script::default().rows(0, batch(&data_type, &rows));
+            run(over, &script, Trial { batch_rows: 30, shards: 1 }).unwrap().rows
+        };
+        let (arrived, exact) = (of(false), of(true));
+        assert_eq!(arrived.num_rows(), rows.len());
+        for field in exact.schema().fields() {
+            let name = field.name();
+            let [a, b] = [&arrived, &exact].map(|rows| rows[name.as_str()].clone());
+            if field.data_type() != &Float64 || name == "id" {
+                assert_eq!(&a, &b, "{name} of {data_type}");
+                continue;
+            }
+            let pairs = a.as_primitive::<Float64Type>().iter().zip(b.as_primitive::<Float64Type>());
+            for (row, (a, b)) in pairs.enumerate() {
+                let same = match (a, b) {
+                    (Some(a), Some(b)) => {
+                        a == b
+                            || a.is_nan() && b.is_nan()
+                            || (a - b).abs() <= 1e-9 * b.abs().max(1.0)
+                    }
+                    (a, b) => a.is_none() && b.is_none(),
+                };
+                assert!(same, "{name} of {data_type}, row {row}: {a:?}, {b:?}");
+            }
+        }
+    }
 }
