@@ -433,14 +433,14 @@ fn keys_of_every_type_come_from_files_and_go_to_files() {
         assert_eq!(given(read()).unwrap(), expected, "{data_type}");
         // Text has a form for each; Arrow and Parquet give back what they were given.
         for (file, output) in [
-            (Csv::file(&path("windows.csv")), "csv"),
-            (NdJson::file(&path("windows.ndjson")), "ndjson"),
-            (Arrow::file(&path("windows.arrow")), "arrow"),
+            (Csv::file(path("windows.csv")), "csv"),
+            (NdJson::file(path("windows.ndjson")), "ndjson"),
+            (Arrow::file(path("windows.arrow")), "arrow"),
         ] {
             let summary = read().write(file).run(options()).unwrap();
             assert_eq!(summary.rows_out, expected.num_rows() as u64, "{data_type} as {output}");
         }
-        let back = given(Pipeline::read(Arrow::file(&path("windows.arrow")))).unwrap();
+        let back = given(Pipeline::read(Arrow::file(path("windows.arrow")))).unwrap();
         assert_eq!(back, expected, "{data_type}");
         let parquet = path("windows.parquet");
         match read().write(Parquet::file(&parquet)).run(options()) {

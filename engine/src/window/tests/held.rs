@@ -15,7 +15,7 @@ fn run(batch_rows: usize, every: usize, rows: usize) -> (Held, Vec<HeldRow>, u64
         let first = batch * batch_rows;
         let values: Vec<i64> = (first..first + batch_rows).map(|i| i as i64).collect();
         held.begin(vec![Arc::new(Int64Array::from(values))], batch_rows);
-        for row in (0..batch_rows).filter(|row| (first + row) % every == 0) {
+        for row in (0..batch_rows).filter(|row| (first + row).is_multiple_of(every)) {
             let offset = (first + row) as u64;
             kept.push(held.keep(row, 0, Position { partition: 0, offset }));
         }
