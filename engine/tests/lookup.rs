@@ -278,10 +278,10 @@ fn a_lookup_behind_the_window_finds_what_the_rows_would_have() {
             DictionaryArray::<Int32Type>::try_new(codes, Arc::new(texts.clone())).unwrap(),
         );
         let floats: Float64Array = (0..count).map(|i| floats[number(i) % floats.len()]).collect();
-        RecordBatch::try_from_iter([
-            ("ts", Arc::new(Int64Array::from_iter_values(0..count)) as ArrayRef),
-            ("text", texts),
-            ("float", Arc::new(floats)),
+        RecordBatch::try_from_iter_with_nullable([
+            ("ts", Arc::new(Int64Array::from_iter_values(0..count)) as ArrayRef, false),
+            ("text", texts, true),
+            ("float", Arc::new(floats), true),
         ])
         .unwrap()
     };
