@@ -85,6 +85,7 @@ fn wrong_usage_ends_with_two_and_says_what_is_wrong() {
         "generate payments --rows 1.5 --out x.csv",
         "generate payments --rows 10",
         "generate payments --rows 10 --out x.csv --cards 0",
+        "generate payments --rows 10 --out x.csv --top-card-share 2",
         "bench fraud --rate x",
         "compare a",
         "compare a b --score-tolerance x",

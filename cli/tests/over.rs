@@ -45,6 +45,21 @@ fn each_row_with_its_window_by_time_and_position() {
 }
 
 #[test]
+fn rows_beside_the_others_of_their_windows() {
+    let bench = Bench::new();
+    let input = bench.write("peers.csv", "ts,x\n1,1\n1,2\n3,4\n3,4\n2,16\n");
+    assert_eq!(
+        bench.csv(&input, "--time ts:s --over 2s,2rows --agg own_mean(x)~as~others,count_same(x)"),
+        "ts,others_2s,count_same_x_2s,others_2rows,count_same_x_2rows\n\
+         1,2.0,1,,1\n\
+         1,1.0,1,1.0,1\n\
+         2,1.5,1,2.0,1\n\
+         3,10.0,2,16.0,1\n\
+         3,10.0,2,4.0,2\n"
+    );
+}
+
+#[test]
 fn rows_of_one_time_count_for_each_other() {
     let bench = Bench::new();
     let input = bench.write("peers.csv", "ts,x\n1,1\n1,2\n3,4\n3,8\n2,16\n");

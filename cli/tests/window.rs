@@ -30,6 +30,21 @@ fn tumbling_windows_by_two_keys() {
 }
 
 #[test]
+fn late_rows_correct_windows_by_number_of_rows() {
+    let bench = Bench::new();
+    let input = bench.write("rows.csv", "ts,x\n1,1\n2,2\n3,3\n4,4\n1,9\n9,5\n");
+    assert_eq!(
+        bench.csv(&input, "--time ts:s --count 2 --delay 0s --lateness 10s --agg list(x)"),
+        "window_start,window_end,list_x,change\n\
+         1,3,\"[1,2]\",insert\n\
+         1,3,\"[1,2]\",update_before\n\
+         1,2,\"[1,9]\",update_after\n\
+         2,4,\"[2,3]\",insert\n\
+         4,10,\"[4,5]\",insert\n"
+    );
+}
+
+#[test]
 fn every_kind_of_window() {
     let bench = Bench::new();
     let input = bench.write("payments.csv", PAYMENTS);

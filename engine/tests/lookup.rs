@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type, TimeUnit};
 use pelton::expr::col;
@@ -262,4 +262,64 @@ fn mistakes_are_named() {
     assert!(text.contains("no column \"place\"") && text.contains("campaign, weight"), "{text}");
     let text = error(Lookup::file(Csv::file("no-such-table.csv")).on("ad"));
     assert!(text.contains("no-such-table.csv"), "{text}");
+}
+
+#[test]
+fn a_lookup_behind_the_window_finds_what_the_rows_would_have() {
+    use arrow::array::{DictionaryArray, Float64Array, Int32Array, types::Int32Type};
+    let floats =
+        [Some(0.0), Some(-0.0), Some(f64::NAN), Some(-f64::NAN), Some(2.5), None, Some(9.0)];
+    let texts = StringArray::from(vec![Some("a"), Some("b"), None, Some("unknown")]);
+    let rows = |count: i64| {
+        let number = |i: i64| (i * i * 31 % 29) as usize;
+        let codes: Int32Array =
+            (0..count).map(|i| Some(number(i) as i32 % 5).filter(|code| *code < 4)).collect();
+        let texts: ArrayRef = Arc::new(
+            DictionaryArray::<Int32Type>::try_new(codes, Arc::new(texts.clone())).unwrap(),
+        );
+        let floats: Float64Array = (0..count).map(|i| floats[number(i) % floats.len()]).collect();
+        RecordBatch::try_from_iter_with_nullable([
+            ("ts", Arc::new(Int64Array::from_iter_values(0..count)) as ArrayRef, false),
+            ("text", texts, true),
+            ("float", Arc::new(floats), true),
+        ])
+        .unwrap()
+    };
+    let by_text = RecordBatch::try_from_iter([
+        ("text", Arc::new(StringArray::from(vec!["b", "a", "c"])) as ArrayRef),
+        ("name", Arc::new(StringArray::from(vec![Some("B"), None, Some("C")]))),
+        ("size", Arc::new(Int64Array::from(vec![Some(1), Some(2), None]))),
+    ])
+    .unwrap();
+    let by_float = RecordBatch::try_from_iter([
+        ("float", Arc::new(Float64Array::from(vec![-0.0, f64::NAN, 2.5])) as ArrayRef),
+        ("kind", Arc::new(StringArray::from(vec!["zero", "none", "half"]))),
+    ])
+    .unwrap();
+    let plan = |before: bool| {
+        let mut pipeline = Pipeline::rows(rows(0).schema())
+            .event_time_in("ts", TimeUnit::Second, Watermark::bounded(seconds(5)))
+            .lookup(Lookup::rows(by_text.clone()).on("text"))
+            .lookup(Lookup::rows(by_float.clone()).on("float"));
+        if before {
+            pipeline = pipeline.inspect(|_| {});
+        }
+        pipeline
+            .key_by(["name", "text", "kind", "float", "size"])
+            .window(tumble(seconds(60)), [count(), max("ts").named("latest")])
+    };
+    let run = |plan: Pipeline| {
+        let sink = MemorySink::new();
+        let batches = sink.batches();
+        let rows = [Ok(rows(150)), Ok(rows(0))];
+        plan.write_to(sink).run_rows(rows.into_iter(), Options::default().shards(1)).unwrap();
+        let batches = batches.lock().unwrap();
+        arrow::compute::concat_batches(&batches[0].schema(), batches.iter()).unwrap()
+    };
+    let explained = plan(false).explain_plan().unwrap();
+    assert_eq!(explained.matches("of windows, not of rows").count(), 2, "{explained}");
+    let (behind, before) = (run(plan(false)), run(plan(true)));
+    assert!(behind.num_rows() > 20 && behind["name"].null_count() > 0);
+    assert_eq!(behind.schema(), before.schema());
+    assert_eq!(behind, before);
 }

@@ -53,11 +53,10 @@ fn piece(rows: &[HeldRow], from: usize, to: usize, end: i128) -> Piece {
 }
 
 impl Sequence {
-    /// Puts a row at its place; returns which.
-    pub(super) fn insert(&mut self, row: HeldRow) -> usize {
+    /// Puts a row that has not passed at its place.
+    pub(super) fn insert(&mut self, row: HeldRow) {
         let at = self.rows.partition_point(|known| *known < row);
         self.rows.insert(at, row);
-        at
     }
 
     /// Rows before this time pass: the windows that they close.

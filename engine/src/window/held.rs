@@ -6,6 +6,7 @@
 //! few rows hold on to much more than themselves, they move together.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use arrow::array::{Array, ArrayRef};
 use arrow::compute::interleave;
@@ -15,6 +16,10 @@ use crate::error::Result;
 
 /// Rows of chunks beside the kept ones before these move together: at least so many.
 const SPARE_ROWS_MIN: usize = 1 << 14;
+
+/// Chunks before they are put together: at least so many, of fewer rows than [`CHUNK_ROWS`] each.
+const CHUNKS_MIN: usize = 1 << 10;
+const CHUNK_ROWS: usize = 16;
 
 /// A row that is kept; in the order of (time, position).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,21 +70,29 @@ impl Held {
 
     /// Lets a row go.
     pub(super) fn release(&mut self, row: &HeldRow) {
-        if let Some(chunk) = self.chunks.get_mut(&row.chunk) {
-            chunk.kept -= 1;
+        if let Entry::Occupied(mut chunk) = self.chunks.entry(row.chunk) {
+            chunk.get_mut().kept -= 1;
             self.kept -= 1;
+            if chunk.get().kept == 0 {
+                self.rows -= chunk.remove().rows;
+            }
         }
     }
 
-    /// Lets go of the chunks of which no row is kept. `all`: every row that is kept, should they
-    /// have to move together.
+    /// Ends a batch, or a release of rows. `all`: every row that is kept, should they have to move
+    /// together.
+    ///
+    /// # Errors
+    /// When columns cannot be put together.
     pub(super) fn settle<'a>(&mut self, all: impl Iterator<Item = &'a mut HeldRow>) -> Result<()> {
-        let rows = &mut self.rows;
-        self.chunks.retain(|_, chunk| {
-            *rows -= if chunk.kept == 0 { chunk.rows } else { 0 };
-            chunk.kept > 0
-        });
-        if self.rows <= 4 * self.kept + SPARE_ROWS_MIN {
+        if let Entry::Occupied(last) = self.chunks.entry(self.next.saturating_sub(1))
+            && last.get().kept == 0
+        {
+            self.rows -= last.remove().rows;
+        }
+        let is_sparse = self.rows > 4 * self.kept + SPARE_ROWS_MIN;
+        let chunks = self.chunks.len();
+        if !is_sparse && (chunks < CHUNKS_MIN || chunks * CHUNK_ROWS < self.kept) {
             return Ok(());
         }
         let mut all: Vec<&mut HeldRow> = all.collect();

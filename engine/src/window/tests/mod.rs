@@ -2,6 +2,7 @@
 //! watermarks, to one shard or several.
 
 mod corrected;
+mod held;
 
 use std::sync::Arc;
 

@@ -58,7 +58,7 @@ impl Own<'_> {
 /// What a column adds up to in each row's window.
 struct Window<'a> {
     /// Rows in which it is not null.
-    n: Vec<i64>,
+    n: ScalarBuffer<i64>,
     /// With the rows themselves.
     sums: Option<Sums<'a>>,
     /// Where the rows themselves are to be left out.
@@ -201,7 +201,7 @@ impl Answers<'_> {
         let nulls = nulls_below(n, 1);
         if let DataType::Duration(_) = field.data_type() {
             let sums = (0..self.rows).map(|row| window.sum(row).unwrap_or(0));
-            let means = sums.zip(n).map(|(sum, &n)| nearest(sum, n.unsigned_abs()));
+            let means = sums.zip(n.iter()).map(|(sum, &n)| nearest(sum, n.unsigned_abs()));
             return int_array(means.collect(), nulls, field.data_type());
         }
         let scale = power_of_ten(scale);
@@ -211,7 +211,7 @@ impl Answers<'_> {
                 floats((0..self.rows).map(|i| mean(to_f64(window.sum(i).unwrap_or(0)), n[i])))
             }
             Some(Sums::Narrow(sums)) if !others => {
-                floats(sums.iter().zip(n).map(|(&sum, &n)| mean(sum as f64, n)))
+                floats(sums.iter().zip(n.iter()).map(|(&sum, &n)| mean(sum as f64, n)))
             }
             Some(Sums::Narrow(_)) => {
                 floats((0..self.rows).map(|i| mean(window.sum(i).unwrap_or(0) as f64, n[i])))
@@ -229,9 +229,10 @@ impl Answers<'_> {
         let own = &self.log.columns[column];
         let first = self.log.len() - self.rows;
         let own = others.then_some(Own { column: own, first });
-        let mut n: Vec<i64> = self.valid(column).to_vec();
+        let mut n = self.valid(column);
         if let Some(own) = &own {
-            n.iter_mut().enumerate().for_each(|(i, n)| *n -= i64::from(own.is_valid(i)));
+            let others = n.iter().enumerate().map(|(i, n)| n - i64::from(own.is_valid(i)));
+            n = others.collect();
         }
         Window { n, sums: self.sums_of(column), own }
     }
