@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 use pelton_kernels::score_forest::{self, Plan, Scratch, Sum, Trees};
 use pelton_kernels::simd;
 
-use super::contributions;
+use super::contributions::Explaining;
 use super::link::Link;
 use crate::{Error, Result};
 
@@ -49,8 +49,8 @@ pub struct ForestParts {
 pub struct Forest {
     parts: ForestParts,
     plan: Plan,
-    /// The expected value below each node, made when a score is first explained.
-    expected: OnceLock<Vec<f64>>,
+    /// Made when a score is first explained.
+    explaining: OnceLock<Explaining>,
 }
 
 impl Forest {
@@ -81,7 +81,7 @@ impl Forest {
             let what = "a base score or the cover of a node is no finite number";
             return Err(Error::new(what).advise(advice));
         }
-        Ok(Self { parts, plan, expected: OnceLock::new() })
+        Ok(Self { parts, plan, explaining: OnceLock::new() })
     }
 
     /// The trees.
@@ -114,9 +114,8 @@ impl Forest {
         self.parts.divisor
     }
 
-    pub(super) fn expected_values(&self) -> &[f64] {
-        let make = || contributions::expected_values(&self.parts.trees, &self.parts.covers);
-        self.expected.get_or_init(make)
+    pub(super) fn explaining(&self) -> &Explaining {
+        self.explaining.get_or_init(|| Explaining::new(&self.parts.trees, &self.parts.covers))
     }
 
     /// Bytes that the forest holds: as it was read, ready to score, and to explain.

@@ -33,6 +33,8 @@
 #[cfg(test)]
 mod bad_tests;
 pub mod contributions;
+#[cfg(test)]
+mod contributions_tests;
 pub mod forest;
 mod grow;
 pub mod lightgbm;
@@ -80,7 +82,8 @@ pub enum Estimator {
 pub struct RawOf {
     /// Which raw score.
     pub output: usize,
-    /// −1 where the prediction falls when the raw score grows (the first of two classes).
+    /// −1 where a row is the less likely (the first of two classes) or the less suspicious (an
+    /// isolation forest) the larger the raw score is.
     pub sign: f64,
     /// What is added.
     pub offset: f64,
@@ -200,6 +203,13 @@ impl Model {
         }
     }
 
+    /// Whether smaller predictions are the suspicious ones: an isolation forest's decision
+    /// function is negative for outliers.
+    #[must_use]
+    pub fn is_inverse(&self) -> bool {
+        matches!(self.link(), link::Link::Isolation { .. })
+    }
+
     /// Number of classes (or of targets): the predictions of a row, or, where the prediction is
     /// the number of a class, how many numbers there are.
     #[must_use]
@@ -227,6 +237,8 @@ impl Model {
             link::Link::BothIdentity => {
                 RawOf { output: 0, sign, offset: f64::from(u8::from(is_first)) }
             }
+            // Shorter paths are what makes a row an outlier.
+            link::Link::Isolation { .. } => RawOf { output: 0, sign: -1.0, offset: 0.0 },
             _ => RawOf { output: class, sign: 1.0, offset: 0.0 },
         }
     }

@@ -12,7 +12,8 @@
 //! | two (the probabilities of two classes) | that of the second, the positive one |
 //! | more, one a class | a column each, `name_0`, `name_1`, …, in the model's order |
 //!
-//! [`Model::class`] chooses one class in either case.
+//! [`Model::class`] chooses one class in either case. Of an isolation forest the score is its
+//! decision function negated: above 0 for outliers, as larger scores are the suspicious ones.
 //!
 //! # Any number of rows
 //! Rows are scored in blocks of [`BLOCK_ROWS`], column by column; a single row has a way of its
@@ -168,11 +169,11 @@ impl Model {
         }
     }
 
-    /// The probability above which its file says that a row is suspicious, where it says so.
+    /// The score above which its file says that a row is suspicious, where it says so.
     pub fn threshold(&self) -> Option<f64> {
         match &self.form {
             Form::Logistic(logistic) => Some(logistic.threshold()),
-            Form::Trained(_) => None,
+            Form::Trained(trained) => trained.model().is_inverse().then_some(0.0),
         }
     }
 

@@ -249,6 +249,10 @@ impl Scorer for Trained {
             start += length;
         }
         self.stand_up(desk);
+        if self.model.is_inverse() {
+            // Not `−x`, which makes a −0 of 0.
+            scores.iter_mut().flatten().for_each(|score| *score = 0.0 - *score);
+        }
         Ok(scores.into_iter().map(Float64Array::from).collect())
     }
 

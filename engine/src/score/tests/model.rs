@@ -107,9 +107,9 @@ proptest! {
         let mut memory = Memory::new(Arc::new(plain.clone()));
         let mut raw = vec![0.0; plain.raw_outputs()];
         let batch = rows(6, &table);
-        for row in 0..table.len().min(3) {
+        for (row, values) in table.iter().enumerate().take(3) {
             // The sum of a linear model has no value where a term has none.
-            let values: Vec<f64> = table[row].iter().map(|x| x.unwrap_or(f64::NAN)).collect();
+            let values: Vec<f64> = values.iter().map(|x| x.unwrap_or(f64::NAN)).collect();
             memory.raw_row(&values, &mut raw);
             let explanation = model.explain(&batch, row).unwrap();
             let class = explanation.class.unwrap_or(1);
@@ -227,6 +227,24 @@ fn features_that_the_input_cannot_have_are_missing() {
     }
     let none: Vec<String> = (0..6).map(|i| format!("f{i}")).collect();
     assert!(load("lgb_binary.model.txt").without(&none).is_err());
+}
+
+#[test]
+fn outliers_of_an_isolation_forest_have_the_larger_scores() {
+    let model = load("skl_isolation.model.onnx");
+    assert_eq!(model.threshold(), Some(0.0));
+    let batch = rows(6, &[vec![Some(0.0); 6], vec![Some(50.0); 6]]);
+    let scores = &model.score(&batch).unwrap()[0];
+    assert!(scores.value(0) < scores.value(1) && scores.value(1) > 0.0, "{scores:?}");
+    let plain = ScoringModel::load(&std::fs::read(path("skl_isolation.model.onnx")).unwrap());
+    let mut memory = Memory::new(Arc::new(plain.unwrap()));
+    let (mut said, mut paths) = ([0.0], [0.0]);
+    memory.predict_row(&[50.0; 6], &mut said);
+    memory.raw_row(&[50.0; 6], &mut paths);
+    assert_eq!(scores.value(1), -said[0]);
+    // Shorter paths push the score up.
+    let explanation = model.explain(&batch, 1).unwrap();
+    assert!((explanation.raw() + paths[0]).abs() < 1e-9, "{explanation:?}");
 }
 
 #[test]
