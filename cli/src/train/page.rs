@@ -205,6 +205,9 @@ fn calibrated(outcome: &Outcome) -> Option<String> {
     Some(svg.finish())
 }
 
+/// A line's name, and its value for a test.
+type Line = (&'static str, fn(&Test) -> Option<f64>);
+
 /// The three figures of each test as points on lines.
 fn weeks(outcome: &Outcome) -> Option<String> {
     if outcome.tests.is_empty() {
@@ -223,7 +226,7 @@ fn weeks(outcome: &Outcome) -> Option<String> {
         let from = test.figures.test_from.get(5..).unwrap_or_default();
         svg.label("tick", (x.px(at as f64), BOTTOM + 18.0), Anchor::Middle, from);
     }
-    let lines: [(&str, fn(&Test) -> Option<f64>); 3] = [
+    let lines: [Line; 3] = [
         ("AUC ROC", |test| test.figures.auc_roc),
         ("average precision", |test| test.figures.average_precision),
         ("card precision@100", |test| test.figures.card_precision_at_100),

@@ -18,7 +18,7 @@ impl Data {
     /// A number, a count, one that is often missing, one that says nothing, a constant.
     pub(super) fn made(rows: usize, seed: u64) -> Self {
         let mut random = Random::new(seed);
-        let mut columns = vec![Vec::with_capacity(rows); 5];
+        let mut columns = vec![Vec::new(); 5];
         let mut labels = Vec::with_capacity(rows);
         for _ in 0..rows {
             let x = random.unit() * 4.0 - 2.0;
