@@ -36,9 +36,9 @@ fn grow(
         places[split] = Some((node, true));
         places.push(Some((node, false)));
     }
-    for leaf in 0..places.len() {
-        trees.leaf.push(f64::from(weights[leaf] % 7) - 3.0);
-        covers.leaf.push(f64::from(weights[leaf] % 5));
+    for weight in &weights[..places.len()] {
+        trees.leaf.push(f64::from(weight % 7) - 3.0);
+        covers.leaf.push(f64::from(weight % 5));
     }
     let below = |child: Child, covers: &Covers| match child.get() {
         Ok(node) => covers.node[first + node],
