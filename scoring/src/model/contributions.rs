@@ -66,7 +66,7 @@ pub fn of_forest(forest: &Forest, row: &[f64], method: Method, out: &mut [f64]) 
             let explained = Explained::new(forest, tree, column, row);
             out[width - 1] += explained.value(explained.root());
             match &mut shapley {
-                Some(shapley) => explained.exact(shapley, out),
+                Some(shapley) => explained.exact(shapley.of_tree(tree), out),
                 None => explained.fast(out),
             }
         }
@@ -81,8 +81,17 @@ pub(super) struct Explaining {
     features: usize,
     /// Levels of the deepest tree.
     depth: usize,
-    /// Points of the quadrature on [0, 1], and their weights.
-    points: Vec<(f64, f64)>,
+    /// How many points each tree needs: half as many as features may stand on a path.
+    counts: Vec<usize>,
+    /// Quadratures on [0, 1] by their number of points; empty where no tree has so many.
+    quadratures: Vec<Quadrature>,
+}
+
+/// Points on [0, 1], and their weights.
+#[derive(Debug, Clone, Default)]
+struct Quadrature {
+    points: Vec<f64>,
+    weights: Vec<f64>,
 }
 
 impl Explaining {
@@ -90,17 +99,21 @@ impl Explaining {
         let width = trees.leaf_width;
         let mut expected = vec![0.0; trees.feature.len() * width];
         let (mut order, mut depth) = (Vec::new(), 0);
+        let mut counts = Vec::with_capacity(trees.len());
         for tree in 0..trees.len() {
             let first = (trees.nodes_of(tree).start, trees.leaves_of(tree).start);
             order.clear();
             let mut open = if trees.nodes_of(tree).is_empty() { vec![] } else { vec![(0, 1)] };
+            let mut levels = 0;
             while let Some((node, level)) = open.pop() {
                 order.push(node);
-                depth = depth.max(level);
+                levels = levels.max(level);
                 let children = [trees.left[first.0 + node], trees.right[first.0 + node]];
                 let inner = children.into_iter().filter_map(|child| child.get().ok());
                 open.extend(inner.map(|node| (node, level + 1)));
             }
+            depth = depth.max(levels);
+            counts.push(levels.min(trees.features).div_ceil(2).max(1));
             // Children before parents.
             for &node in order.iter().rev() {
                 let index = first.0 + node;
@@ -115,16 +128,21 @@ impl Explaining {
                 }
             }
         }
-        let on_a_path = depth.min(trees.features);
-        let points = gauss_legendre(on_a_path.div_ceil(2).max(1));
-        Self { expected, features: trees.features, depth, points }
+        let most = counts.iter().copied().max().unwrap_or(1);
+        let mut quadratures = vec![Quadrature::default(); most + 1];
+        for &count in &counts {
+            if quadratures[count].points.is_empty() {
+                quadratures[count] = gauss_legendre(count);
+            }
+        }
+        Self { expected, features: trees.features, depth, counts, quadratures }
     }
 }
 
 /// Points and weights of Gauss's quadrature on [0, 1], exact for polynomials of degree
 /// `2 × count − 1`: Newton's method on the Legendre polynomial (M. Abramowitz, I. A. Stegun,
 /// Handbook of Mathematical Functions, 25.4.29).
-fn gauss_legendre(count: usize) -> Vec<(f64, f64)> {
+fn gauss_legendre(count: usize) -> Quadrature {
     let n = count as f64;
     let point = |i: usize| {
         let mut x = libm::cos(std::f64::consts::PI * (i as f64 + 0.75) / (n + 0.5));
@@ -141,7 +159,8 @@ fn gauss_legendre(count: usize) -> Vec<(f64, f64)> {
         }
         ((1.0 - x) / 2.0, 1.0 / ((1.0 - x * x) * slope * slope))
     };
-    (0..count).map(point).collect()
+    let (points, weights) = (0..count).map(point).unzip();
+    Quadrature { points, weights }
 }
 
 /// Which part of a node's weight goes to each child; half where nothing came to the node.
@@ -229,21 +248,23 @@ impl<'a> Explained<'a> {
     }
 
     fn exact(&self, shapley: &mut Shapley<'_>, out: &mut [f64]) {
-        shapley.products[..shapley.known.points.len()].fill(1.0);
+        shapley.products[..shapley.quadrature.points.len()].fill(1.0);
         self.descend(self.root(), 0, shapley, out);
     }
 
     /// Comes to `child` with the products of its path at `level`; leaves there the sum over the
     /// leaves below of value × weight × product.
     fn descend(&self, child: Child, level: usize, shapley: &mut Shapley<'_>, out: &mut [f64]) {
-        let count = shapley.known.points.len();
+        let quadrature = shapley.quadrature;
+        let (count, points) = (quadrature.points.len(), quadrature.points.as_slice());
         let here = level * count..(level + 1) * count;
+        let below = here.end..here.end + count;
         let node = match child.get() {
             Ok(node) => node,
             Err(_) => {
                 let value = self.value(child);
-                let of_path = shapley.products[here.clone()].iter().zip(&shapley.known.points);
-                for (sum, (product, (_, weight))) in shapley.sums[here].iter_mut().zip(of_path) {
+                let of_path = shapley.products[here.clone()].iter().zip(&quadrature.weights);
+                for (sum, (product, weight)) in shapley.sums[here].iter_mut().zip(of_path) {
                     *sum = value * weight * product;
                 }
                 return;
@@ -263,23 +284,26 @@ impl<'a> Explained<'a> {
                 // Nothing comes through, whatever is known.
                 continue;
             }
-            let (above, below) = shapley.products.split_at_mut(here.end);
-            let products = below.iter_mut().zip(&above[here.clone()]);
-            for ((to, from), (t, _)) in products.zip(&shapley.known.points) {
-                *to = from / before.at(*t) * now.at(*t);
+            let (above, products) = shapley.products.split_at_mut(here.end);
+            let (above, products) = (&above[here.clone()], &mut products[..count]);
+            for ((to, from), t) in products.iter_mut().zip(above).zip(points) {
+                *to = from * now.at(*t);
+            }
+            if before.is_some() {
+                products.iter_mut().zip(points).for_each(|(to, t)| *to /= before.at(*t));
             }
             shapley.path[feature] = now;
             self.descend(child, level + 1, shapley, out);
             shapley.path[feature] = before;
+            out[feature] += now.share(&shapley.sums[below.clone()], points);
+            if before.is_some() {
+                // What the earlier edge of the same feature takes of these leaves is not its own.
+                out[feature] -= before.share(&shapley.sums[below.clone()], points);
+            }
             let (sums, below) = shapley.sums.split_at_mut(here.end);
-            let mut share = 0.0;
-            let sums = sums[here.clone()].iter_mut().zip(&*below);
-            for ((sum, below), (t, _)) in sums.zip(&shapley.known.points) {
-                // What an earlier edge of the same feature takes of these leaves is not its own.
-                share += below * (now.pull(*t) - before.pull(*t));
+            for (sum, below) in sums[here.clone()].iter_mut().zip(&*below) {
                 *sum += below;
             }
-            out[feature] += share;
         }
     }
 }
@@ -302,16 +326,29 @@ impl Fractions {
         self.one * t + self.zero * (1.0 - t)
     }
 
-    /// (one − zero) ÷ f(t): the feature's own factor is taken out of the product.
-    #[inline(always)]
-    fn pull(self, t: f64) -> f64 {
-        (self.one - self.zero) / self.at(t)
+    /// Whether the path has asked it.
+    fn is_some(self) -> bool {
+        self.one != 1.0 || self.zero != 1.0
+    }
+
+    /// Σ sum × (one − zero) ÷ f(t): the feature's own factor is taken out of the products.
+    fn share(self, sums: &[f64], points: &[f64]) -> f64 {
+        const LANES: usize = 4;
+        let mut parts = [0.0; LANES];
+        for (sums, points) in sums.chunks(LANES).zip(points.chunks(LANES)) {
+            for ((part, sum), t) in parts.iter_mut().zip(sums).zip(points) {
+                *part += sum / self.at(*t);
+            }
+        }
+        (self.one - self.zero) * ((parts[0] + parts[1]) + (parts[2] + parts[3]))
     }
 }
 
 /// The memory of [`Method::Exact`].
 struct Shapley<'a> {
     known: &'a Explaining,
+    /// Of the tree at hand.
+    quadrature: &'a Quadrature,
     /// For each level and point the product of the path.
     products: Vec<f64>,
     /// For each level and point the sum over the leaves below.
@@ -322,8 +359,15 @@ struct Shapley<'a> {
 
 impl<'a> Shapley<'a> {
     fn new(known: &'a Explaining) -> Self {
-        let size = (known.depth + 1) * known.points.len();
+        let quadrature = &known.quadratures[known.quadratures.len() - 1];
+        let size = (known.depth + 1) * quadrature.points.len();
         let path = vec![Fractions::ALL; known.features];
-        Self { known, products: vec![0.0; size], sums: vec![0.0; size], path }
+        Self { known, quadrature, products: vec![0.0; size], sums: vec![0.0; size], path }
+    }
+
+    /// The same memory for a tree.
+    fn of_tree(&mut self, tree: usize) -> &mut Self {
+        self.quadrature = &self.known.quadratures[self.known.counts[tree]];
+        self
     }
 }
