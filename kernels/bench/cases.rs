@@ -2,7 +2,7 @@
 
 use pelton_kernels::batch_filter::{batch_filter, filter_bits, filter_rows};
 use pelton_kernels::columns::{
-    Arithmetic, Comparison, arithmetic_f64, arithmetic_i64, compare_f64, compare_i64,
+    Arithmetic, Comparison, Integer, arithmetic_f64, arithmetic_i64, compare_f64, compare_i64,
     decimals_to_f64, select_f64, words,
 };
 use pelton_kernels::csv_scan::csv_scan;
@@ -100,6 +100,10 @@ cases! {
     columns_compare_i64 |d, _level| {
         d.out_bits.resize(words(ROWS), 0);
         compare_i64(Comparison::Eq, &d.ints, &d.more_ints, &mut d.out_bits);
+    }
+    columns_compare_constant |d, _level| {
+        d.out_bits.resize(words(ROWS), 0);
+        Integer::compare_with(Comparison::Eq, &d.u8s, 7, &mut d.out_bits);
     }
     columns_select_f64 |d, _level| {
         select_f64(&d.half, &d.floats, &d.more_floats, &mut d.out_f64);
