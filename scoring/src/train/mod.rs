@@ -9,7 +9,7 @@
 //! * [`bins`]: each feature's values in at most 254 bins of about as many rows.
 //! * [`histogram`]: what gradients and curvatures add up to in each bin, for one leaf.
 //! * [`tree`]: one tree: the leaf that gains most is split, until there are enough leaves.
-//! * [`boost`]: trees after trees; sampling, early stopping, several models as one.
+//! * [`mod@boost`]: trees after trees; sampling, early stopping, several models as one.
 //! * [`lightgbm`]: the trees as LightGBM's text or JSON, which [`crate::model`] and LightGBM read.
 //! * [`logistic`]: logistic regression by Newton's method.
 //! * [`metrics`]: how good scores are where labels are known: ROC, precision-recall, calibration.
