@@ -4,16 +4,12 @@
 //! A filter of an aggregate (`sum(x)` of the rows where a condition holds) makes the other rows'
 //! values null, which every aggregate skips: no loop knows of filters.
 
-use std::ops::Range;
-
 use arrow::array::types::*;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, LargeStringArray, StringArray};
 use arrow::buffer::{NullBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, TimeUnit};
 
 use super::plan::Class;
-use pelton_kernels::prefetch::prefetch_read;
-
 use super::value::{Float, ValueRef};
 use crate::error::{Error, Result};
 
@@ -83,22 +79,6 @@ impl Column {
         let nulls = self.nulls.as_ref().map(|nulls| nulls.slice(from, len));
         let nulls = nulls.filter(|nulls| nulls.null_count() > 0);
         Self { values, nulls, is_bool: self.is_bool }
-    }
-
-    /// Asks for the values of rows that are read soon, as far as there are any.
-    pub(crate) fn prefetch(&self, rows: Range<usize>) {
-        fn lines<T>(values: &[T], rows: Range<usize>) {
-            let step = (64 / size_of::<T>()).max(1);
-            (rows.start..rows.end.min(values.len()))
-                .step_by(step)
-                .for_each(|row| prefetch_read(values, row));
-        }
-        match &self.values {
-            Values::Int(values) => lines(values, rows),
-            Values::Wide(values) => lines(values, rows),
-            Values::Float(values) => lines(values, rows),
-            Values::Text(_) | Values::LargeText(_) | Values::Opaque => {}
-        }
     }
 
     /// A column of so many rows that has only the filter's rows.

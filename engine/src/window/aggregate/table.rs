@@ -101,8 +101,6 @@ impl Table {
         for from in (0..entries.len()).step_by(PART_ROWS) {
             let until = entries.len().min(from + PART_ROWS);
             let part: Vec<Column> = columns.iter().map(|c| c.slice(from, until)).collect();
-            // The next part comes from memory while this one is computed with.
-            columns.iter().for_each(|column| column.prefetch(until..until + PART_ROWS));
             self.add_values(lifts, &part, &rows.slice(from, until), &entries[from..until])?;
         }
         Ok(())
