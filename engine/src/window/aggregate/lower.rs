@@ -100,7 +100,7 @@ fn exact_sums(sums: &Sums, of: Counts, name: &str, data_type: &DataType) -> Resu
     if let (Sums::Narrow { sums, .. }, true) = (sums, is_narrow) {
         return int_array(sums.clone(), of.valid, data_type);
     }
-    let cells = &*sums.wide();
+    let cells = sums.wide();
     if is_narrow {
         let sums: Vec<i64> = cells.iter().map(|&sum| sum as i64).collect();
         let mut pairs = cells.iter().zip(&sums);
@@ -110,11 +110,12 @@ fn exact_sums(sums: &Sums, of: Counts, name: &str, data_type: &DataType) -> Resu
         }
         return int_array(sums, of.valid, data_type);
     }
-    if cells.iter().any(|sum| sum.unsigned_abs() > DECIMAL_MAX.unsigned_abs()) {
+    let is_wide = matches!(sums, Sums::Wide(_));
+    if is_wide && cells.iter().any(|sum| sum.unsigned_abs() > DECIMAL_MAX.unsigned_abs()) {
         return Err(Error::run(format!("the aggregate \"{name}\" overflows 38 digits"))
             .advise("use shorter windows, or scale the column down"));
     }
-    let array = Decimal128Array::new(cells.to_vec().into(), of.valid);
+    let array = Decimal128Array::new(cells.into_owned().into(), of.valid);
     Ok(Arc::new(array.with_data_type(data_type.clone())))
 }
 
