@@ -46,7 +46,7 @@ fn rows_of(steps: &[(i64, i64, i64)]) -> Vec<Row> {
     steps.iter().map(row).collect()
 }
 
-/// A pane's end, whether the row is behind the watermark, by the definition.
+/// What is known of a key: the row at which it was first seen, and the ends of its rows' panes.
 struct Seen {
     first: usize,
     pane_ends: Vec<i64>,

@@ -47,13 +47,13 @@ pub(super) struct Survivors {
 /// When the time to live is not above zero or no whole number of units.
 pub(crate) fn sweep_step(spec: &WindowSpec) -> Result<Option<i64>> {
     let Some(span) = spec.key_ttl else { return Ok(None) };
-    Ok(Some((spec.units("keys' time to live", span)? / SWEEPS).max(1)))
+    Ok(Some((spec.units("key time to live", span)? / SWEEPS).max(1)))
 }
 
 impl Expiry {
     pub(super) fn new(spec: &WindowSpec) -> Result<Option<Self>> {
         let (Some(span), Some(step)) = (spec.key_ttl, sweep_step(spec)?) else { return Ok(None) };
-        let time_to_live = spec.units("keys' time to live", span)?;
+        let time_to_live = spec.units("key time to live", span)?;
         Ok(Some(Self { time_to_live, step, swept: i64::MIN, behind: Vec::new() }))
     }
 

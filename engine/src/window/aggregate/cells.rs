@@ -1,6 +1,6 @@
 //! The states that are plain numbers: an array a lift, a cell an entry.
 //!
-//! A cell is exact (a sum in 128 bits, of which rows can be taken away again), a float sum (added
+//! A cell is exact (a sum (`sums.rs`), of which rows can be taken away again), a float sum (added
 //! in order, never subtracted), a least value (a greatest one is the least of the values with
 //! all bits turned; floats are compared by their bits as integers, which puts NaN last), or a
 //! state of any other kind behind a trait.

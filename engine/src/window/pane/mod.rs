@@ -14,7 +14,7 @@
 //! was first seen). A window without a row of a key gives no row for it; a hopping window that
 //! starts before the first row is given out if it holds one.
 //!
-//! Numbers: sums of integers and decimals are added in 128 bits and checked when given out, so
+//! Numbers: sums of integers and decimals are exact in 128 bits and checked when given out, so
 //! that whether they overflow does not depend on the order of rows. Float sums add within a
 //! pane by position, then the panes' sums, oldest first; each starts from +0. Means divide the
 //! exact sum, rounded once, or the float sum. Nulls are skipped; an aggregate of nulls only is
