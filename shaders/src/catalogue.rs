@@ -305,7 +305,7 @@ pub static CATALOGUE: [Entry; 12] = [
             read("nodes"),
             read("trees"),
             read("stages"),
-            read("stage_offsets"),
+            read("spans"),
             read("leaves"),
             write("scores")
         ]

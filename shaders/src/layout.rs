@@ -145,7 +145,7 @@ shared! {
     CombineParams = WindowCombine / "Params" {
         /// Entries.
         entries,
-        /// 0: add u64, 1: subtract u64, 2: least i64, 3: add f64.
+        /// 0: add u64, 1: subtract u64, 2: least i64, 3: add f64, 4: least u64.
         operation,
     }
     /// Of `score_forest_encode`.
@@ -167,8 +167,6 @@ shared! {
         kind,
         /// Bits, as the shader says.
         flags,
-        /// Thresholds before this view's.
-        skipped,
         /// First word of its set.
         set_first,
         /// Words of its set.

@@ -12,7 +12,7 @@ struct View {
     column: u32,
     /// Its thresholds, ascending, from this one on.
     first: u32,
-    /// So many.
+    /// So many, at most 65,535.
     count: u32,
     /// 0: numbers; 1: a set of categories; 2: none, codes are 0.
     kind: u32,
@@ -20,8 +20,6 @@ struct View {
     /// members of the set go left; bit 4: values between -1 and 0 are category 0; bit 5: numbers
     /// are rounded to f32 before they are looked up.
     flags: u32,
-    /// Thresholds in front of those that this view tells apart.
-    skipped: u32,
     /// Where the set's words start, and how many there are.
     set_first: u32,
     set_words: u32,
@@ -239,8 +237,7 @@ fn code_of(view: View, value: vec2<u32>) -> u32 {
     if (is_nan(value)) {
         x = zero();
     }
-    let count = count_below(view, ordered(x));
-    return min(select(0u, count - view.skipped, count > view.skipped), 0xffffu);
+    return count_below(view, ordered(x));
 }
 
 @compute @workgroup_size(128)

@@ -42,8 +42,8 @@ struct Params {
 @group(0) @binding(2) var<storage, read> nodes: array<vec2<u32>>;
 @group(0) @binding(3) var<storage, read> trees: array<Tree>;
 @group(0) @binding(4) var<storage, read> stages: array<Stage>;
-/// For each output its first stage; one more behind the last.
-@group(0) @binding(5) var<storage, read> stage_offsets: array<u32>;
+/// For each output its first stage, and the one behind its last.
+@group(0) @binding(5) var<storage, read> spans: array<vec2<u32>>;
 /// For each output what its sum starts from, then the leaves.
 #if sum32
 @group(0) @binding(6) var<storage, read> leaves: array<u32>;
@@ -127,7 +127,8 @@ fn main(
     }
 #endif
     var sum = leaves[output];
-    for (var at = stage_offsets[output]; at < stage_offsets[output + 1u]; at = at + 1u) {
+    let span = spans[output];
+    for (var at = span.x; at < span.y; at = at + 1u) {
         let stage = stages[at];
 #if staged
         workgroupBarrier();

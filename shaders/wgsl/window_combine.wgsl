@@ -5,7 +5,7 @@
 struct Params {
     /// Entries of 64 bits.
     entries: u32,
-    /// 0: add u64, 1: subtract u64, 2: the least i64, 3: add f64.
+    /// 0: add u64, 1: subtract u64, 2: the least i64, 3: add f64, 4: the least u64.
     operation: u32,
 }
 
@@ -30,6 +30,7 @@ fn main(
         case 0u: { entries[at] = add64(a, b); }
         case 1u: { entries[at] = subtract64(a, b); }
         case 2u: { entries[at] = select(a, b, less64(b ^ sign, a ^ sign)); }
-        default: { entries[at] = add_float64(a, b); }
+        case 3u: { entries[at] = add_float64(a, b); }
+        default: { entries[at] = select(a, b, less64(b, a)); }
     }
 }
