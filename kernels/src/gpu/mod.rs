@@ -5,7 +5,7 @@
 //! * `device`: [`Gpu`], a handle that is cheap to clone and shared by threads.
 //! * `buffer`: memory that is kept and used again; `work`: what is recorded, submitted, in flight.
 //! * `pipeline`: permutations of passes, compiled once; `trust`: what a device is tried on first.
-//! * [`calibrate`]: from how many rows on the GPU pays.
+//! * [`calibrate`]: from how many rows on the GPU pays; [`probe`]: the kernels that it measures.
 //! * `fault`: failures on demand.
 //!
 //! The passes themselves are WGSL (`pelton-shaders`); each kernel's folder has a `gpu.rs` that
@@ -20,10 +20,12 @@
 
 mod adapter;
 mod buffer;
+pub mod calibrate;
 mod device;
 mod error;
 mod fault;
 mod pipeline;
+pub mod probe;
 mod stats;
 #[cfg(test)]
 pub(crate) mod tests;

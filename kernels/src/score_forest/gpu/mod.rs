@@ -270,6 +270,24 @@ impl Forest {
     }
 }
 
+impl Forest {
+    /// Scores the first piece of some rows, and says how long its passes took on the device.
+    ///
+    /// # Errors
+    /// What the GPU answers.
+    ///
+    /// # Panics
+    /// As [`Forest::submit`].
+    pub fn times_ns<T: Feature>(&self, columns: &[&[T]]) -> Result<Vec<(Pass, f64)>, GpuError> {
+        assert_eq!(columns.len(), self.features);
+        let rows = columns.first().map_or(0, |column| column.len()).min(self.piece_rows::<T>());
+        if rows == 0 {
+            return Ok(Vec::new());
+        }
+        Ok(self.launch(columns, 0..rows)?.pending.wait()?.times_ns())
+    }
+}
+
 /// Rows of a batch that are under way.
 #[derive(Debug)]
 struct Piece {
