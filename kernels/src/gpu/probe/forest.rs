@@ -108,10 +108,14 @@ impl<T: Made> Probe for Scored<T> {
         (FEATURES * size_of::<T>() + 8) as f64
     }
 
+    fn resident_rows(&self) -> usize {
+        // One piece.
+        self.on_device.as_ref().map_or(PIECE_ROWS, Forest::piece_rows::<T>).min(self.scores.len())
+    }
+
     fn resident_bytes(&self) -> u64 {
-        // Of one piece: features in, codes out and in, scores out; the forest stays in caches.
-        ((FEATURES * size_of::<T>() + 2 * FEATURES * 2 + 8) * self.scores.len().min(PIECE_ROWS))
-            as u64
+        // Features in, codes out and in, scores out; the forest stays in caches.
+        ((FEATURES * size_of::<T>() + 2 * FEATURES * 2 + 8) * self.resident_rows()) as u64
     }
 
     fn cpu(&mut self, level: Level) -> u64 {

@@ -18,7 +18,10 @@ pub trait Probe {
     /// Bytes a row that cross the bus in both directions where its columns come from the host.
     fn bus_bytes_per_row(&self) -> f64;
 
-    /// Bytes that the passes touch at least, where the columns lie on the device.
+    /// Rows of a resident run.
+    fn resident_rows(&self) -> usize;
+
+    /// Bytes that the passes of a resident run touch at least, where the columns lie on the device.
     fn resident_bytes(&self) -> u64;
 
     /// On one core.

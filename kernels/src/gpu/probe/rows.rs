@@ -42,6 +42,10 @@ impl Filter {
 }
 
 impl Probe for Filter {
+    fn resident_rows(&self) -> usize {
+        self.values.len()
+    }
+
     fn bus_bytes_per_row(&self) -> f64 {
         8.0 + 0.125 + 4.0
     }
@@ -96,6 +100,10 @@ impl Hash {
 }
 
 impl Probe for Hash {
+    fn resident_rows(&self) -> usize {
+        self.values.len()
+    }
+
     fn bus_bytes_per_row(&self) -> f64 {
         24.0
     }
@@ -147,6 +155,10 @@ impl Reduce {
 }
 
 impl Probe for Reduce {
+    fn resident_rows(&self) -> usize {
+        self.values.len()
+    }
+
     fn bus_bytes_per_row(&self) -> f64 {
         12.0
     }
@@ -206,6 +218,10 @@ impl Combine {
 }
 
 impl Probe for Combine {
+    fn resident_rows(&self) -> usize {
+        self.to.len()
+    }
+
     fn bus_bytes_per_row(&self) -> f64 {
         24.0
     }
