@@ -11,12 +11,14 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
 
+use super::forest::{near, nearest_answer, nearest_at};
 use super::inputs::*;
 use super::{Answer, same};
 use crate::columns::words;
 use crate::gpu::tests::{CHILD, device};
 use crate::gpu::{Flags, Gpu};
 use crate::score_forest::tests::{Shape, columns as feature_columns, forest, shapes};
+use crate::score_nearest::{self, References};
 use crate::shard_hash::{KeyInteger, Offset};
 use crate::simd::Level;
 use crate::window_combine::gpu::{Operation, combine_slices};
@@ -391,6 +393,17 @@ gpu_suite!(forests, Flags::INT64 | Flags::FLOAT64, {
         |input| walked(input, &feature_columns(&input.0, input.1));
     features_f32: rows_of_shape => |gpu, input| scored(gpu, input, &narrowed(input)),
         |input| walked(input, &widened(&narrowed(input)));
+});
+
+gpu_suite!(nearest_rows, Flags::NONE, {
+    exact: near => |gpu, (columns, count, queries, k)| {
+        let references = References::new(columns, *count);
+        let len = queries.len().checked_div(references.width()).unwrap_or(0) * k;
+        let (mut distances, mut rows) = (vec![0.5; len], vec![7; len]);
+        let on_device = score_nearest::gpu::Nearest::new(gpu, references).unwrap();
+        on_device.nearest(queries, &mut distances, &mut rows).unwrap();
+        nearest_answer(&distances, &rows)
+    }, |input| nearest_at(Level::Scalar, input);
 });
 
 /// Many rows on a device whose bindings are small: cut into parts, over many workgroups.
