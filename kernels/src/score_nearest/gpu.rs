@@ -81,6 +81,21 @@ fn magnitude(values: &[f64]) -> f64 {
     values.iter().fold(0.0, |most, value| if value.abs() <= most { most } else { value.abs() })
 }
 
+impl Nearest<'_> {
+    /// The pass alone for `count` queries that lie on the device column by column, as f32:
+    /// candidates and nothing settled.
+    ///
+    /// # Errors
+    /// What the GPU answers.
+    pub fn times_ns(&self, queries: &Buffer, count: usize) -> Result<Vec<(Pass, f64)>, GpuError> {
+        let candidates = || self.gpu.buffer(4 * CANDIDATES * count);
+        let (near, of) = (candidates()?, candidates()?);
+        let mut work = self.gpu.work()?;
+        self.record(&mut work, queries, [&near, &of], count)?;
+        Ok(work.submit()?.wait()?.times_ns())
+    }
+}
+
 impl<'a> Nearest<'a> {
     /// Puts references on the device.
     ///
@@ -108,7 +123,7 @@ impl<'a> Nearest<'a> {
         Ok(Self { gpu: gpu.clone(), references, on_device, padded, magnitude })
     }
 
-    /// As [`super::nearest`].
+    /// As [`super::nearest`]. Gives the number of queries that the CPU had to answer alone.
     ///
     /// # Errors
     /// What the GPU answers; some queries may then have been answered.
@@ -120,20 +135,21 @@ impl<'a> Nearest<'a> {
         queries: &[f64],
         distances: &mut [f64],
         rows: &mut [u32],
-    ) -> Result<(), GpuError> {
+    ) -> Result<usize, GpuError> {
         let (count, k) = check(self.references, queries, distances, rows);
         let width = self.references.width();
         let comparable = self.magnitude <= MAGNITUDE_MAX && magnitude(queries) <= MAGNITUDE_MAX;
         if count == 0 || !fits(width, k) || !comparable {
             super::nearest(Level::best(), self.references, queries, distances, rows);
-            return Ok(());
+            return Ok(count);
         }
+        let mut alone = 0;
         let part = QUERIES.min(self.gpu.rows_a_binding(4 * width.max(CANDIDATES), 64));
         let parts = queries.chunks(part * width).zip(distances.chunks_mut(part * k));
         for ((queries, distances), rows) in parts.zip(rows.chunks_mut(part * k)) {
-            self.nearest_of_part(queries, k, distances, rows)?;
+            alone += self.nearest_of_part(queries, k, distances, rows)?;
         }
-        Ok(())
+        Ok(alone)
     }
 
     fn nearest_of_part(
@@ -142,7 +158,7 @@ impl<'a> Nearest<'a> {
         k: usize,
         distances: &mut [f64],
         rows: &mut [u32],
-    ) -> Result<(), GpuError> {
+    ) -> Result<usize, GpuError> {
         let width = self.references.width();
         let count = queries.len() / width;
         let bound = Bound::new(width, self.magnitude.max(magnitude(queries)));
@@ -161,15 +177,19 @@ impl<'a> Nearest<'a> {
         let done = work.submit()?.wait()?;
         let (near, of) = (done.values::<f32>(reads[0]), done.values::<u32>(reads[1]));
         drop(done);
+        let mut alone = 0;
         for (query, values) in queries.chunks(width).enumerate() {
             let out = query * k..(query + 1) * k;
             let (distances, rows) = (&mut distances[out.clone()], &mut rows[out]);
             let candidates = (0..CANDIDATES).map(|at| of[at * count + query]);
             let last = f64::from(near[(CANDIDATES - 1) * count + query]);
             let least_other = bound.least_exact(last);
-            self.settle(values, candidates, least_other, distances, rows);
+            if !self.settle(values, candidates, least_other, distances, rows) {
+                nearest_of(Level::best(), self.references, values, distances, rows);
+                alone += 1;
+            }
         }
-        Ok(())
+        Ok(alone)
     }
 
     /// Records the pass.
@@ -190,7 +210,7 @@ impl<'a> Nearest<'a> {
         work.dispatch(Pass::ScoreNearest, Flags::NONE, &params, &buffers, grid)
     }
 
-    /// The exact nearest of one query from its candidates, where they are enough.
+    /// The exact nearest of one query from its candidates; false where they are not enough.
     fn settle(
         &self,
         query: &[f64],
@@ -198,7 +218,7 @@ impl<'a> Nearest<'a> {
         least_other: f64,
         distances: &mut [f64],
         rows: &mut [u32],
-    ) {
+    ) -> bool {
         let mut exact = [(f64::INFINITY, NONE); CANDIDATES];
         let mut real = 0;
         for (slot, row) in exact.iter_mut().zip(candidates) {
@@ -211,12 +231,12 @@ impl<'a> Nearest<'a> {
         exact.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         let k = distances.len();
         let all_seen = real == self.references.count();
-        if all_seen || exact[k - 1].0 < least_other {
-            for ((distance, row), found) in distances.iter_mut().zip(rows).zip(exact) {
-                (*distance, *row) = found;
-            }
-        } else {
-            nearest_of(Level::best(), self.references, query, distances, rows);
+        if !all_seen && exact[k - 1].0 >= least_other {
+            return false;
         }
+        for ((distance, row), found) in distances.iter_mut().zip(rows).zip(exact) {
+            (*distance, *row) = found;
+        }
+        true
     }
 }

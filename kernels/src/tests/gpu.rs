@@ -406,6 +406,23 @@ gpu_suite!(nearest_rows, Flags::NONE, {
     }, |input| nearest_at(Level::Scalar, input);
 });
 
+/// The bound is tight enough to be of use: of points without structure nearly all are settled by
+/// what the device found.
+#[test]
+fn nearest_rows_are_rarely_left_to_the_cpu() {
+    let Some(gpu) = device() else { return };
+    let value = |i: usize| (shard_hash::fold(3, i as u64) >> 11) as f64 / 9e15;
+    for (offset, width) in [(0.0, 8), (0.0, 1), (1.0, 32)] {
+        let columns: Vec<f64> = (0..1000 * width).map(|i| value(i) + offset).collect();
+        let queries: Vec<f64> = (0..100 * width).map(|i| value(i + 1_000_000) + offset).collect();
+        let references = References::new(&columns, 1000);
+        let on_device = score_nearest::gpu::Nearest::new(gpu, references).unwrap();
+        let (mut distances, mut rows) = (vec![0.0; 500], vec![0; 500]);
+        let alone = on_device.nearest(&queries, &mut distances, &mut rows).unwrap();
+        assert!(alone <= 5, "{alone} of 100 with {width} columns");
+    }
+}
+
 /// Many rows on a device whose bindings are small: cut into parts, over many workgroups.
 #[test]
 fn rows_are_cut_where_bindings_end() {
