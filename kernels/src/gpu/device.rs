@@ -116,7 +116,14 @@ impl Gpu {
     /// As [`Gpu::open`].
     pub fn of_process() -> Result<Self, GpuError> {
         static OPENED: OnceLock<Result<Gpu, GpuError>> = OnceLock::new();
-        OPENED.get_or_init(|| Self::open(&Choice::from_env())).clone()
+        let open = || {
+            let gpu = Self::open(&Choice::from_env())?;
+            if let Some(injected) = Injected::from_env() {
+                gpu.inject(injected);
+            }
+            Ok(gpu)
+        };
+        OPENED.get_or_init(open).clone()
     }
 
     /// The adapter.
@@ -183,6 +190,13 @@ impl Gpu {
     #[must_use]
     pub fn stats(&self) -> Stats {
         lock(&self.inner.stats).clone()
+    }
+
+    /// Counts that the CPU did what the GPU was asked for.
+    pub(crate) fn note_fallback(&self, reason: &str) {
+        let mut stats = lock(&self.inner.stats);
+        stats.fallbacks += 1;
+        stats.fallback_reason = Some(reason.to_owned());
     }
 
     /// Makes a later dispatch fail: for tests of what users do then.

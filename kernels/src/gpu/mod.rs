@@ -6,7 +6,7 @@
 //! * `buffer`: memory that is kept and used again; `work`: what is recorded, submitted, in flight.
 //! * `pipeline`: permutations of passes, compiled once; `trust`: what a device is tried on first.
 //! * [`calibrate`]: from how many rows on the GPU pays; [`probe`]: the kernels that it measures.
-//! * `fault`: failures on demand.
+//! * [`policy`]: which batches go to the process's GPU; `fault`: failures on demand.
 //!
 //! The passes themselves are WGSL (`pelton-shaders`); each kernel's folder has a `gpu.rs` that
 //! knows how to cut its rows, which buffers to bind, and in which form to run. A kernel's GPU
@@ -25,6 +25,7 @@ mod device;
 mod error;
 mod fault;
 mod pipeline;
+pub mod policy;
 pub mod probe;
 mod stats;
 #[cfg(test)]
@@ -36,7 +37,7 @@ pub use adapter::{Adapter, Choice, GPU_VARIABLE, adapters};
 pub use buffer::Buffer;
 pub use device::Gpu;
 pub use error::GpuError;
-pub use fault::{Fault, Injected};
+pub use fault::{FAULT_VARIABLE, Fault, Injected};
 pub use pelton_shaders::{Flags, Pass};
 pub use stats::{PassStats, Stats};
 pub use work::{DISPATCHES_MAX, Done, Pending, Work, finish};
