@@ -44,7 +44,9 @@ fn alerts_are_the_same_bytes_with_a_gpu_and_when_it_fails() {
     let run = |name: &str, backend: &str, fault: Option<&str>| -> (Vec<u8>, Value) {
         let mut command = pelton();
         command.args(["replay", "fraud", "--quiet", "--input"]).arg(path("p.parquet"));
-        command.args(["--reasons", "fast", "--threshold", "0.1", "--backend", backend, "--model"]);
+        // One shard, so that dispatches come in one order.
+        command.args(["--reasons", "fast", "--threshold", "0.1", "--shards", "1"]);
+        command.args(["--backend", backend, "--model"]);
         command.arg(path("m.txt")).arg("--out").arg(path(name)).env("PELTON_GPU", &adapter);
         if let Some(fault) = fault {
             command.env("PELTON_GPU_FAULT", fault);
@@ -63,11 +65,12 @@ fn alerts_are_the_same_bytes_with_a_gpu_and_when_it_fails() {
     let walks = report["gpu"]["passes"]["score_forest_walk"]["dispatches"].as_u64().unwrap();
     assert!(walks >= 2 && report["gpu"]["uploaded_bytes"].as_u64() > Some(0));
     assert_eq!(report["gpu"]["fallbacks"], 0);
-    for (fault, at_least) in [("lost@1", 1), ("lost@3", 1), ("memory@2", 1), ("memory@0", 1)] {
+    // The second dispatch tries the device's f64.
+    for fault in ["lost@0", "lost@1", "lost@3", "memory@0", "memory@2"] {
         let (alerts, report) = run(fault, "gpu", Some(fault));
         assert!(alerts == wanted, "{fault}: the alerts differ");
         let fallbacks = report["gpu"]["fallbacks"].as_u64().unwrap();
-        assert!(fallbacks >= at_least, "{fault}: {}", report["gpu"]);
+        assert!(fallbacks >= 1, "{fault}: {}", report["gpu"]);
         assert_eq!(report["ledger"]["rows_in"], scalar["ledger"]["rows_in"]);
         assert!(!report["gpu"]["fallback_reason"].is_null(), "{fault}");
     }

@@ -3,7 +3,8 @@
 //!
 //! * `adapter`: what there is, and which one is meant ([`Choice`], `PELTON_GPU`).
 //! * `device`: [`Gpu`], a handle that is cheap to clone and shared by threads.
-//! * `buffer`: memory that is kept and used again; `work`: what is recorded, submitted, in flight.
+//! * `buffer`: memory that is kept and used again; `work`: what is recorded, submitted, in flight;
+//!   `stage`: how bytes get there.
 //! * `pipeline`: permutations of passes, compiled once; `trust`: what a device is tried on first.
 //! * [`calibrate`]: from how many rows on the GPU pays; [`probe`]: the kernels that it measures.
 //! * [`policy`]: which batches go to the process's GPU; `fault`: failures on demand.
@@ -27,6 +28,7 @@ mod fault;
 mod pipeline;
 pub mod policy;
 pub mod probe;
+mod stage;
 mod stats;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -143,6 +143,26 @@ fn works_overlap_and_come_back_in_any_order() {
 }
 
 #[test]
+fn many_bytes_are_copied_by_threads() {
+    let Some(gpu) = device() else { return };
+    let column = words(300_000);
+    let bytes = bytemuck::cast_slice(&column);
+    let buffer = gpu.buffer(5 * 2_400_000).unwrap();
+    let mut work = gpu.work().unwrap();
+    // Five columns, one of them with a length that is no whole word.
+    let cut = [2_400_000, 2_400_000, 2_399_999, 2_400_000, 2_400_000];
+    let parts: Vec<(u64, &[u8])> =
+        (0..5).map(|i| (2_400_000 * i as u64, &bytes[..cut[i]])).collect();
+    work.upload_parts(&buffer, &parts).unwrap();
+    assert!(work.upload_parts(&buffer, &[(12_000_000, &[1])]).is_err());
+    let read = work.read(&buffer, 0..12_000_000).unwrap();
+    let done = work.submit().unwrap().wait().unwrap();
+    for (i, part) in done.bytes(read).chunks(2_400_000).enumerate() {
+        assert!(part[..cut[i]] == bytes[..cut[i]], "column {i}");
+    }
+}
+
+#[test]
 fn threads_share_a_device() {
     let Some(gpu) = device() else { return };
     std::thread::scope(|scope| {

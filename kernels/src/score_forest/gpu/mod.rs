@@ -227,11 +227,12 @@ impl Forest {
         let codes = gpu.buffer(4 * pitch * self.words)?;
         let scores = gpu.buffer(8 * pitch * self.outputs)?;
         let mut work = gpu.work()?;
-        for (column, feature) in self.used.iter().enumerate() {
+        let part = |(column, feature): (usize, &usize)| -> (u64, &[u8]) {
             let start = (column * pitch * size_of::<T>()) as u64;
-            let part = &columns[*feature][rows.clone()];
-            work.upload_at(&uploaded, start, bytemuck::cast_slice(part))?;
-        }
+            (start, bytemuck::cast_slice(&columns[*feature][rows.clone()]))
+        };
+        let parts: Vec<(u64, &[u8])> = self.used.iter().enumerate().map(part).collect();
+        work.upload_parts(&uploaded, &parts)?;
         let groups = pitch.div_ceil(FOREST_ROWS as usize) as u32;
         let params = ForestParams { rows: pitch as u32, pitch: pitch as u32 };
         let thresholds = if T::IS_F32 { &self.thresholds32 } else { &self.thresholds };
