@@ -7,7 +7,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use pelton_shaders::Flags;
+use pelton_shaders::{Flags, Pass};
 
 use super::adapter::{self, Adapter, Choice};
 use super::buffer::Pools;
@@ -57,6 +57,8 @@ pub struct Gpu {
     /// Bytes that a binding may show: the device's limit, or less.
     binding_bytes_max: u64,
     timed: bool,
+    /// Passes that their CPU twins do.
+    twins: &'static [Pass],
 }
 
 impl fmt::Debug for Gpu {
@@ -106,7 +108,7 @@ impl Gpu {
             stats: Mutex::default(),
             float64_is_exact: OnceLock::new(),
         };
-        Ok(Self { inner: Arc::new(inner), flags, binding_bytes_max, timed: false })
+        Ok(Self { inner: Arc::new(inner), flags, binding_bytes_max, timed: false, twins: &[] })
     }
 
     /// The process's GPU, opened at the first call as `PELTON_GPU` says. Where there is none, the
@@ -156,6 +158,22 @@ impl Gpu {
     #[must_use]
     pub fn timed(&self) -> Self {
         Self { timed: self.inner.adapter.has_timestamps, ..self.clone() }
+    }
+
+    /// The same device, but that these passes are done by their CPU twins, on the same buffers:
+    /// to find out which pass is wrong. Only `score_forest` has twins of its passes; the other
+    /// kernels are one pass, whose twin is the kernel's CPU code.
+    #[must_use]
+    pub fn with_twins(&self, twins: &'static [Pass]) -> Self {
+        Self { twins, ..self.clone() }
+    }
+
+    pub(crate) fn has_twins(&self) -> bool {
+        !self.twins.is_empty()
+    }
+
+    pub(crate) fn is_twin(&self, pass: Pass) -> bool {
+        self.twins.contains(&pass)
     }
 
     pub(super) fn is_timed(&self) -> bool {

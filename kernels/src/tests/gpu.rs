@@ -16,7 +16,7 @@ use super::inputs::*;
 use super::{Answer, same};
 use crate::columns::words;
 use crate::gpu::tests::{CHILD, device};
-use crate::gpu::{Flags, Gpu};
+use crate::gpu::{Flags, Gpu, Pass};
 use crate::score_forest::tests::{Shape, columns as feature_columns, forest, shapes};
 use crate::score_nearest::{self, References};
 use crate::shard_hash::{KeyInteger, Offset};
@@ -450,6 +450,27 @@ fn rows_are_cut_where_bindings_end() {
     for variant in variants(gpu, Flags::CAPABILITIES) {
         same(&summed(&variant, &input), &summed_scalar(&input), "sums", &"");
         same(&least_of(&variant, &input), &least_scalar(&input), "least", &"");
+    }
+}
+
+/// Each pass in its twin's company: a wrong answer could be bisected so.
+#[test]
+fn a_pass_and_the_twin_of_the_other_make_a_forest() {
+    let Some(gpu) = device() else { return };
+    let mut runner = TestRunner::deterministic();
+    for _ in 0..4 {
+        let input = (shapes().new_tree(&mut runner).expect("a shape").current(), 200);
+        let columns = feature_columns(&input.0, input.1);
+        let wanted = walked(&input, &columns);
+        let mixed: [&'static [Pass]; 3] = [
+            &[Pass::ScoreForestEncode],
+            &[Pass::ScoreForestWalk],
+            &[Pass::ScoreForestEncode, Pass::ScoreForestWalk],
+        ];
+        for twins in mixed {
+            let answer = scored(&gpu.with_twins(twins), &input, &columns);
+            same(&answer, &wanted, &format!("{twins:?}"), &input);
+        }
     }
 }
 

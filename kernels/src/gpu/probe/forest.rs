@@ -41,26 +41,17 @@ fn trees() -> Trees {
 /// A feature made of a number in 0..1.
 pub(super) trait Made: Feature {
     fn made(x: f64) -> Self;
-    fn widened(self) -> f64;
 }
 
 impl Made for f64 {
     fn made(x: f64) -> Self {
         x
     }
-
-    fn widened(self) -> f64 {
-        self
-    }
 }
 
 impl Made for f32 {
     fn made(x: f64) -> Self {
         x as f32
-    }
-
-    fn widened(self) -> f64 {
-        f64::from(self)
     }
 }
 
