@@ -95,13 +95,30 @@ impl Plan {
         Ok(Self { input: input.clone(), output: compiler.schema, time, stages })
     }
 
-    /// The stages of one shard.
-    pub(crate) fn build(&self, budget: Option<&Arc<Budget>>) -> Result<Vec<Stage>> {
+    /// The stages of one of so many shards.
+    pub(crate) fn build(&self, budget: Option<&Arc<Budget>>, shards: usize) -> Result<Vec<Stage>> {
         let mut behind = false;
         let mut stages = Vec::with_capacity(self.stages.len());
-        for stage in &self.stages {
-            stages.push(stage.build(budget, behind)?);
-            behind |= stage.holds_back();
+        let mut schema = self.input.clone();
+        let mut at = 0;
+        while let Some(stage) = self.stages.get(at) {
+            // What is shed is counted behind filters.
+            let picked = if shards == 1 && budget.is_none() && !behind {
+                self.picked(at, &schema)?
+            } else {
+                None
+            };
+            if let Some((windows, operator)) = picked {
+                let schema = self.stages[windows].output_schema(&schema)?;
+                let keys = Vec::new();
+                stages.push(Stage::Keyed(Keyed::Window { keys, operator, schema, next: None }));
+                at = windows;
+            } else {
+                stages.push(stage.build(budget, behind)?);
+            }
+            schema = self.stages[at].output_schema(&schema)?;
+            behind |= self.stages[at].holds_back();
+            at += 1;
         }
         Ok(stages)
     }
@@ -221,6 +238,17 @@ impl StagePlan {
                 *input = schema;
                 Ok(output.clone())
             }
+        }
+    }
+
+    /// The columns of the stage's rows, given those that come.
+    fn output_schema(&self, input: &SchemaRef) -> Result<SchemaRef> {
+        match self {
+            Self::Map(map) => map.output_schema(input),
+            Self::Enrich { output, .. }
+            | Self::Window { output, .. }
+            | Self::Waiting { output, .. }
+            | Self::Keyed { output, .. } => Ok(output.clone()),
         }
     }
 

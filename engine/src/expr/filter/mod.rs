@@ -17,7 +17,7 @@ use super::compare::without_nulls;
 use super::{BindCache, BoundExpr, Expr};
 use crate::batch::{Batch, Offsets, RowTimes};
 use crate::error::{Error, Result};
-use crate::operator::{DropCount, Dropped, MapOperator};
+use crate::operator::{DropCount, Dropped, MapOperator, PickRows};
 
 /// Keeps the rows for which the condition is true (not false, not null).
 #[derive(Debug)]
@@ -69,6 +69,19 @@ impl Filter {
     }
 }
 
+impl PickRows for Filter {
+    fn keep(&self, batch: &Batch) -> Result<BooleanArray> {
+        let bound = self.bound.get(batch.rows.schema_ref(), |schema| self.bind(schema))?;
+        let keep = without_nulls(&bound.condition.evaluate_bool(&batch.rows)?);
+        self.dropped.count(batch, &keep);
+        Ok(keep)
+    }
+
+    fn picked(&self, batch: &Batch, keep: &BooleanArray) -> Result<Batch> {
+        filter_batch(batch.clone(), keep)
+    }
+}
+
 /// Binds an expression that must give true or false.
 pub(crate) fn bind_condition(condition: &Expr, schema: &Schema) -> Result<BoundExpr> {
     let bound = condition.bind(schema)?;
@@ -96,6 +109,10 @@ impl MapOperator for Filter {
             batch.rows = batch.rows.project(columns)?;
         }
         filter_batch(batch, &keep)
+    }
+
+    fn as_picker(&self) -> Option<&dyn PickRows> {
+        Some(self)
     }
 
     fn narrowed(&self, needed: &HashSet<String>) -> Option<Arc<dyn MapOperator>> {

@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 
 use pelton_kernels::simd::level;
+use pelton_kernels::window_reduce::Summary;
 use pelton_kernels::{window_combine, window_reduce};
 
 use super::column::{Column, Values};
@@ -162,6 +163,22 @@ impl Cells {
         }
     }
 
+    /// Whether [`Cells::add_summary`] is all that values of 64 bits are to these cells.
+    pub(super) fn takes_summary(&self) -> bool {
+        matches!(self, Self::Exact(_) | Self::Least(_))
+    }
+
+    /// Takes the values that were summed up into the only cell.
+    pub(super) fn add_summary(&mut self, op: &Op, summary: &Summary) {
+        match (op, self) {
+            (Op::Exact, Self::Exact(sums)) => sums.add_to_only(summary.sum),
+            (Op::Least { flip: 0 }, Self::Least(cells)) => cells[0] = cells[0].min(summary.least),
+            // The greatest is the least with all bits turned.
+            (Op::Least { .. }, Self::Least(cells)) => cells[0] = cells[0].min(!summary.greatest),
+            _ => unreachable!("{SAME_PLAN}"),
+        }
+    }
+
     pub(super) fn bytes(&self) -> usize {
         match self {
             Self::Exact(sums) => sums.bytes(),
@@ -252,7 +269,7 @@ fn add_column(
         // All rows into one entry: whole vectors at a time.
         match (op, &mut *cells, &column.values) {
             (Op::Exact, Cells::Exact(sums), Values::Int(values)) if sums.len() == 1 => {
-                sums.add_to_only(&values[..len]);
+                sums.add_to_only(window_reduce::sum_i64(level(), &values[..len]));
                 return Some(());
             }
             (Op::Least { flip }, Cells::Least(cells), Values::Int(values)) if cells.len() == 1 => {

@@ -76,6 +76,9 @@ const BEFORE_ALL: i128 = i128::MIN / 8;
 /// Up to so many neighbouring panes the rows of each are picked by a pass over the batch.
 const PANES_SELECTED: i128 = 4;
 
+/// All times of a batch are looked at where one row in so many or more is added.
+const MANY: usize = 16;
+
 /// Room for the rows of so many windows is made at once.
 const WINDOWS_RESERVED: i128 = 1024;
 
@@ -133,8 +136,9 @@ impl PaneWindow {
     fn add(&mut self, columns: &[Column], rows: &RowSet<'_>) -> Result<()> {
         let ids = std::mem::take(&mut self.ids);
         let result = match rows.rows {
-            Rows::All(len) if window_assign::is_sorted(level(), &rows.times[..len]) => {
-                self.add_sorted(columns, rows, &ids)
+            Rows::All(len) if is_sorted(&rows.times[..len]) => self.add_sorted(columns, rows, &ids),
+            Rows::Some(own) if own.len() >= rows.times.len() / MANY && is_sorted(rows.times) => {
+                self.add_some_sorted(columns, rows, own, &ids)
             }
             _ => self.add_unsorted(columns, rows, &ids),
         };
@@ -154,6 +158,26 @@ impl PaneWindow {
             let part: Vec<Column> = columns.iter().map(|c| c.slice(from, until)).collect();
             let rows = rows.slice(from, until);
             self.add_to_pane(bounds.number, &part, &rows, &ids[from..until])?;
+            from = until;
+        }
+        Ok(())
+    }
+
+    /// Adds some rows of a batch whose times never fall.
+    fn add_some_sorted(
+        &mut self,
+        columns: &[Column],
+        rows: &RowSet<'_>,
+        own: &[u32],
+        ids: &[u32],
+    ) -> Result<()> {
+        let mut from = 0;
+        while let Some(&first) = own.get(from) {
+            let bounds = self.bounds_of(rows.times[first as usize]);
+            let is_in = |row: &u32| rows.times[*row as usize] <= bounds.last;
+            let until = from + own[from..].partition_point(is_in);
+            let part = RowSet { rows: Rows::Some(&own[from..until]), ..*rows };
+            self.add_to_pane(bounds.number, columns, &part, &ids[from..until])?;
             from = until;
         }
         Ok(())
@@ -361,6 +385,10 @@ fn bounds(rows: &RowSet<'_>) -> (i64, i64) {
     found.unwrap_or_default()
 }
 
+fn is_sorted(times: &[i64]) -> bool {
+    window_assign::is_sorted(level(), times)
+}
+
 fn saturated(time: i128) -> i64 {
     time.clamp(i64::MIN.into(), i64::MAX.into()) as i64
 }
@@ -434,6 +462,30 @@ impl PaneWindow {
     fn take(&mut self, batch: &Batch, times: &[i64], rows: Rows<'_>) -> Result<()> {
         let keys = self.plan.key_columns(&batch.rows);
         self.keys.ids(&keys, batch, rows, &mut self.ids)?;
+        self.add_batch(batch, times, rows)
+    }
+
+    /// As [`KeyedWindow::on_batch`]; `key_ids` finds the ids of the keys of rows.
+    pub(super) fn take_keyed(
+        &mut self,
+        batch: &Batch,
+        rows: Rows<'_>,
+        key_ids: impl FnOnce(&mut SeenKeys, Rows<'_>, &mut Vec<u32>) -> Result<()>,
+    ) -> Result<()> {
+        let mut kept = std::mem::take(&mut self.kept);
+        let result = on_time(batch, rows, &mut kept).and_then(|(times, rows)| {
+            if rows.is_empty() {
+                return Ok(());
+            }
+            key_ids(&mut self.keys, rows, &mut self.ids)?;
+            self.add_batch(batch, times, rows)
+        });
+        self.kept = kept;
+        result
+    }
+
+    /// Adds rows of the keys `self.ids`.
+    fn add_batch(&mut self, batch: &Batch, times: &[i64], rows: Rows<'_>) -> Result<()> {
         let columns = self.plan.aggregates.read(&self.plan.aggregates.arrays(&batch.rows)?)?;
         self.add(&columns, &RowSet { rows, times, positions: Positions::Of(batch) })
     }
