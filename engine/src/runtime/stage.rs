@@ -186,7 +186,13 @@ fn join_windows(item: &Item, schema: &SchemaRef, parts: Vec<WindowRows>) -> Resu
         [part] => (part.rows.clone(), part.times.clone()),
         parts => merge_windows(schema, parts)?,
     };
-    let times = RowTimes { time, late: None, largest_before: None, watermark: item.watermark };
+    let times = RowTimes {
+        time,
+        sorted: false,
+        late: None,
+        largest_before: None,
+        watermark: item.watermark,
+    };
     let mut batch = Batch::new(rows, 0);
     batch.times = Some(times);
     batch.epoch = item.epoch;

@@ -173,6 +173,7 @@ pub fn filter_batch(batch: Batch, keep: &BooleanArray) -> Result<Batch> {
 fn without_rows(batch: Batch, none: RecordBatch) -> Batch {
     let times = batch.times.map(|times| RowTimes {
         time: ScalarBuffer::from(Vec::new()),
+        sorted: true,
         late: None,
         largest_before: None,
         watermark: times.watermark,
@@ -187,6 +188,7 @@ fn filter_times(times: &RowTimes, kept: &Kept) -> RowTimes {
     let late = late.filter(|late| late.count_set_bits() > 0);
     RowTimes {
         time: pick(&times.time),
+        sorted: times.sorted,
         largest_before: times.largest_before.as_ref().filter(|_| late.is_some()).map(pick),
         late,
         watermark: times.watermark,

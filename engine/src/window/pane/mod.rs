@@ -132,12 +132,17 @@ impl PaneWindow {
         self.grid.panes_a_window()
     }
 
-    /// Adds the rows, whose key ids are `self.ids`, to their panes.
-    fn add(&mut self, columns: &[Column], rows: &RowSet<'_>) -> Result<()> {
+    /// Adds the rows, whose key ids are `self.ids`, to their panes. `sorted`: the batch's times are
+    /// known to never fall.
+    fn add(&mut self, columns: &[Column], rows: &RowSet<'_>, sorted: bool) -> Result<()> {
         let ids = std::mem::take(&mut self.ids);
         let result = match rows.rows {
-            Rows::All(len) if is_sorted(&rows.times[..len]) => self.add_sorted(columns, rows, &ids),
-            Rows::Some(own) if own.len() >= rows.times.len() / MANY && is_sorted(rows.times) => {
+            Rows::All(len) if sorted || is_sorted(&rows.times[..len]) => {
+                self.add_sorted(columns, rows, &ids)
+            }
+            Rows::Some(own)
+                if sorted || own.len() >= rows.times.len() / MANY && is_sorted(rows.times) =>
+            {
                 self.add_some_sorted(columns, rows, own, &ids)
             }
             _ => self.add_unsorted(columns, rows, &ids),
@@ -487,6 +492,7 @@ impl PaneWindow {
     /// Adds rows of the keys `self.ids`.
     fn add_batch(&mut self, batch: &Batch, times: &[i64], rows: Rows<'_>) -> Result<()> {
         let columns = self.plan.aggregates.read(&self.plan.aggregates.arrays(&batch.rows)?)?;
-        self.add(&columns, &RowSet { rows, times, positions: Positions::Of(batch) })
+        let sorted = batch.times.as_ref().is_some_and(|times| times.sorted);
+        self.add(&columns, &RowSet { rows, times, positions: Positions::Of(batch) }, sorted)
     }
 }
