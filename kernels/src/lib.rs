@@ -5,6 +5,7 @@
 //!
 //! * `scalar` is the specification: plain Rust that a reader can check by eye,
 //! * `simd` is the fast path, one for each [`simd::Level`],
+//! * `gpu` is the same on a GPU (feature `gpu`), for the kernels where that can pay,
 //! * `mod` holds the contract, the shared part of the algorithm, and the choice between them.
 //!
 //! Kernels take plain slices and numbers; they know nothing of Arrow, files or threads. They
@@ -18,6 +19,8 @@ pub mod batch_filter;
 pub mod columns;
 pub mod csv_scan;
 pub mod geo_haversine;
+#[cfg(feature = "gpu")]
+pub mod gpu;
 pub mod math;
 pub mod over_advance;
 pub mod prefetch;

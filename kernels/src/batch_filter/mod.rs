@@ -19,6 +19,8 @@
 //! A whole vector is stored where fewer values are kept: so room for one vector more is kept
 //! behind the values, and never seen.
 
+#[cfg(feature = "gpu")]
+pub mod gpu;
 pub mod scalar;
 #[cfg(target_arch = "x86_64")]
 mod simd;

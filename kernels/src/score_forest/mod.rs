@@ -46,6 +46,8 @@
 mod bits;
 mod block;
 mod codes;
+#[cfg(feature = "gpu")]
+pub mod gpu;
 mod plan;
 pub mod scalar;
 #[cfg(target_arch = "x86_64")]

@@ -26,6 +26,8 @@
 //! their lengths but for the longest (3 ns a string against 10). With AVX2 the scalar loop runs:
 //! compiled for it (`mulx`), it was no faster.
 
+#[cfg(feature = "gpu")]
+pub mod gpu;
 pub mod scalar;
 #[cfg(target_arch = "x86_64")]
 mod simd;

@@ -12,6 +12,8 @@
 mod batch;
 mod floats;
 mod forest;
+#[cfg(feature = "gpu")]
+mod gpu;
 mod inputs;
 mod keys;
 mod operations;
@@ -118,7 +120,7 @@ pub(super) fn define<I: Debug>(
 }
 
 #[track_caller]
-fn same(answer: &[u64], wanted: &[u64], level: &str, input: &impl Debug) {
+pub(super) fn same(answer: &[u64], wanted: &[u64], level: &str, input: &impl Debug) {
     let differs = answer.iter().zip(wanted).position(|(a, b)| a != b);
     assert!(
         answer.len() == wanted.len() && differs.is_none(),
@@ -172,7 +174,7 @@ fn every_folder_is_a_kernel() {
         let is_folder = entry.file_type().expect("a type").is_dir();
         is_folder.then(|| entry.file_name().into_string().expect("a name"))
     });
-    let no_kernels = ["simd", "tests"];
+    let no_kernels = ["gpu", "simd", "tests"];
     let folders: BTreeSet<String> = folders.filter(|f| !no_kernels.contains(&&**f)).collect();
     let kernels: BTreeSet<String> = KERNELS.iter().map(|kernel| kernel.name.into()).collect();
     assert_eq!(kernels, folders);

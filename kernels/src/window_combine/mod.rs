@@ -8,6 +8,9 @@
 //! Every level gives the same bits: each entry is computed on its own, and a float sum takes one
 //! addition here, whatever the level.
 
+#[cfg(feature = "gpu")]
+pub mod gpu;
+
 use crate::columns::words;
 use crate::simd::{Level, multiversion};
 

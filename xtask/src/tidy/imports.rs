@@ -13,8 +13,9 @@ const STAGES: [&str; 8] =
 const INTERFACES: [&str; 3] = ["source", "decode", "time"];
 
 /// Each crate's folder and what it may depend on among ours (development apart).
-const CRATES: [(&str, &[&str]); 8] = [
-    ("kernels", &[]),
+const CRATES: [(&str, &[&str]); 9] = [
+    ("shaders", &[]),
+    ("kernels", &["pelton-shaders"]),
     ("scoring", &["pelton-kernels"]),
     ("datasets", &[]),
     ("engine", &["pelton-kernels", "pelton-scoring"]),
@@ -38,7 +39,8 @@ const CRATES: [(&str, &[&str]); 8] = [
 ];
 
 /// Dependencies from outside that a crate must not have, and why.
-const FOREIGN: [(&str, &str, &str); 3] = [
+const FOREIGN: [(&str, &str, &str); 4] = [
+    ("shaders", "wgpu", "shaders are text and layouts; the host lies in kernels/src/gpu"),
     ("kernels", "arrow", "kernels take slices and validity bits"),
     ("kernels", "parquet", "kernels take slices and validity bits"),
     ("xtask", "", "what checks the supply chain adds nothing to it"),

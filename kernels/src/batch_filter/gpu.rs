@@ -1,0 +1,224 @@
+//! Filters on a GPU: counts of tiles, their sums, numbers of rows, then the values.
+//!
+//! Rows are cut where a binding could not show them; what each part keeps is appended in order.
+//! The passes: `batch_filter_{count,scan,rows,gather}.wgsl`.
+
+use bytemuck::Pod;
+use pelton_shaders::{
+    CountParams, FILTER_TILE_ROWS, GatherParams, INVOCATIONS, RowsParams, ScanParams,
+};
+
+use super::{Value, check_mask, kept};
+use crate::columns::words;
+use crate::gpu::{Buffer, Flags, Gpu, GpuError, Pass, Work};
+
+const TILE: usize = FILTER_TILE_ROWS as usize;
+
+/// The numbers of the kept rows, on the device.
+struct Kept {
+    sums: Buffer,
+    rows: Buffer,
+    tiles: u32,
+    first_row: u32,
+}
+
+/// [`find`], of a mask in host memory.
+fn upload_and_find(
+    gpu: &Gpu,
+    work: &mut Work,
+    mask: &[u64],
+    first_row: u32,
+    count: usize,
+) -> Result<Kept, GpuError> {
+    let on_device = gpu.buffer(size_of_val(mask))?;
+    work.upload(&on_device, mask)?;
+    find(gpu, work, &on_device, mask.len(), first_row, count)
+}
+
+/// Records what finds the rows that a mask of so many words of 64 bits keeps. `count` is how many.
+fn find(
+    gpu: &Gpu,
+    work: &mut Work,
+    mask: &Buffer,
+    words: usize,
+    first_row: u32,
+    count: usize,
+) -> Result<Kept, GpuError> {
+    let tiles = (words * 64).div_ceil(TILE);
+    let (counts, sums) = (gpu.buffer(4 * tiles)?, gpu.buffer(4 * (tiles + 1))?);
+    let rows = gpu.buffer(4 * count)?;
+    let (words, tiles) = (2 * words as u32, tiles as u32);
+    let grid = gpu.grid(tiles as usize);
+    let params = CountParams { words, tiles };
+    work.dispatch(Pass::BatchFilterCount, Flags::NONE, &params, &[mask, &counts], grid)?;
+    let params = ScanParams { tiles };
+    work.dispatch(Pass::BatchFilterScan, Flags::NONE, &params, &[&counts, &sums], [1, 1])?;
+    let params = RowsParams { words, tiles, first_row };
+    let buffers = [mask, &sums, &rows];
+    work.dispatch(Pass::BatchFilterRows, Flags::NONE, &params, &buffers, grid)?;
+    Ok(Kept { sums, rows, tiles, first_row })
+}
+
+/// Records what moves the kept values of `value_bits` each into a buffer of its own.
+fn gather(
+    gpu: &Gpu,
+    work: &mut Work,
+    found: &Kept,
+    values: &Buffer,
+    value_bits: usize,
+    count: usize,
+) -> Result<Buffer, GpuError> {
+    let words = (count * value_bits).div_ceil(32);
+    let out = gpu.buffer(4 * words)?;
+    let Kept { sums, rows, tiles, first_row } = found;
+    let params =
+        GatherParams { tiles: *tiles, first_row: *first_row, value_bits: value_bits as u32 };
+    let grid = gpu.grid(words.div_ceil(INVOCATIONS as usize));
+    let buffers = [sums, rows, values, &out];
+    work.dispatch(Pass::BatchFilterGather, Flags::NONE, &params, &buffers, grid)?;
+    Ok(out)
+}
+
+/// A mask and values that lie on the device.
+#[derive(Debug)]
+pub struct Resident {
+    mask: Buffer,
+    values: Buffer,
+    value_bits: usize,
+    words: usize,
+    count: usize,
+}
+
+impl Resident {
+    /// Puts them there.
+    ///
+    /// # Errors
+    /// What the GPU answers; [`GpuError::TooLarge`] past what one binding can show.
+    ///
+    /// # Panics
+    /// Where the mask does not fit the values.
+    pub fn new<T: Value + Pod>(gpu: &Gpu, mask: &[u64], values: &[T]) -> Result<Self, GpuError> {
+        check_mask(mask, values.len());
+        let on_device = gpu.buffer(size_of_val(mask))?;
+        let values_on_device = gpu.buffer(size_of_val(values))?;
+        let mut work = gpu.work()?;
+        work.upload(&on_device, mask)?;
+        work.upload(&values_on_device, values)?;
+        work.submit()?.wait()?;
+        Ok(Self {
+            mask: on_device,
+            values: values_on_device,
+            value_bits: 8 * size_of::<T>(),
+            words: mask.len(),
+            count: kept(mask),
+        })
+    }
+
+    /// Records a filter; the kept values are in the buffer.
+    ///
+    /// # Errors
+    /// What recording answers.
+    pub fn filter(&self, gpu: &Gpu, work: &mut Work) -> Result<Buffer, GpuError> {
+        let found = find(gpu, work, &self.mask, self.words, 0, self.count)?;
+        gather(gpu, work, &found, &self.values, self.value_bits, self.count)
+    }
+}
+
+/// As [`super::batch_filter`]: appends to `out` the values whose bit is set.
+///
+/// # Errors
+/// What the GPU answers; `out` is then as it was.
+///
+/// # Panics
+/// As its twin, where the mask does not fit the values.
+pub fn batch_filter<T: Value + Pod>(
+    gpu: &Gpu,
+    mask: &[u64],
+    values: &[T],
+    out: &mut Vec<T>,
+) -> Result<(), GpuError> {
+    check_mask(mask, values.len());
+    let before = out.len();
+    let rows = gpu.rows_a_binding(size_of::<T>().max(4), TILE);
+    let mut filter = || {
+        for (values, mask) in values.chunks(rows).zip(mask.chunks(words(rows))) {
+            let count = kept(mask);
+            if count == 0 {
+                continue;
+            }
+            let mut work = gpu.work()?;
+            let found = upload_and_find(gpu, &mut work, mask, 0, count)?;
+            let on_device = gpu.buffer(size_of_val(values))?;
+            work.upload(&on_device, values)?;
+            let kept = gather(gpu, &mut work, &found, &on_device, 8 * size_of::<T>(), count)?;
+            let read = work.read(&kept, 0..(count * size_of::<T>()) as u64)?;
+            let done = work.submit()?.wait()?;
+            out.extend(done.values::<T>(read));
+        }
+        Ok(())
+    };
+    let result = filter();
+    if result.is_err() {
+        out.truncate(before);
+    }
+    result
+}
+
+/// As [`super::filter_rows`]: appends to `out` the numbers of the rows whose bit is set.
+///
+/// # Errors
+/// What the GPU answers; `out` is then as it was.
+pub fn filter_rows(
+    gpu: &Gpu,
+    mask: &[u64],
+    first_row: u32,
+    out: &mut Vec<u32>,
+) -> Result<(), GpuError> {
+    let before = out.len();
+    let rows = gpu.rows_a_binding(4, TILE);
+    let mut filter = || {
+        let mut first = first_row;
+        for mask in mask.chunks(words(rows)) {
+            let count = kept(mask);
+            if count > 0 {
+                let mut work = gpu.work()?;
+                let found = upload_and_find(gpu, &mut work, mask, first, count)?;
+                let read = work.read(&found.rows, 0..4 * count as u64)?;
+                out.extend(work.submit()?.wait()?.values::<u32>(read));
+            }
+            first = first.wrapping_add(rows as u32);
+        }
+        Ok(())
+    };
+    let result = filter();
+    if result.is_err() {
+        out.truncate(before);
+    }
+    result
+}
+
+/// The bits of `bits` whose mask bit is set, next to each other from the lowest on, and how many
+/// they are: what [`super::filter_bits`] appends to no bits.
+///
+/// # Errors
+/// What the GPU answers; [`GpuError::TooLarge`] past what one binding can show.
+///
+/// # Panics
+/// When `mask` and `bits` differ in length.
+pub fn filter_bits(gpu: &Gpu, mask: &[u64], bits: &[u64]) -> Result<(Vec<u64>, usize), GpuError> {
+    assert_eq!(mask.len(), bits.len());
+    let count = kept(mask);
+    if count == 0 {
+        return Ok((Vec::new(), 0));
+    }
+    let mut work = gpu.work()?;
+    let found = upload_and_find(gpu, &mut work, mask, 0, count)?;
+    let on_device = gpu.buffer(size_of_val(bits))?;
+    work.upload(&on_device, bits)?;
+    let kept = gather(gpu, &mut work, &found, &on_device, 1, count)?;
+    let read = work.read(&kept, 0..kept.bytes())?;
+    let mut halves: Vec<u32> = work.submit()?.wait()?.values(read);
+    halves.resize(halves.len().next_multiple_of(2), 0);
+    let (pairs, _) = halves.as_chunks::<2>();
+    Ok((pairs.iter().map(|[low, high]| u64::from(*low) | u64::from(*high) << 32).collect(), count))
+}
