@@ -14,6 +14,7 @@ use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow::buffer::ScalarBuffer;
 use arrow::datatypes::SchemaRef;
 
+use crate::accel::Accelerator;
 use crate::batch::{Batch, Position};
 use crate::error::Result;
 
@@ -101,6 +102,9 @@ pub trait MapOperator: Send + Sync {
     fn writes(&self) -> Option<Vec<String>> {
         None
     }
+
+    /// What a GPU may do of it from now on; said once, before the first batch.
+    fn set_accelerator(&self, _accelerator: &Accelerator) {}
 
     /// The step, where all it does is to take rows out by a condition on each.
     fn as_picker(&self) -> Option<&dyn PickRows> {
@@ -287,6 +291,9 @@ pub struct WindowRows {
 pub trait KeyedWindow: Send {
     /// Says that there is no other shard: nobody needs [`WindowRows::order`] to merge rows.
     fn set_alone(&mut self) {}
+
+    /// What a GPU may do of it from now on; said once, before the first batch.
+    fn set_accelerator(&mut self, _accelerator: &Accelerator) {}
 
     /// Takes the rows in; late ones have been set aside before.
     ///

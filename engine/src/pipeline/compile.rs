@@ -15,6 +15,7 @@ use super::compile_over::describe_over;
 use super::inspect::Inspect;
 use super::lookup::{find, indices, time_unit};
 use super::window::Window;
+use crate::accel::Accelerator;
 use crate::error::{Error, Result};
 use crate::expr::{Compute, Computed};
 use crate::operator::{KeyedEnrich, KeyedStep, KeyedWindow, MapOperator};
@@ -96,7 +97,12 @@ impl Plan {
     }
 
     /// The stages of one of so many shards.
-    pub(crate) fn build(&self, budget: Option<&Arc<Budget>>, shards: usize) -> Result<Vec<Stage>> {
+    pub(crate) fn build(
+        &self,
+        budget: Option<&Arc<Budget>>,
+        shards: usize,
+        accelerator: Option<&Accelerator>,
+    ) -> Result<Vec<Stage>> {
         let mut behind = false;
         let mut stages = Vec::with_capacity(self.stages.len());
         let mut schema = self.input.clone();
@@ -119,6 +125,9 @@ impl Plan {
             schema = self.stages[at].output_schema(&schema)?;
             behind |= self.stages[at].holds_back();
             at += 1;
+        }
+        if let Some(accelerator) = accelerator {
+            stages.iter_mut().for_each(|stage| stage.set_accelerator(accelerator));
         }
         Ok(stages)
     }

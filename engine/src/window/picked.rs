@@ -21,6 +21,7 @@ use pelton_kernels::simd::level;
 
 use super::keys::SeenKeys;
 use super::pane::PaneWindow;
+use crate::accel::Accelerator;
 use crate::batch::Batch;
 use crate::error::Result;
 use crate::operator::{KeyedWindow, MapOperator, PickRows, Rows, StateSize, TableRows, WindowRows};
@@ -102,6 +103,11 @@ fn list(keep: &BooleanArray, rows: Rows<'_>, numbers: &mut Vec<u32>) {
 impl KeyedWindow for PickedWindow {
     fn set_alone(&mut self) {
         self.window.set_alone();
+    }
+
+    fn set_accelerator(&mut self, accelerator: &Accelerator) {
+        self.window.set_accelerator(accelerator);
+        self.filter.iter().for_each(|filter| filter.set_accelerator(accelerator));
     }
 
     fn on_batch(&mut self, batch: &Batch, rows: Rows<'_>) -> Result<()> {

@@ -179,6 +179,22 @@ impl Cells {
         }
     }
 
+    /// Takes sums into the cells of sums, least values into those of least ones; `None` where a
+    /// sum exceeds 128 bits.
+    #[cfg(feature = "gpu")]
+    #[must_use]
+    pub(super) fn add_totals(&mut self, entries: &[u32], totals: &[i128]) -> Option<()> {
+        match self {
+            Self::Exact(sums) => sums.add_wide(entries, totals.iter().copied()),
+            Self::Least(cells) => {
+                let values = totals.iter().map(|&value| value as i64);
+                fold(cells, Entries::Listed(entries), values, i64::min);
+                Some(())
+            }
+            _ => unreachable!("a device keeps sums and least values"),
+        }
+    }
+
     pub(super) fn bytes(&self) -> usize {
         match self {
             Self::Exact(sums) => sums.bytes(),
@@ -209,7 +225,7 @@ fn named(error: Error, aggregate: &str) -> Error {
     error.at(format!("the aggregate \"{aggregate}\""))
 }
 
-fn overflow(aggregate: &str) -> Error {
+pub(super) fn overflow(aggregate: &str) -> Error {
     Error::run(format!("the aggregate \"{aggregate}\" overflows 38 digits"))
         .advise("aggregate over shorter windows, or scale the column down")
 }

@@ -24,6 +24,8 @@
 //! that is not late (a partition that woke) counts while its pane is open; after that it is
 //! counted in [`StateSize::rows_beyond_memory`].
 
+#[cfg(feature = "gpu")]
+mod device;
 mod grid;
 mod store;
 mod totals;
@@ -41,6 +43,7 @@ use pelton_kernels::window_assign;
 use store::{Pane, Panes};
 use totals::Totals;
 
+use crate::accel::Accelerator;
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::operator::{KeyedWindow, Rows, StateSize, WindowRows};
@@ -64,6 +67,8 @@ pub struct PaneWindow {
     next_window: i128,
     rows_beyond_memory: u64,
     expiry: Option<Expiry>,
+    #[cfg(feature = "gpu")]
+    accelerator: Option<Accelerator>,
     // Buffers.
     ids: Vec<u32>,
     entries: Vec<u32>,
@@ -115,6 +120,8 @@ impl PaneWindow {
             next_window: BEFORE_ALL,
             rows_beyond_memory: 0,
             expiry: Expiry::new(spec)?,
+            #[cfg(feature = "gpu")]
+            accelerator: None,
             ids: Vec::new(),
             entries: Vec::new(),
             kept: Vec::new(),
@@ -251,7 +258,17 @@ impl PaneWindow {
         let keys = self.keys.len();
         let pane = self.panes.open(pane, &self.plan, keys);
         let entries = pane.entries(ids, keys, &mut self.entries)?;
-        pane.table.add_rows(&self.plan.aggregates.lifts, columns, rows, entries)
+        let lifts = &self.plan.aggregates.lifts;
+        #[cfg(feature = "gpu")]
+        if let Some(accelerator) = &self.accelerator {
+            let difference = pane
+                .difference
+                .get_or_insert_with(|| Box::new(device::Difference::new(accelerator)));
+            if difference.add(&mut pane.table, lifts, columns, rows.rows, entries)? {
+                return Ok(());
+            }
+        }
+        pane.table.add_rows(lifts, columns, rows, entries)
     }
 
     /// Sorts the rows of a batch into panes, keeping their order in each.
@@ -302,7 +319,7 @@ impl PaneWindow {
             }
             let (first, last) = grid.panes_of(window);
             let rows = if grid.is_tumbling() {
-                let rows = self.panes.take_before(last + 1, out).unwrap_or(0);
+                let rows = self.panes.take_before(last + 1, &self.plan, out)?.unwrap_or(0);
                 if let Some(expiry) = &mut self.expiry {
                     let ids = &out.keys[out.keys.len() - rows..];
                     expiry.note(ids.iter().copied(), saturated(grid.pane_bounds(pane).1));
@@ -347,6 +364,7 @@ impl PaneWindow {
         if !expiry.is_due(watermark) {
             return Ok(());
         }
+        self.panes.settle(&self.plan)?;
         let mut held = vec![false; self.keys.len()];
         self.panes.all().flat_map(Pane::live_keys).for_each(|key| held[key as usize] = true);
         let survivors = expiry.survivors(watermark, held.len(), |id| held[id as usize]);
@@ -361,7 +379,7 @@ impl PaneWindow {
     /// Gives out the windows that the watermark closes.
     fn give_out(&mut self, watermark: i64) -> Result<Option<WindowRows>> {
         let grid = self.grid;
-        self.panes.seal(grid.first_open_pane(watermark), &self.plan, grid.is_tumbling());
+        self.panes.seal(grid.first_open_pane(watermark), &self.plan, grid.is_tumbling())?;
         let open_from = match watermark {
             i64::MAX => self.panes.last().map_or(self.next_window, |p| grid.windows_of(p).1 + 1),
             _ => grid.first_open_window(watermark),
@@ -426,6 +444,15 @@ pub(super) fn grid(spec: &WindowSpec) -> Result<Grid> {
 impl KeyedWindow for PaneWindow {
     fn set_alone(&mut self) {
         self.keys.set_alone();
+    }
+
+    fn set_accelerator(&mut self, accelerator: &Accelerator) {
+        #[cfg(feature = "gpu")]
+        if crate::window::aggregate::Device::can_keep(&self.plan.aggregates.lifts) {
+            self.accelerator = Some(accelerator.clone());
+        }
+        #[cfg(not(feature = "gpu"))]
+        let _ = accelerator;
     }
 
     fn on_batch(&mut self, batch: &Batch, rows: Rows<'_>) -> Result<()> {
