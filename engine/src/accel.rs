@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use pelton_kernels::gpu::{Gpu, GpuError, Stats};
+use pelton_kernels::gpu::{Gpu, GpuError, PassStats, Stats};
 
 /// A kernel that steps run on either side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,8 +28,11 @@ pub enum Kernel {
         /// Keys that there are.
         groups: usize,
     },
-    /// Forests.
-    Forest,
+    /// Rows through a forest.
+    Forest {
+        /// Trees that it has.
+        trees: usize,
+    },
 }
 
 impl Kernel {
@@ -38,7 +41,7 @@ impl Kernel {
         match self {
             Self::Filter => "filter",
             Self::Reduce { .. } => "reduce",
-            Self::Forest => "forest",
+            Self::Forest { .. } => "forest",
         }
     }
 
@@ -49,10 +52,13 @@ impl Kernel {
             Self::Reduce { groups: 0..=1024 } => "reduce-64",
             Self::Reduce { groups: 1025..=65_536 } => "reduce-4k",
             Self::Reduce { .. } => "reduce-1m",
-            Self::Forest => "forest",
+            Self::Forest { .. } => "forest",
         }
     }
 }
+
+/// Trees of the forest that calibrations measure.
+const MEASURED_TREES: usize = 500;
 
 /// A GPU at the service of a run's steps. A clone is the same one.
 #[derive(Debug, Clone)]
@@ -82,8 +88,8 @@ pub struct Report {
     pub adapter: String,
     /// Whether every pass that there is was asked for.
     pub forced: bool,
-    /// Dispatches of each pass.
-    pub dispatches: BTreeMap<String, u64>,
+    /// What each pass did.
+    pub passes: BTreeMap<String, PassStats>,
     /// Bytes copied to the device.
     pub uploaded_bytes: u64,
     /// Bytes read back.
@@ -145,7 +151,14 @@ impl Accelerator {
         }
         match &self.inner.rows_min {
             None => Some(1),
-            Some(measured) => measured.get(kernel.probe()).copied(),
+            Some(measured) => {
+                let rows = *measured.get(kernel.probe())?;
+                Some(match kernel {
+                    // As much work as the forest that was measured.
+                    Kernel::Forest { trees } => rows.saturating_mul(MEASURED_TREES) / trees.max(1),
+                    _ => rows,
+                })
+            }
         }
     }
 
@@ -183,12 +196,11 @@ impl Accelerator {
     #[must_use]
     pub fn report(&self) -> Report {
         let done = self.inner.gpu.stats().since(&self.inner.before);
-        let dispatches =
-            done.passes.iter().map(|(name, pass)| ((*name).to_owned(), pass.dispatches));
+        let passes = done.passes.iter().map(|(name, pass)| ((*name).to_owned(), *pass));
         Report {
             adapter: self.inner.gpu.adapter().name.clone(),
             forced: self.is_forced(),
-            dispatches: dispatches.collect(),
+            passes: passes.collect(),
             uploaded_bytes: done.uploaded_bytes,
             read_bytes: done.read_bytes,
             batches_handed_back: self.inner.handed_back.load(Ordering::Relaxed),

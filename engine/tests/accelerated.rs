@@ -129,9 +129,9 @@ fn a_gpu_gives_the_cpus_bits() {
             assert_eq!(run(case, shards, Some(&accelerator)), expected, "case {at}");
             let report = accelerator.report();
             assert_eq!(report.notes, Vec::<String>::new());
-            let reduced = report.dispatches.contains_key("window_reduce");
+            let reduced = report.passes.contains_key("window_reduce");
             assert_eq!(reduced, at != 5, "case {at}: {report:?}");
-            let filtered = report.dispatches.contains_key("batch_filter_gather");
+            let filtered = report.passes.contains_key("batch_filter_gather");
             assert_eq!(filtered, case.filters, "case {at}: {report:?}");
         }
     }
@@ -171,12 +171,12 @@ fn what_is_measured_as_slower_stays_with_the_cpu() {
     let expected = run(case, 1, None);
     let never = Accelerator::calibrated(gpu.clone(), BTreeMap::new());
     assert_eq!(run(case, 1, Some(&never)), expected);
-    assert!(never.report().dispatches.is_empty());
+    assert!(never.report().passes.is_empty());
     let sometimes = BTreeMap::from([("reduce-64".to_owned(), 500)]);
     let both = Accelerator::calibrated(gpu.clone(), sometimes);
     assert_eq!(run(case, 1, Some(&both)), expected);
-    assert!(both.report().dispatches.contains_key("window_reduce"));
+    assert!(both.report().passes.contains_key("window_reduce"));
     let twin = Accelerator::forced(gpu).with_twins(vec!["reduce".to_owned()]);
     assert_eq!(run(case, 1, Some(&twin)), expected);
-    assert!(!twin.report().dispatches.contains_key("window_reduce"));
+    assert!(!twin.report().passes.contains_key("window_reduce"));
 }

@@ -176,6 +176,8 @@ pub enum Pass {
     ScoreForestEncode,
     /// Codes to scores.
     ScoreForestWalk,
+    /// Nearest references of queries.
+    ScoreNearest,
 }
 
 /// What a host must know of a pass.
@@ -224,7 +226,7 @@ macro_rules! pass {
 }
 
 /// Every pass, in the order of [`Pass`].
-pub static CATALOGUE: [Entry; 12] = [
+pub static CATALOGUE: [Entry; 13] = [
     pass!(BatchFilterCount, "batch_filter_count", 256, 4, [], [read("mask"), write("counts")]),
     pass!(
         BatchFilterScan,
@@ -309,6 +311,14 @@ pub static CATALOGUE: [Entry; 12] = [
             read("leaves"),
             write("scores")
         ]
+    ),
+    pass!(
+        ScoreNearest,
+        "score_nearest",
+        64,
+        12288,
+        [],
+        [read("queries"), read("references"), write("distances"), write("rows")]
     ),
 ];
 

@@ -178,6 +178,9 @@ pub enum BackendArg {
     Scalar,
     /// The widest vectors of this CPU
     Simd,
+    /// What has a pass on the GPU that PELTON_GPU names, the rest as simd
+    #[cfg(feature = "gpu")]
+    Gpu,
 }
 
 /// `pelton replay fraud`

@@ -116,7 +116,14 @@ impl Gpu {
     /// As [`Gpu::open`].
     pub fn of_process() -> Result<Self, GpuError> {
         static OPENED: OnceLock<Result<Gpu, GpuError>> = OnceLock::new();
-        OPENED.get_or_init(|| Self::open(&Choice::from_env())).clone()
+        let open = || {
+            let gpu = Self::open(&Choice::from_env())?;
+            if let Some(injected) = Injected::from_env() {
+                gpu.inject(injected);
+            }
+            Ok(gpu)
+        };
+        OPENED.get_or_init(open).clone()
     }
 
     /// The adapter.

@@ -36,7 +36,7 @@ pub use adapter::{Adapter, Choice, GPU_VARIABLE, adapters};
 pub use buffer::Buffer;
 pub use device::Gpu;
 pub use error::GpuError;
-pub use fault::{Fault, Injected};
+pub use fault::{FAULT_VARIABLE, Fault, Injected};
 pub use pelton_shaders::{Flags, Pass};
 pub use stats::{PassStats, Stats};
 pub use work::{DISPATCHES_MAX, Done, Pending, Work, finish};

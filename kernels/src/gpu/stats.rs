@@ -1,4 +1,4 @@
-//! What a GPU has done, by pass: so that a report shows it, and that a silent fallback shows.
+//! What a GPU has done, by pass: so that a report shows it.
 
 use std::collections::BTreeMap;
 

@@ -218,6 +218,26 @@ fn passes_are_counted_and_timed() {
     }
 }
 
+/// Every probe, on the smallest batch: a clock that runs fast ends each after one.
+#[test]
+fn calibration_compares_answers_and_keeps_its_budget() {
+    let Some(gpu) = device() else { return };
+    let ticks = std::cell::Cell::new(0);
+    let clock = || {
+        ticks.set(ticks.get() + 1);
+        std::time::Duration::from_secs(ticks.get())
+    };
+    let budget = std::time::Duration::from_secs(1);
+    let measured = calibrate::Calibration::measure(gpu, "key", budget, &clock).unwrap();
+    assert_eq!(measured.kernels.len(), probe::PROBES.len());
+    for kernel in &measured.kernels {
+        assert!(kernel.same_answer, "{}", kernel.name);
+        assert_eq!(kernel.points.len(), 1, "{}", kernel.name);
+    }
+    let text = measured.to_text();
+    assert_eq!(calibrate::Calibration::from_text(&text, "key"), Some(measured));
+}
+
 #[test]
 fn off_is_no_error_of_a_driver() {
     let error = Gpu::open(&Choice::Off).unwrap_err();

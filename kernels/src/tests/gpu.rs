@@ -11,12 +11,14 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, TestRunner};
 
+use super::forest::{near, nearest_answer, nearest_at};
 use super::inputs::*;
 use super::{Answer, same};
 use crate::columns::words;
 use crate::gpu::tests::{CHILD, device};
 use crate::gpu::{Flags, Gpu};
 use crate::score_forest::tests::{Shape, columns as feature_columns, forest, shapes};
+use crate::score_nearest::{self, References};
 use crate::shard_hash::{KeyInteger, Offset};
 use crate::simd::Level;
 use crate::window_combine::gpu::{Operation, combine_slices};
@@ -392,6 +394,34 @@ gpu_suite!(forests, Flags::INT64 | Flags::FLOAT64, {
     features_f32: rows_of_shape => |gpu, input| scored(gpu, input, &narrowed(input)),
         |input| walked(input, &widened(&narrowed(input)));
 });
+
+gpu_suite!(nearest_rows, Flags::NONE, {
+    exact: near => |gpu, (columns, count, queries, k)| {
+        let references = References::new(columns, *count);
+        let len = queries.len().checked_div(references.width()).unwrap_or(0) * k;
+        let (mut distances, mut rows) = (vec![0.5; len], vec![7; len]);
+        let on_device = score_nearest::gpu::Nearest::new(gpu, references).unwrap();
+        on_device.nearest(queries, &mut distances, &mut rows).unwrap();
+        nearest_answer(&distances, &rows)
+    }, |input| nearest_at(Level::Scalar, input);
+});
+
+/// The bound is tight enough to be of use: of points without structure nearly all are settled by
+/// what the device found.
+#[test]
+fn nearest_rows_are_rarely_left_to_the_cpu() {
+    let Some(gpu) = device() else { return };
+    let value = |i: usize| (shard_hash::fold(3, i as u64) >> 11) as f64 / 9e15;
+    for (offset, width) in [(0.0, 8), (0.0, 1), (1.0, 32)] {
+        let columns: Vec<f64> = (0..1000 * width).map(|i| value(i) + offset).collect();
+        let queries: Vec<f64> = (0..100 * width).map(|i| value(i + 1_000_000) + offset).collect();
+        let references = References::new(&columns, 1000);
+        let on_device = score_nearest::gpu::Nearest::new(gpu, references).unwrap();
+        let (mut distances, mut rows) = (vec![0.0; 500], vec![0; 500]);
+        let alone = on_device.nearest(&queries, &mut distances, &mut rows).unwrap();
+        assert!(alone <= 5, "{alone} of 100 with {width} columns");
+    }
+}
 
 /// Many rows on a device whose bindings are small: cut into parts, over many workgroups.
 #[test]

@@ -51,6 +51,9 @@ pub struct Forest {
     plan: Plan,
     /// Made when a score is first explained.
     explaining: OnceLock<Explaining>,
+    /// Made when a GPU is first to score.
+    #[cfg(feature = "gpu")]
+    on_gpu: score_forest::gpu::Backed,
 }
 
 impl Forest {
@@ -81,7 +84,13 @@ impl Forest {
             let what = "a base score or the cover of a node is no finite number";
             return Err(Error::new(what).advise(advice));
         }
-        Ok(Self { parts, plan, explaining: OnceLock::new() })
+        Ok(Self {
+            parts,
+            plan,
+            explaining: OnceLock::new(),
+            #[cfg(feature = "gpu")]
+            on_gpu: score_forest::gpu::Backed::default(),
+        })
     }
 
     /// The trees.
@@ -130,6 +139,20 @@ impl Forest {
     #[must_use]
     pub fn scratch(&self) -> Scratch {
         Scratch::new(&self.plan)
+    }
+
+    /// As [`Forest::raw`], on a GPU; false where the forest does not fit it.
+    ///
+    /// # Errors
+    /// What the GPU answers; `out` is then of no use.
+    #[cfg(feature = "gpu")]
+    pub fn raw_on(
+        &self,
+        gpu: &pelton_kernels::gpu::Gpu,
+        columns: &[&[f64]],
+        out: &mut [f64],
+    ) -> std::result::Result<bool, pelton_kernels::gpu::GpuError> {
+        self.on_gpu.score(gpu, &self.parts.trees, &self.parts.initial, columns, out)
     }
 
     /// The raw scores of rows that lie in columns: all of output 0, then all of output 1, ….

@@ -5,6 +5,7 @@
 //! here reads a clock.
 
 mod forest;
+mod nearest;
 mod rows;
 
 use pelton_shaders::Pass;
@@ -55,7 +56,7 @@ pub struct Kind {
 }
 
 /// Every probe, in the order of the data.
-pub static PROBES: [Kind; 8] = [
+pub static PROBES: [Kind; 9] = [
     Kind {
         name: "filter",
         kernel: "batch_filter",
@@ -103,6 +104,12 @@ pub static PROBES: [Kind; 8] = [
         kernel: "score_forest",
         setting: "500 trees, 64 leaves, 30 features of f32",
         make: |rows| Box::new(forest::Scored::<f32>::new(rows)),
+    },
+    Kind {
+        name: "nearest",
+        kernel: "score_nearest",
+        setting: "5 nearest of 4,096 rows, 8 columns of f64",
+        make: |rows| Box::new(nearest::Near::new(rows)),
     },
 ];
 

@@ -14,6 +14,7 @@
 //! [`PIECE_ROWS`] rows (fewer where a binding could not show their features), several in flight at
 //! a time, so that one is uploaded while another is computed and a third is read back.
 
+mod backed;
 mod plan;
 
 use std::collections::VecDeque;
@@ -25,6 +26,7 @@ use pelton_shaders::{FOREST_ROWS, ForestParams, WalkParams};
 use self::plan::Arrays;
 use super::{Fault, Sum, Trees};
 use crate::gpu::{Buffer, Flags, Gpu, GpuError, Pass, Pending};
+pub use backed::Backed;
 
 /// Rows of a piece: large enough to fill a device and to hide what a submission costs, small
 /// enough that a batch of a million has several pieces in flight.
