@@ -9,6 +9,7 @@ mod compare;
 mod detect;
 mod model;
 mod parse;
+mod rul;
 mod score;
 mod train;
 mod window;
@@ -17,6 +18,7 @@ pub use compare::CompareArgs;
 pub use detect::DetectArgs;
 pub use model::{ModelArgs, ReasonsArg, Takeover};
 pub use parse::{Speed, parse_count, parse_delay_us, parse_millionths};
+pub use rul::TrainRulArgs;
 pub use score::{ProfileArg, ScoreCommand, ScoreNabArgs, ScoreSkabArgs, ScoreTepArgs};
 pub use train::{
     FeatureSetArg, FeaturesArgs, ModelArg, ProtocolArg, TrainCommand, TrainFraudArgs, parse_day,
