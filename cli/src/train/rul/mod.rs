@@ -87,9 +87,12 @@ pub fn run(args: &TrainRulArgs) -> Result<()> {
         ..Outcome::default()
     };
     let shown = progress::new("train", args.quiet);
+    let mut rows = 0;
     for (at, name) in names.iter().enumerate() {
-        shown.set(at as u64, Some(names.len() as u64), 0);
-        outcome.subsets.push(one(args, name, stop)?);
+        shown.set(at as u64, Some(names.len() as u64), rows);
+        let learned = one(args, name, stop)?;
+        rows += learned.rows as u64;
+        outcome.subsets.push(learned);
     }
     drop(shown);
     for (path, subset) in files.models.iter().zip(&outcome.subsets) {
@@ -252,6 +255,12 @@ impl Files {
         let all: Vec<&PathBuf> =
             files.models.iter().chain(&files.metrics).chain(&files.page).collect();
         for (at, path) in all.iter().enumerate() {
+            // Said now rather than after a minute of training.
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            if folder.is_some_and(|folder| !folder.is_dir()) {
+                let what = format!("cannot write {}: its folder does not exist", path.display());
+                return Err(Error::usage(what).advise("make the folder first"));
+            }
             if let Some(other) = all[..at].iter().find(|other| same_file(other, path)) {
                 let what = format!("{} would be written twice", other.display());
                 return Err(Error::usage(what).advise("give each result a name of its own"));

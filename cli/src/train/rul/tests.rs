@@ -70,9 +70,10 @@ fn sensors_that_hardly_move_are_dropped() {
 #[test]
 fn results_have_names_of_their_own() {
     let names = ["FD001".to_owned(), "FD003".to_owned()];
-    let files = Files::of(&parsed("--data d --out a/rul.txt"), &names).unwrap();
-    assert_eq!(files.models[1].to_str(), Some("a/rul.FD003.txt"));
-    assert_eq!(files.page.unwrap().to_str(), Some("a/rul.html"));
+    let files = Files::of(&parsed("--data d --out rul.txt"), &names).unwrap();
+    assert_eq!(files.models[1].to_str(), Some("rul.FD003.txt"));
+    assert_eq!(files.page.unwrap().to_str(), Some("rul.html"));
+    assert!(Files::of(&parsed("--data d --out no-such-folder/rul.txt"), &names).is_err());
     assert!(Files::of(&parsed("--data d --out x.txt --report x.FD001.txt"), &names).is_err());
     assert!(Files::of(&parsed("--data d"), &names).unwrap().models.is_empty());
 }
