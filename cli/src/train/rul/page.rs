@@ -5,7 +5,7 @@ use super::learn::{Estimate, Figures};
 use super::{Learned, Outcome};
 use crate::report::format::thousands;
 use crate::report::html::scale::{Scale, count_label};
-use crate::report::html::svg::{Anchor, Svg, escape};
+use crate::report::html::svg::{Svg, escape};
 use crate::report::html::{STYLE, axes, figure};
 use crate::train::page::{BOTTOM, HEIGHT, LEFT, OWN_STYLE, RIGHT, TOP, WIDTH, bars};
 
@@ -15,8 +15,9 @@ const LIVES: usize = 4;
 const BAR_CYCLES: f64 = 5.0;
 
 const MORE_STYLE: &str = "\
-.band { fill: var(--accent-soft) } .truth { fill: none; stroke: var(--axis); stroke-width: 1.6; \
-stroke-dasharray: 5 4 }\n";
+.truth { fill: none; stroke: var(--axis); stroke-width: 1.6; \
+stroke-dasharray: 5 4 }\n\
+.f3 { fill: var(--k3) }\n";
 
 /// The page as text.
 pub(super) fn page(outcome: &Outcome) -> String {
@@ -130,7 +131,7 @@ fn section(subset: &Learned, cap: f64) -> String {
         subset.sensors.len()
     );
     format!(
-        "<section>\n<h2>{}</h2>\n<p class=\"lead\">{}</p>\n<div class=\"pair\">\n{}{}</div>\n\
+        "<section>\n<h2>{}</h2>\n<p class=\"empty\">{}</p>\n<div class=\"pair\">\n{}{}</div>\n\
          <div class=\"pair\">\n{}{}</div>\n{important}</section>\n",
         escape(name),
         escape(&about),
@@ -203,8 +204,9 @@ fn lives(all: &[Estimate], cap: f64) -> Option<String> {
         svg.polyline("truth", &line(|one| one.truth));
         svg.polyline(&format!("curve c{at}"), &line(|one| one.estimate));
         if let Some(end) = life.last() {
-            let place = (x.px(end.cycle as f64) - 4.0, TOP + 4.0 + 14.0 * at as f64);
-            svg.label("tick", place, Anchor::End, &format!("engine {}", end.unit));
+            let title = format!("engine {}: {} cycles", end.unit, end.cycle);
+            let place = (x.px(end.cycle as f64), y.px(end.estimate));
+            svg.circle(&format!("f{at}"), place, 4.0, &title);
         }
     }
     Some(svg.finish())
