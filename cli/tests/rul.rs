@@ -151,7 +151,7 @@ fn what_is_wrong_is_said() {
     };
     fails(2, &["--cap", "0"], &["--cap"]);
     fails(2, &["--leaves", "few"], &["--leaves"]);
-    fails(1, &["--rounds", "0"], &["rounds"]);
+    fails(1, &["--leaves", "1"], &["leaves must be 2 to 1024"]);
     fails(2, &["--out", "no-such-folder/model.txt"], &["folder"]);
     fails(1, &["--subset", "FD004"], &["train_FD004.txt"]);
     let test = fleet.text("test_FD001");
