@@ -1,11 +1,14 @@
-//! Scores: `score_forest`. Its forests of random shapes are its own (`score_forest/tests.rs`).
+//! Scores: `score_forest` and `score_halves`. Their trees of random shapes are their own
+//! (`score_forest/tests.rs`, `score_halves/tests.rs`).
 
 use proptest::prelude::*;
 
-use super::inputs::bits;
+use super::inputs::{bits, column};
 use super::{Answer, suite};
 use crate::score_forest::tests::{Shape, columns, forest, shapes};
 use crate::score_forest::{Plan, Scratch, scalar, score_columns};
+use crate::score_halves::tests::{Choice, choices, tree};
+use crate::score_halves::{self, BLOCK_ROWS, Block, add_masses};
 use crate::simd::level;
 
 fn rows_of_shape(rows: usize) -> BoxedStrategy<(Shape, usize)> {
@@ -41,5 +44,43 @@ fn walked((shape, rows): &(Shape, usize)) -> Answer {
 suite! {
     score_forest {
         forests: rows_of_shape => scored, walked;
+    }
+}
+
+/// A tree, and rows of three columns.
+fn choices_of_rows(rows: usize) -> BoxedStrategy<(Vec<Choice>, Vec<Vec<f64>>)> {
+    let columns = proptest::collection::vec(column(rows), 3);
+    (choices(), columns).boxed()
+}
+
+fn masses((choices, columns): &(Vec<Choice>, Vec<Vec<f64>>)) -> Answer {
+    let (nodes, masses) = tree(choices, 3);
+    let mut room = vec![[0.0; BLOCK_ROWS]; nodes.len()];
+    let mut out = Vec::new();
+    for from in (0..columns[0].len()).step_by(BLOCK_ROWS) {
+        let rows = (columns[0].len() - from).min(BLOCK_ROWS);
+        let mut blocks = [[0.0; BLOCK_ROWS]; 3];
+        for (block, column) in blocks.iter_mut().zip(columns) {
+            block[..rows].copy_from_slice(&column[from..from + rows]);
+        }
+        let mut sums: Block = [0.5; BLOCK_ROWS];
+        add_masses(&nodes, &masses, 3, &blocks, &mut room, &mut sums);
+        out.extend_from_slice(&sums[..rows]);
+    }
+    bits(&out)
+}
+
+fn walked_masses((choices, columns): &(Vec<Choice>, Vec<Vec<f64>>)) -> Answer {
+    let (nodes, masses) = tree(choices, 0);
+    let each = (0..columns[0].len()).map(|row| {
+        let values: Vec<f64> = columns.iter().map(|column| column[row]).collect();
+        0.5 + score_halves::scalar::mass(&nodes, &masses, 0, &values)
+    });
+    bits(&each.collect::<Vec<_>>())
+}
+
+suite! {
+    score_halves {
+        trees: choices_of_rows => masses, walked_masses;
     }
 }

@@ -40,7 +40,7 @@ use super::correlation::Correlation;
 use super::novelty::View;
 use super::stream::Stream;
 use super::tail::Peaks;
-use super::{Detector, Law, Score, is_usable};
+use super::{Detector, Law, Memo, Score, is_usable};
 
 /// What a view in context counts beside the plain one.
 pub const CONTEXT_WEIGHT: f64 = 0.75;
@@ -141,6 +141,7 @@ struct Onsets {
     recent: VecDeque<(u64, f64)>,
     /// Evidence of past onsets, the largest ones, ascending.
     past: Vec<f64>,
+    /// The evidence of the latest row, where it is an onset.
     latest: Option<f64>,
 }
 
@@ -148,6 +149,7 @@ impl Onsets {
     /// The score of a row's evidence.
     fn score(&mut self, evidence: f64) -> f64 {
         self.row += 1;
+        self.latest = None;
         while self.recent.front().is_some_and(|(row, _)| self.row - row > REFRACTORY_ROWS) {
             self.recent.pop_front();
         }
@@ -176,8 +178,11 @@ impl Onsets {
         }
     }
 
-    fn feedback(&mut self, anomalous: bool) {
-        let Some(evidence) = self.latest.take() else { return };
+    fn memo(&self) -> Option<Memo> {
+        self.latest.map(|evidence| [evidence, 0.0])
+    }
+
+    fn feedback(&mut self, [evidence, _]: Memo, anomalous: bool) {
         if !anomalous {
             (0..7).for_each(|_| self.remember(evidence));
         } else if let Some(place) = self.past.iter().position(|e| *e == evidence) {
@@ -284,8 +289,16 @@ impl Detector for Auto {
             + state.onsets.heap_bytes()
     }
 
-    fn feedback(&self, state: &mut State, anomalous: bool) {
-        state.onsets.feedback(anomalous);
+    fn uses_labels(&self) -> bool {
+        true
+    }
+
+    fn memo(&self, state: &State) -> Option<Memo> {
+        state.onsets.memo()
+    }
+
+    fn feedback(&self, state: &mut State, memo: Memo, anomalous: bool) {
+        state.onsets.feedback(memo, anomalous);
     }
 }
 
@@ -352,7 +365,15 @@ impl Stream for Rows {
         into.extend_from_slice(&self.latest);
     }
 
-    fn feedback(&mut self, anomalous: bool) {
-        self.onsets.feedback(anomalous);
+    fn uses_labels(&self) -> bool {
+        true
+    }
+
+    fn memo(&self) -> Option<Memo> {
+        self.onsets.memo()
+    }
+
+    fn feedback(&mut self, memo: Memo, anomalous: bool) {
+        self.onsets.feedback(memo, anomalous);
     }
 }
