@@ -7,8 +7,9 @@ use super::inputs::{bits, column};
 use super::{Answer, suite};
 use crate::score_forest::tests::{Shape, columns, forest, shapes};
 use crate::score_forest::{Plan, Scratch, scalar, score_columns};
+use crate::score_halves::scalar::mass;
 use crate::score_halves::tests::{Choice, choices, tree};
-use crate::score_halves::{self, BLOCK_ROWS, Block, add_masses};
+use crate::score_halves::{BLOCK_ROWS, Block, add_masses};
 use crate::simd::level;
 
 fn rows_of_shape(rows: usize) -> BoxedStrategy<(Shape, usize)> {
@@ -53,7 +54,7 @@ fn choices_of_rows(rows: usize) -> BoxedStrategy<(Vec<Choice>, Vec<Vec<f64>>)> {
     (choices(), columns).boxed()
 }
 
-fn masses((choices, columns): &(Vec<Choice>, Vec<Vec<f64>>)) -> Answer {
+fn summed((choices, columns): &(Vec<Choice>, Vec<Vec<f64>>)) -> Answer {
     let (nodes, masses) = tree(choices, 3);
     let mut room = vec![[0.0; BLOCK_ROWS]; nodes.len()];
     let mut out = Vec::new();
@@ -74,13 +75,13 @@ fn walked_masses((choices, columns): &(Vec<Choice>, Vec<Vec<f64>>)) -> Answer {
     let (nodes, masses) = tree(choices, 0);
     let each = (0..columns[0].len()).map(|row| {
         let values: Vec<f64> = columns.iter().map(|column| column[row]).collect();
-        0.5 + score_halves::scalar::mass(&nodes, &masses, 0, &values)
+        0.5 + mass(&nodes, &masses, 0, &values)
     });
     bits(&each.collect::<Vec<_>>())
 }
 
 suite! {
     score_halves {
-        trees: choices_of_rows => masses, walked_masses;
+        trees: choices_of_rows => summed, walked_masses;
     }
 }

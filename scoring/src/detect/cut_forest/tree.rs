@@ -12,6 +12,9 @@
 //! whether there is one and where in the added parts, and inside the box nothing is drawn. To delete, the leaf's sibling takes the place of their branch, and boxes that
 //! the point touched shrink.
 //!
+//! This is the definition, and what points of more than 8 values take; [`super::fixed`] does the
+//! same, faster, for those of 4 and 8.
+//!
 //! Values are f32 differences from the stream's first row, indices 16 bits, so that a hundred
 //! trees lie in a core's own cache. Widths are padded to fours, which add no width.
 //!
@@ -19,10 +22,12 @@
 //! Equal points share a leaf, which counts them; a branch's box has a positive width, its count
 //! is the sum of its children's.
 
+use pelton_kernels::prefetch::prefetch_read;
+
 use super::Random;
 
 /// "No node": the parent of the root, a slot that holds no point.
-const NONE: u16 = u16::MAX;
+pub(super) const NONE: u16 = u16::MAX;
 /// Most slots: branches and leaves share 16 bits.
 pub(super) const WINDOW_MAX: usize = 32_000;
 
@@ -90,6 +95,14 @@ impl Tree {
             + (self.free.capacity() + self.leaf_of.capacity()) * size_of::<u16>()
     }
 
+    /// Asks for the `part`-th of `parts` parts of the tree to be brought into the cache.
+    pub(super) fn ask_for(&self, part: usize, parts: usize) {
+        let step = self.boxes.len().div_ceil(parts);
+        for value in (part * step..(part + 1) * step).step_by(16) {
+            prefetch_read(&self.boxes, value);
+        }
+    }
+
     /// Where a branch's box lies in `boxes`.
     #[inline]
     fn box_at(&self, branch: u16) -> usize {
@@ -142,9 +155,7 @@ impl Tree {
                 self.leaf_of[slot] = node;
                 return largest;
             }
-            if wide > own {
-                self.widen(node, point);
-            }
+            self.widen(node, point);
             let branch = &self.nodes[node as usize];
             above = before;
             let left = point[branch.column as usize] <= branch.cut;
@@ -285,7 +296,12 @@ impl Tree {
 /// box (the added parts of all columns first), and the cut there: column, value, and whether
 /// the point is left of it.
 #[inline]
-fn separate(low: &[f32], high: &[f32], point: &[f32], mut at: f32) -> Option<(usize, f32, bool)> {
+pub(super) fn separate(
+    low: &[f32],
+    high: &[f32],
+    point: &[f32],
+    mut at: f32,
+) -> Option<(usize, f32, bool)> {
     for (column, value) in point.iter().enumerate() {
         let (below, above) = (low[column] - value, value - high[column]);
         if below > 0.0 {
@@ -368,6 +384,75 @@ mod tests {
                 tree.insert(slot, &points, &mut random);
                 check(&tree, &points);
             }
+        }
+    }
+
+    use super::super::fixed::Fixed;
+
+    proptest! {
+        #[test]
+        fn trees_of_fixed_width_are_the_same(
+            values in proptest::collection::vec(
+                prop_oneof![3 => -3_i32..4, 1 => Just(1_000), 1 => -100_000..100_000], 800),
+            window in 2_usize..40, seed in 0_u64..1_000, scale in 0.001_f32..10.0,
+            lost in proptest::collection::vec(0_usize..40, 0..20),
+        ) {
+            same_trees::<4>(&values, window, seed, scale, &lost);
+            same_trees::<8>(&values, window, seed, scale, &lost);
+        }
+    }
+
+    fn same_trees<const W: usize>(
+        values: &[i32],
+        window: usize,
+        seed: u64,
+        scale: f32,
+        lost: &[usize],
+    ) {
+        let (mut plain, mut fixed) = (Tree::new(window, W), Fixed::<W>::new(window));
+        let mut points = vec![0.0; window * W];
+        let (mut random, mut again) = (Random::new(seed), Random::new(seed));
+        for (index, point) in values.chunks_exact(W).enumerate() {
+            let slot = index % window;
+            plain.remove(slot, &points);
+            fixed.remove(slot, &points);
+            for (to, from) in points[slot * W..].iter_mut().zip(point) {
+                *to = *from as f32 * scale;
+            }
+            let displacement = plain.insert(slot, &points, &mut random);
+            assert_eq!(fixed.insert(slot, &points, &mut again), displacement);
+            // Some points leave before their time.
+            if let Some(early) = lost.get(index).filter(|slot| **slot < window) {
+                plain.remove(*early, &points);
+                fixed.remove(*early, &points);
+            }
+            for slot in 0..window {
+                assert_eq!(fixed.path(slot), plain.path(slot));
+            }
+        }
+        assert_eq!(random, again);
+        check(&plain, &points);
+    }
+
+    impl Tree {
+        /// Count and box of a leaf and of what is above it.
+        fn path(&self, slot: usize) -> Vec<(u16, Vec<f32>)> {
+            let mut path = Vec::new();
+            let mut node = self.leaf_of[slot];
+            while node != NONE {
+                let (count, parent) =
+                    (self.nodes[node as usize].count, self.nodes[node as usize].parent);
+                let values = match (node as usize).checked_sub(self.window) {
+                    Some(_) => {
+                        let at = self.box_at(node);
+                        self.boxes[at..at + 2 * self.width].to_vec()
+                    }
+                    None => Vec::new(),
+                };
+                path.push((count, values));
+                node = parent;
+            }
+            path
         }
     }
 
