@@ -18,8 +18,10 @@ use pelton_kernels::prefetch::prefetch_read;
 use super::super::random::Random;
 use super::tree::{NONE, separate};
 
-/// A leaf or a branch, with the box of what is below.
+/// A leaf or a branch, with the box of what is below. Aligned, so that no four values lie in two
+/// cache lines; a node of 4 values is a line.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[repr(align(16))]
 struct Node<const W: usize> {
     low: [f32; W],
     high: [f32; W],

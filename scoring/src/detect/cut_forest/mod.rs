@@ -90,38 +90,39 @@ macro_rules! each {
     };
 }
 
-/// Points that come in, and those that go out for them.
-struct Turn<'a> {
-    points: &'a [f32],
-    slots: usize,
-    window: usize,
-    /// Slot of the first.
-    first: usize,
-    /// The point at this place is the first for which one goes out.
-    full_after: usize,
-    /// So many of the first ones are known to be anomalies: they leave at once.
-    told: usize,
+/// A point that comes in, and what leaves for it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Turn {
+    slot: usize,
+    /// The slot of the point that leaves first, where the window is full.
+    leaves: Option<usize>,
+    /// It is known to be an anomaly, and leaves at once.
+    told: bool,
 }
 
 /// Has each tree take the points; adds up their displacements. All trees together are larger than
 /// a core's own cache, so that the next tree is asked for while one has its turn.
-fn take_turns<T: Grow>(trees: &mut [(T, Random)], turn: &Turn<'_>, sums: &mut [f64]) {
-    let count = sums.len();
+fn take_turns<T: Grow>(
+    trees: &mut [(T, Random)],
+    points: &[f32],
+    turns: &[Turn],
+    sums: &mut [f64],
+) {
+    let count = turns.len();
     for at in 0..trees.len() {
         let (done, next) = trees.split_at_mut(at + 1);
         let Some((tree, random)) = done.last_mut() else { return };
         let next = next.first().filter(|_| count >= TOGETHER / 2);
-        for (index, sum) in sums.iter_mut().enumerate() {
+        for (index, (turn, sum)) in turns.iter().zip(&mut *sums).enumerate() {
             if let Some((next, _)) = next {
                 next.ask_for(index, count);
             }
-            let slot = (turn.first + index) % turn.slots;
-            if index >= turn.full_after {
-                tree.remove((slot + turn.slots - turn.window) % turn.slots, turn.points);
+            if let Some(slot) = turn.leaves {
+                tree.remove(slot, points);
             }
-            *sum += f64::from(tree.insert(slot, turn.points, random));
-            if index < turn.told {
-                tree.remove(slot, turn.points);
+            *sum += f64::from(tree.insert(turn.slot, points, random));
+            if turn.told {
+                tree.remove(turn.slot, points);
             }
         }
     }
@@ -243,15 +244,16 @@ impl CutForest {
         }
         let mut sums = [0.0_f64; TOGETHER];
         let (slots, window) = (self.slots(), self.window);
-        let turn = Turn {
-            points: &self.points,
-            slots,
-            window,
-            first,
-            full_after: window - self.filled,
-            told: self.told_until.saturating_sub(self.points_seen) as usize,
-        };
-        each!(&mut self.trees, trees => take_turns(trees, &turn, &mut sums[..count]));
+        let told = self.told_until.saturating_sub(self.points_seen) as usize;
+        let mut turns = [Turn::default(); TOGETHER];
+        for (index, turn) in turns[..count].iter_mut().enumerate() {
+            let slot = (first + index) % slots;
+            let full = self.filled + index >= window;
+            let leaves = full.then(|| (slot + slots - window) % slots);
+            *turn = Turn { slot, leaves, told: index < told };
+        }
+        let turns = &turns[..count];
+        each!(&mut self.trees, trees => take_turns(trees, &self.points, turns, &mut sums));
         self.next = (first + count) % slots;
         self.latest = None;
         let last_waits = scores.last().is_some_and(|score| score.raw < 0.0);
