@@ -44,6 +44,7 @@ pub mod nearest;
 pub mod novelty;
 pub mod page_hinkley;
 pub mod random;
+pub mod rarity;
 pub mod signal;
 pub mod spot;
 pub mod stream;

@@ -290,6 +290,71 @@ fn pareto_laws_are_found_again() {
     }
 }
 
+/// Noise of several laws, a minute a row.
+fn noises(rows: usize) -> Vec<(&'static str, Vec<f64>)> {
+    let mut random = Random::new(77);
+    let mut level = 0.0;
+    vec![
+        ("normal", (0..rows).map(|_| noise(&mut random)).collect()),
+        ("uniform", (0..rows).map(|_| random.unit()).collect()),
+        ("exponential", (0..rows).map(|_| -libm::log(1.0 - random.unit())).collect()),
+        ("heavy", (0..rows).map(|_| libm::tan(3.0 * (random.unit() - 0.5))).collect()),
+        ("counts", (0..rows).map(|_| (4.0 * noise(&mut random)).round()).collect()),
+        (
+            "autoregressive",
+            (0..rows)
+                .map(|_| {
+                    level = 0.9 * level + noise(&mut random);
+                    level
+                })
+                .collect(),
+        ),
+    ]
+}
+
+#[test]
+fn autos_probabilities_are_what_they_say() {
+    let rows = 40_000;
+    let warm = 2_000;
+    for (name, values) in noises(rows) {
+        for dimensions in [1, 2] {
+            let scores = run(&mut *by_name("auto", dimensions).unwrap(), &values);
+            let scores = &scores[warm..];
+            let share = |limit: f64| {
+                let rare = scores.iter().filter(|score| score.tail() <= limit).count();
+                rare as f64 / scores.len() as f64
+            };
+            println!("{name}, {dimensions}: {:?}", [0.1, 0.01, 0.001].map(share));
+            // Counts are mostly known values, whose probability is 1: they may stay below.
+            let low = if name == "counts" { 0.0 } else { 0.008 };
+            assert!((low..=0.012).contains(&share(0.01)), "{name}, {dimensions}: {}", share(0.01));
+            assert!(share(0.001) <= 0.002, "{name}, {dimensions}: {}", share(0.001));
+            assert!(share(0.1) <= 0.11, "{name}, {dimensions}: {}", share(0.1));
+        }
+    }
+}
+
+#[test]
+fn rarity_of_what_never_changes_is_none_and_of_the_new_is_small() {
+    let mut rarity = rarity::Rarity::default();
+    assert!((0..500).all(|_| rarity.tail(0.0) == 1.0));
+    let mut random = Random::new(3);
+    (0..20_000).for_each(|_| {
+        rarity.tail(random.unit());
+    });
+    let mut last = 1.0;
+    for ratio in [0.2, 0.5, 0.9, 1.0, 3.0, 30.0, 1e300, f64::MAX] {
+        let tail = rarity.clone().tail(ratio);
+        assert!((0.0..=last).contains(&tail), "{ratio}: {tail}");
+        last = tail;
+    }
+    assert!(last < 1e-6);
+    let mut usual = rarity::Usual::default();
+    for distance in [0.0, 1e300, f64::MAX, 0.0, 5e-324] {
+        assert!(usual.ratio(distance) >= 0.0);
+    }
+}
+
 #[test]
 fn feedback_moves_the_budget_of_auto() {
     let mut random = Random::new(6);
