@@ -290,6 +290,59 @@ fn pareto_laws_are_found_again() {
     }
 }
 
+#[test]
+fn a_told_anomaly_does_not_hide_the_next_one() {
+    // Every tenth row of the second half is the same anomaly; all of them are told, or none.
+    let mut random = Random::new(15);
+    for dimensions in [1, 2, 3, 5] {
+        let width = dimensions;
+        let rows: Vec<Vec<f64>> = (0..600)
+            .map(|row| {
+                let shift = if row >= 300 && row % 10 == 0 { 25.0 } else { 0.0 };
+                (0..width).map(|_| noise(&mut random) + shift).collect()
+            })
+            .collect();
+        let scores = |told: bool| {
+            let mut stream = by_name("cut-forest", width).unwrap();
+            let mut raws = Vec::new();
+            for (index, row) in rows.iter().enumerate() {
+                raws.push(stream.push(0, row).raw);
+                if let (true, Some(memo)) = (told, stream.memo()) {
+                    stream.feedback(memo, index >= 300 && index % 10 == 0);
+                }
+            }
+            raws
+        };
+        let last = |raws: &[f64]| raws[300..].iter().step_by(10).skip(20).sum::<f64>();
+        let (told, untold) = (last(&scores(true)), last(&scores(false)));
+        assert!(told > 2.0 * untold, "{dimensions}: {told} {untold}");
+    }
+}
+
+#[test]
+fn spot_learns_from_false_alarms() {
+    let mut random = Random::new(19);
+    // The spread doubles after the training: values that were extreme are ordinary now.
+    let values: Vec<f64> =
+        (0..6_000).map(|row| noise(&mut random) * if row < 1_000 { 1.0 } else { 2.0 }).collect();
+    for name in ["spot", "dspot"] {
+        let flags = |told: bool| {
+            let mut stream = by_name(name, 1).unwrap();
+            let mut flags = 0;
+            for (minute, value) in values.iter().enumerate() {
+                let flag = stream.push(minute as i64 * MINUTE_US, &[*value]).flag;
+                flags += usize::from(flag && minute > 3_000);
+                if let (true, Some(memo)) = (told, stream.memo()) {
+                    stream.feedback(memo, false);
+                }
+            }
+            flags
+        };
+        let (told, untold) = (flags(true), flags(false));
+        assert!(told * 3 < untold, "{name}: {told} {untold}");
+    }
+}
+
 /// Noise of several laws, a minute a row.
 fn noises(rows: usize) -> Vec<(&'static str, Vec<f64>)> {
     let mut random = Random::new(77);

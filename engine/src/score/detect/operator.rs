@@ -117,7 +117,7 @@ fn columns_of(scores: Scores) -> Vec<ArrayRef> {
     let bits = |words: Vec<u64>| BooleanBuffer::new(Buffer::from_vec(words), 0, rows);
     let observed = (scores.missing.iter().any(|word| *word != 0))
         .then(|| NullBuffer::new(bits(scores.missing.iter().map(|word| !word).collect())));
-    // Every method has one law for all of its scores, or none for some.
+    // NaN: the method has no law for the score.
     let known = scores.probability.iter().any(|p| p.is_nan()).then(|| {
         let known = scores.probability.iter().enumerate().map(|(row, probability)| {
             !probability.is_nan() && observed.as_ref().is_none_or(|o| o.is_valid(row))
