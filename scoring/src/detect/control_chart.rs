@@ -145,8 +145,8 @@ impl State {
             (history(histories, 0), history(histories, 1), history(histories, 2));
         let two_of_three = two & 1 & (two >> 1 | two >> 2);
         let four_of_five = one & 1 & THREE_OF_FOUR >> (one >> 1 & 15);
-        two_of_three as u16 * TWO_OF_THREE
-            | four_of_five as u16 * FOUR_OF_FIVE
+        (two_of_three as u16 * TWO_OF_THREE)
+            | (four_of_five as u16 * FOUR_OF_FIVE)
             | run(side, 0xFF, SIDE_8)
             | run(side, 0x1FF, SIDE_9)
             | run(history(histories, 3), 0x1F, TREND_6)
@@ -160,8 +160,8 @@ impl State {
         let alternate = (rises & 0x1555 == 0x1555 && falls & 0x0AAA == 0x0AAA)
             || (falls & 0x1555 == 0x1555 && rises & 0x0AAA == 0x0AAA);
         let inside = judged >= 15 && outside & 0x7FFF == 0;
-        u16::from(alternate) * ALTERNATE_14
-            | u16::from(inside) * INSIDE_15
+        (u16::from(alternate) * ALTERNATE_14)
+            | (u16::from(inside) * INSIDE_15)
             | run(outside, 0xFF, OUTSIDE_8)
     }
 }
