@@ -20,13 +20,14 @@
 //! Strangeness is ln(1 + distance in units of the usual one), so that one step η fits every series.
 //! A row that is not strange at all (0, a value that was seen before) never exceeds anything.
 
+use std::f64::consts::{LN_2, LN_10};
+
 use pelton_kernels::math::{exp, ln_1p};
 
 /// The probabilities whose quantiles are tracked.
 const ALPHAS: [f64; 4] = [0.5, 0.1, 0.01, 0.001];
 /// −ln of them.
-const EVIDENCE: [f64; 4] =
-    [std::f64::consts::LN_2, 2.302_585_092_994_046, 4.605_170_185_988_091, 6.907_755_278_982_137];
+const EVIDENCE: [f64; 4] = [LN_2, LN_10, 2.0 * LN_10, 3.0 * LN_10];
 /// How far a quantile moves: it forgets over some hundreds of exceedances.
 const STEP: f64 = 0.05;
 /// While few rows were seen, it moves so much more, over their number.

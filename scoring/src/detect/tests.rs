@@ -223,13 +223,13 @@ fn rules_of_definition(z: &[f64], values: &[f64]) -> u16 {
         let rises = steps(5).is_some_and(|steps| steps.iter().all(|step| step * sign > 0.0));
         fired |= u16::from(rises) * TREND_6;
         let zigzag = steps(13).is_some_and(|steps| {
-            let up = |i: usize| if i % 2 == 0 { sign } else { -sign };
+            let up = |i: usize| if i.is_multiple_of(2) { sign } else { -sign };
             steps.iter().enumerate().all(|(i, step)| step * up(i) > 0.0)
         });
         fired |= u16::from(zigzag) * ALTERNATE_14;
     }
     fired |= u16::from(all(15, &|z| z.abs() <= 1.0)) * INSIDE_15;
-    fired | u16::from(all(8, &|z| z.abs() > 1.0)) * OUTSIDE_8
+    fired | (u16::from(all(8, &|z| z.abs() > 1.0)) * OUTSIDE_8)
 }
 
 #[test]
@@ -520,7 +520,7 @@ fn append(to: &mut Scores, part: &Scores) {
             (&mut to.warming_up, &part.warming_up),
             (&mut to.missing, &part.missing),
         ] {
-            if at % 64 == 0 {
+            if at.is_multiple_of(64) {
                 to.push(0);
             }
             to[at / 64] |= bit(from, row) << (at % 64);

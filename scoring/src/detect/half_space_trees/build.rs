@@ -138,7 +138,7 @@ impl Reach {
         let mut sets = std::mem::take(&mut self.sets);
         sets.clear();
         sets.resize(ranks.words, u64::MAX);
-        if let Some(last) = sets.last_mut().filter(|_| ranks.rows % 64 != 0) {
+        if let Some(last) = sets.last_mut().filter(|_| !ranks.rows.is_multiple_of(64)) {
             *last = (1 << (ranks.rows % 64)) - 1;
         }
         sets.resize((ways.depth as usize + 2) * ranks.words, 0);
