@@ -161,6 +161,31 @@ fn the_same_bytes_for_every_number_of_shards_batch_size_and_format() {
 }
 
 #[test]
+fn labels_are_told_to_detectors_that_have_a_use_for_them() {
+    let bench = Bench::new();
+    bench.write("r.csv", &recording(1_200));
+    let run = |more: &str| {
+        let input = "detect --quiet --time ts:s --value load --key machine --label fault";
+        bench.done(&format!("{input} --input r.csv --out o.csv {more}"));
+        bench.read("o.csv")
+    };
+    let untold = run("--detector cut-forest");
+    let told = run("--detector cut-forest --label-feedback");
+    assert_ne!(told, untold);
+    assert_eq!(run("--detector cut-forest --label-feedback 0 --shards 3 --batch-rows 7"), told);
+    assert_eq!(run("--detector cut-forest --label-feedback 300d"), untold);
+    let plan = bench.done(
+        "detect --time ts:s --value load --label fault --label-feedback 2h --input r.csv --explain",
+    );
+    assert!(plan.0.contains("told by fault after 2h"), "{}", plan.0);
+    let refused = |more: &str, part: &str| {
+        bench.refused(&format!("{KEYED} --input r.csv {more}"), 2, part);
+    };
+    refused("--label fault --label-feedback", "ewma has no use for labels");
+    refused("--label-feedback", "--label <COLUMN>");
+}
+
+#[test]
 fn standard_input_is_read_and_standard_output_written() {
     let mut command = pelton();
     command.args(KEYED.split(' ')).args(["--input", "-", "--format", "csv"]);

@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, Float64Array, RecordBatch, StringArray, TimestampMicrosecondArray,
+    Array, ArrayRef, AsArray, BooleanArray, Float64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
 };
 use arrow::datatypes::{Float64Type, UInt64Type};
 use pelton::pipeline::*;
 use pelton::score::alert::{AlertPolicy, Alerts, Group};
+use pelton::score::detect::Feedback;
 use pelton::sink::MemorySink;
 use pelton::time::{minutes, seconds};
-use pelton_scoring::detect::{Score, by_name};
+use pelton_scoring::detect::{Memo, Score, by_name};
 
 const SECOND: i64 = 1_000_000;
 
@@ -26,13 +28,18 @@ fn row(i: i64, keys: i64) -> Row {
         _ => i - (i * 7919) % 3,
     };
     let noise = ((i * 2_654_435_761) % 1_000) as f64 / 1_000.0;
-    let value = if i % 251 > 246 { 40.0 } else { noise };
+    let value = if i % 251 > 246 { 40.0 + i as f64 / 10.0 } else { noise };
     let first = match i % 97 {
         5 => None,
         6 => Some(f64::NAN),
         _ => Some(value),
     };
     (time, format!("m{}", (i * i * 31) % keys), first, (i % 53 != 7).then_some(noise * 2.0))
+}
+
+/// Whether somebody found out that the row was an anomaly.
+fn fault(row: &Row) -> Option<bool> {
+    (row.0 % 7 != 0).then(|| row.2.is_some_and(|x| x >= 40.0) != (row.0 % 11 == 0))
 }
 
 fn batch(of: &[Row]) -> RecordBatch {
@@ -42,6 +49,7 @@ fn batch(of: &[Row]) -> RecordBatch {
         ("machine", Arc::new(StringArray::from_iter(of.iter().map(|row| Some(&row.1)))), true),
         ("x", Arc::new(Float64Array::from_iter(of.iter().map(|row| row.2))), true),
         ("y", Arc::new(Float64Array::from_iter(of.iter().map(|row| row.3))), true),
+        ("fault", Arc::new(BooleanArray::from_iter(of.iter().map(fault))), true),
     ])
     .unwrap()
 }
@@ -192,6 +200,59 @@ fn keys_beyond_the_bound_share_a_forest() {
     assert_eq!(whole, run(plan(), &rows, 100, 3));
 }
 
+/// The scores of rows whose labels are told `delay` after them: before the first row of the key
+/// that is as late.
+fn naive_told(rows: &[Row], method: &str, delay: i64) -> Vec<(Score, Vec<f64>)> {
+    let mut streams = BTreeMap::new();
+    let mut waiting: BTreeMap<&str, Vec<(i64, Memo, bool)>> = BTreeMap::new();
+    let mut scores = Vec::new();
+    for row in rows {
+        let stream = streams.entry(&row.1).or_insert_with(|| by_name(method, 1).unwrap());
+        let waiting = waiting.entry(&row.1).or_default();
+        let due: Vec<_> = waiting.iter().filter(|label| label.0 <= row.0).copied().collect();
+        waiting.retain(|label| label.0 > row.0);
+        due.into_iter().for_each(|(_, memo, label)| stream.feedback(memo, label));
+        scores.push((stream.push(row.0 * SECOND, &[row.2.unwrap_or(f64::NAN)]), Vec::new()));
+        if let (Some(memo), Some(label)) = (stream.memo(), fault(row)) {
+            if delay == 0 {
+                stream.feedback(memo, label);
+            } else {
+                waiting.push((row.0 + delay, memo, label));
+            }
+        }
+    }
+    scores
+}
+
+#[test]
+fn labels_are_told_in_time_whatever_the_batches_and_shards() {
+    let rows: Vec<Row> = (0..4_000).map(|i| row(i, 3)).collect();
+    let kept = on_time(&rows);
+    for (method, count) in [("auto", 4_000), ("spot", 4_000), ("dspot", 4_000), ("cut-forest", 900)]
+    {
+        let rows = &rows[..count];
+        let kept = on_time(rows);
+        let untold = naive(&kept, method, 1, str::to_owned);
+        for delay in [0, 300] {
+            let plan = || {
+                let feedback = Feedback::from("fault").after(seconds(delay));
+                pipeline().by_time().detect_with_feedback("load", ["x"], method, feedback)
+            };
+            let whole = run(plan(), rows, 4_000, 1);
+            let told = naive_told(&kept, method, delay);
+            compare(&whole, &kept, &told, 1);
+            assert!(told != untold, "{method}, {delay}: labels must change something");
+            for (batch_rows, shards) in [(1, 2), (37, 3)] {
+                assert_eq!(whole, run(plan(), rows, batch_rows, shards), "{method}, {delay}");
+            }
+        }
+    }
+    // A label that is known only after the end changes nothing.
+    let late = Feedback::from("fault").after(seconds(1_000_000));
+    let plan = pipeline().by_time().detect_with_feedback("load", ["x"], "auto", late);
+    compare(&run(plan, &rows, 100, 2), &kept, &naive(&kept, "auto", 1, str::to_owned), 1);
+}
+
 fn policy() -> AlertPolicy {
     let policy = AlertPolicy::default().hysteresis(3.0, 1.0).group(Group::Rows(20));
     policy.budget(3, minutes(5)).cooldown(seconds(60))
@@ -268,6 +329,16 @@ fn plans_explain_themselves_and_refuse_what_cannot_be() {
     refused(pipeline().detect("load", ["x"], "no"), "there is no detector");
     let twice = pipeline().detect("a", ["x"], "ewma").detect("a", ["y"], "ewma");
     refused(twice, "there is already a column a_score");
+    let told = |method: &str, feedback: Feedback| {
+        pipeline().by_time().detect_with_feedback("a", ["x"], method, feedback)
+    };
+    let plan = told("auto", Feedback::from("fault").after(minutes(5)));
+    assert!(plan.explain_plan().unwrap().contains("told by fault after 5m"));
+    refused(told("ewma", Feedback::from("fault")), "ewma has no use for labels");
+    refused(told("ewma", Feedback::from("fault")), "take one of auto, spot, dspot, cut-forest");
+    refused(told("auto", Feedback::from("machine")), "which is no label");
+    refused(told("auto", Feedback::from("no")), "there is no column `no`");
+    refused(told("auto", Feedback::from("fault").after(seconds(-1))), "cannot be known");
     let timeless = Pipeline::rows(batch(&[]).schema()).detect("a", ["x"], "ewma");
     refused(timeless, "needs to know when each row happened");
 }

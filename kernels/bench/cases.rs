@@ -7,7 +7,8 @@ use pelton_kernels::columns::{
 };
 use pelton_kernels::csv_scan::csv_scan;
 use pelton_kernels::geo_haversine::{Places, distances_km};
-use pelton_kernels::math::{LinearTerm, Transform, add_term, sigmoid_in_place};
+use pelton_kernels::math::{LinearTerm, Transform, add_term, normal_tails, sigmoid_in_place};
+use pelton_kernels::score_halves::add_masses;
 use pelton_kernels::shard_hash::{hash_bytes, hash_integers};
 use pelton_kernels::shard_scatter::{shard_ids, shard_scatter, shard_select};
 use pelton_kernels::simd::Level;
@@ -166,6 +167,13 @@ cases! {
         d.out_f64.copy_from_slice(&d.floats);
         sigmoid_in_place(&mut d.out_f64);
     }
+    score_halves_31_nodes |d, _level| {
+        let (nodes, masses) = &d.halves;
+        for block in d.floats.as_chunks().0.iter().zip(d.out_f64.as_chunks_mut().0) {
+            add_masses(nodes, masses, 0, std::slice::from_ref(block.0), &mut d.blocks, block.1);
+        }
+    }
+    math_normal_tails |d, _level| { normal_tails(&d.floats, &mut d.out_f64); }
     math_add_log1p |d, _level| {
         let term = LinearTerm {
             transform: Transform::Log1p, lo: 0.0, hi: 1e9, mean: 1.5, factor: 0.7, missing: 0.0,

@@ -1,6 +1,7 @@
 //! The rows of all cases, made from one seed, and the slots that answers are written to.
 
 use pelton_kernels::csv_scan::{CsvIndex, csv_scan};
+use pelton_kernels::score_halves::{BLOCK_ROWS, Block, Half};
 use pelton_kernels::shard_hash::{SEED, fold};
 use pelton_kernels::simd::Level;
 use pelton_kernels::text_parse::DecimalPlan;
@@ -38,6 +39,8 @@ pub struct Data {
     pub ends: [Vec<u32>; 3],
     pub plan: DecimalPlan,
     pub index: CsvIndex,
+    /// A full tree of 15 questions and 16 masses.
+    pub halves: (Vec<Half>, Vec<f64>),
     // Outputs.
     pub out_u8: Vec<u8>,
     pub out_u16: Vec<u16>,
@@ -49,6 +52,16 @@ pub struct Data {
     pub out_i128: Vec<i128>,
     pub out_bits: Vec<u64>,
     pub more_u32: Vec<u32>,
+    pub blocks: Vec<Block>,
+}
+
+/// Nodes 2i + 1 and 2i + 2 are the children of node i.
+fn halves() -> (Vec<Half>, Vec<f64>) {
+    let node = |i: u32| match i {
+        0..15 => Half { middle: f64::from(i * 37 % 100) - 20.0, column: 0, child: 2 * i + 1 },
+        _ => Half { middle: f64::NAN, column: 0, child: i },
+    };
+    ((0..31).map(node).collect(), (0..31).map(f64::from).collect())
 }
 
 fn random(count: usize, stream: u64) -> impl Iterator<Item = u64> + Clone {
@@ -106,6 +119,7 @@ impl Data {
             ends: Default::default(),
             plan: DecimalPlan::new(18, 2),
             index: CsvIndex::new(),
+            halves: halves(),
             out_u8: Vec::with_capacity(2 * ROWS),
             out_u16: Vec::with_capacity(2 * ROWS),
             out_u32: Vec::with_capacity(2 * ROWS),
@@ -116,6 +130,7 @@ impl Data {
             out_i128: vec![0; ROWS],
             out_bits: Vec::with_capacity(2 * ROWS),
             more_u32: Vec::with_capacity(2 * ROWS),
+            blocks: vec![[0.0; BLOCK_ROWS]; 31],
         };
         data.write_csv();
         // The buffers of the index grow once; that is no part of a scan.

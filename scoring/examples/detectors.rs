@@ -13,8 +13,8 @@ use std::time::Instant;
 use pelton_scoring::detect::correlation::Correlation;
 use pelton_scoring::detect::random::Random;
 use pelton_scoring::detect::{
-    Keyed, METHODS, Score, Stream, by_name, control_chart, cusum, ewma, holt_winters, page_hinkley,
-    signal,
+    Keyed, KeyedRows, METHODS, Score, Scores, Stream, by_name, control_chart, cusum, ewma,
+    holt_winters, page_hinkley, signal,
 };
 use pelton_scoring::evaluate::nab::{self, PROFILES, STANDARD, Scored, Window};
 use pelton_scoring::evaluate::recording::{parse_series, parse_windows, windows_of};
@@ -211,15 +211,17 @@ fn keyed_speed<D: pelton_scoring::detect::Detector>(name: &str, method: D) -> St
     let values: Vec<f64> =
         (0..ROWS).map(|_| random.unit() + random.unit() + random.unit()).collect();
     let mut keyed = Keyed::new(method);
-    let mut scores = vec![Score::MISSING; 8_192];
+    let times = vec![0_i64; 8_192];
     let mut best = f64::INFINITY;
     for _ in 0..4 {
         let (clock, start) = (Instant::now(), core_seconds(&Instant::now()));
         let mut flags = 0_usize;
         for (keys, values) in keys.chunks(8_192).zip(values.chunks(8_192)) {
-            let scores = &mut scores[..keys.len()];
-            keyed.push_batch(keys, values, scores);
-            flags += scores.iter().filter(|score| score.flag).count();
+            let columns = [values];
+            let times_us = &times[..keys.len()];
+            let mut scores = Scores::with_capacity(keys.len(), 0);
+            keyed.push_batch(KeyedRows { keys, times_us, columns: &columns }, &mut scores);
+            flags += scores.flags.iter().map(|word| word.count_ones() as usize).sum::<usize>();
         }
         std::hint::black_box(flags);
         best = best.min(core_seconds(&clock) - start);

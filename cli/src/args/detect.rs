@@ -64,6 +64,12 @@ pub struct DetectArgs {
     #[arg(long, value_name = "COLUMN")]
     pub label: Option<String>,
 
+    /// Also tell the detector the labels: of a row when it has been scored, or so much event time
+    /// later, as an investigator would. Only detectors that have a use for labels take them
+    #[arg(long, value_name = "DELAY", value_parser = parse_ahead, requires = "label")]
+    #[arg(num_args = 0..=1, default_missing_value = "0")]
+    pub label_feedback: Option<Span>,
+
     /// Begin the names of the columns that are added with this and `_`
     #[arg(long, value_name = "NAME", default_value = "", hide_default_value = true)]
     pub name: String,

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 use pelton::batch::Batch;
 use pelton::pipeline::{File, Options, Pipeline, Progress as Standing, Watermark};
 use pelton::score::alert::AlertPolicy;
-use pelton::score::detect::column_name;
+use pelton::score::detect::{Feedback, column_name};
 use pelton::sink::{BlackholeSink, Sink, Swallowed, open_sink};
 use pelton::time::Span;
 use pelton::{Error, Result};
@@ -105,11 +105,16 @@ fn scored(
         Some(unit) => pipeline.event_time_in(time, unit, watermark),
         None => pipeline.event_time(time, watermark),
     };
-    let mut pipeline = pipeline
-        .key_by(args.key.iter().map(String::as_str))
-        .by_time()
-        .detect(&args.name, args.value.iter().map(String::as_str), &args.detector)
-        .alerts(&args.name, policy(args));
+    let pipeline = pipeline.key_by(args.key.iter().map(String::as_str)).by_time();
+    let values = args.value.iter().map(String::as_str);
+    let pipeline = match args.label.as_deref().zip(args.label_feedback) {
+        Some((label, delay)) => {
+            let feedback = Feedback::from(label).after(delay);
+            pipeline.detect_with_feedback(&args.name, values, &args.detector, feedback)
+        }
+        None => pipeline.detect(&args.name, values, &args.detector),
+    };
+    let mut pipeline = pipeline.alerts(&args.name, policy(args));
     if let Some(path) = &args.late {
         pipeline = pipeline.late(File::any(text(path)?));
     }

@@ -13,6 +13,7 @@ use crate::batch::Batch;
 use crate::expr::{Expr, Filter, Select, WithColumn};
 use crate::operator::MapOperator;
 use crate::score::alert::AlertPolicy;
+use crate::score::detect::Feedback;
 use crate::score::{Explain, RuleSet, ScoreColumn, Scorer};
 use crate::sink::Sink;
 use crate::time::{Span, days};
@@ -61,13 +62,35 @@ pub type Inspector = Arc<dyn Fn(&Batch) + Send + Sync>;
 
 #[derive(Clone)]
 pub(crate) enum Step {
-    Over { keys: Vec<String>, horizons: Vec<Last>, aggregates: Vec<Aggregate>, waits: bool },
-    History { keys: Vec<String>, history: History },
-    Window { keys: Vec<String>, window: Window, aggregates: Vec<Aggregate> },
+    Over {
+        keys: Vec<String>,
+        horizons: Vec<Last>,
+        aggregates: Vec<Aggregate>,
+        waits: bool,
+    },
+    History {
+        keys: Vec<String>,
+        history: History,
+    },
+    Window {
+        keys: Vec<String>,
+        window: Window,
+        aggregates: Vec<Aggregate>,
+    },
     Lookup(Arc<Lookup>),
     ByTime,
-    Detect { keys: Vec<String>, name: String, columns: Vec<String>, method: String },
-    Alerts { keys: Vec<String>, name: String, policy: AlertPolicy },
+    Detect {
+        keys: Vec<String>,
+        name: String,
+        columns: Vec<String>,
+        method: String,
+        feedback: Option<Feedback>,
+    },
+    Alerts {
+        keys: Vec<String>,
+        name: String,
+        policy: AlertPolicy,
+    },
     Column(Arc<WithColumn>),
     Rules(Arc<RuleSet>),
     Map(Arc<dyn MapOperator>),
@@ -291,16 +314,53 @@ impl Pipeline {
     /// ```
     #[must_use]
     pub fn detect<'a>(
+        self,
+        name: &str,
+        columns: impl IntoIterator<Item = &'a str>,
+        method: &str,
+    ) -> Self {
+        self.detect_step(name, columns, method, None)
+    }
+
+    /// [`Pipeline::detect`] by a method that is told by a column of labels which of its rows were
+    /// anomalies, at once or after a while (see [`Feedback`]); a method that has no use for that
+    /// is refused.
+    ///
+    /// ```
+    /// use pelton::pipeline::{Csv, Pipeline, Watermark};
+    /// use pelton::score::detect::Feedback;
+    /// use pelton::time::{days, seconds};
+    ///
+    /// let scored = Pipeline::read(Csv::file("machines.csv"))
+    ///     .event_time("ts", Watermark::bounded(seconds(2)))
+    ///     .key_by(["machine"])
+    ///     .by_time()
+    ///     .detect_with_feedback("load", ["cpu"], "auto", Feedback::from("fault").after(days(1)));
+    /// ```
+    #[must_use]
+    pub fn detect_with_feedback<'a>(
+        self,
+        name: &str,
+        columns: impl IntoIterator<Item = &'a str>,
+        method: &str,
+        feedback: Feedback,
+    ) -> Self {
+        self.detect_step(name, columns, method, Some(feedback))
+    }
+
+    fn detect_step<'a>(
         mut self,
         name: &str,
         columns: impl IntoIterator<Item = &'a str>,
         method: &str,
+        feedback: Option<Feedback>,
     ) -> Self {
         self.steps.push(Step::Detect {
             keys: self.keys.clone(),
             name: name.to_owned(),
             columns: columns.into_iter().map(str::to_owned).collect(),
             method: method.to_owned(),
+            feedback,
         });
         self
     }

@@ -353,8 +353,8 @@ impl Compiler {
             Step::Window { keys, window, aggregates } => self.window(keys, window, aggregates),
             Step::Lookup(lookup) => self.lookup(Arc::new(lookup.step()?)),
             Step::ByTime => self.by_time(),
-            Step::Detect { keys, name, columns, method } => {
-                self.detect(keys, name, columns, method)
+            Step::Detect { keys, name, columns, method, feedback } => {
+                self.detect(keys, name, columns, method, feedback.as_ref())
             }
             Step::Alerts { keys, name, policy } => self.alerts(keys, name, policy),
             Step::Column(column) => self.compute(column.as_ref(), column.computed()),

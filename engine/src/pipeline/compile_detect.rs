@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::expr::DropColumns;
 use crate::operator::KeyedStep;
 use crate::score::alert::{AlertPlan, AlertPolicy};
-use crate::score::detect::{DetectPlan, SlotsPlan, column_name};
+use crate::score::detect::{DetectPlan, Feedback, SlotsPlan, column_name};
 use crate::window::over::at_watermark::WatermarkPlan;
 
 impl Compiler {
@@ -41,6 +41,7 @@ impl Compiler {
         name: &str,
         columns: &[String],
         method: &str,
+        feedback: Option<&Feedback>,
     ) -> Result<()> {
         let unit = self.unit_for("a detector")?;
         let mut plan = DetectPlan {
@@ -49,6 +50,7 @@ impl Compiler {
             columns: columns.to_vec(),
             method: method.to_owned(),
             unit,
+            feedback: feedback.cloned(),
             slots: None,
         };
         if !plan.needs_slots() {

@@ -16,6 +16,7 @@
 mod exp;
 mod linear;
 mod ln;
+mod tail;
 #[cfg(test)]
 mod tests;
 
@@ -25,9 +26,14 @@ pub use linear::{
     add_term,
 };
 pub use ln::ln_1p;
+pub use tail::{exponential_tail, exponential_tails, normal_tail, normal_tails};
 
 /// How far [`exp`] and [`ln_1p`] may be from the value of `libm`, in units in the last place.
 pub const ULPS_MAX: u64 = 2;
+
+/// How far [`normal_tail`] may be from the probability, as a part of it, where that is no
+/// subnormal number.
+pub const TAIL_ERROR_MAX: f64 = 2e-15;
 
 /// A polynomial in `x`, lowest power first: even and odd powers each by Horner's rule in x², so
 /// that two chains of half the length run at once.

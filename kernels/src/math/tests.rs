@@ -79,6 +79,49 @@ fn even_grids() {
     }
 }
 
+/// erfc(z / √2) by 60 digits.
+const NORMAL_TAILS: [(f64, f64); 16] = [
+    (1e-9, 0.999_999_999_202_115_5),
+    (0.001, 0.999_202_115_572_177_9),
+    (0.1, 0.920_344_325_445_942),
+    (0.5, 0.617_075_077_451_973_8),
+    (1.0, 0.317_310_507_862_914_1),
+    (1.5, 0.133_614_402_537_716_14),
+    (2.0, 0.045_500_263_896_358_42),
+    (3.0, 0.002_699_796_063_260_189),
+    (4.5, 6.795_346_249_460_120_5e-6),
+    (6.0, 1.973_175_290_075_396e-9),
+    (8.0, 1.244_192_114_854_356_8e-15),
+    (12.0, 3.552_964_224_155_358e-33),
+    (20.0, 5.507_248_237_212_467_5e-89),
+    (30.0, 9.813_427_854_296_374e-198),
+    (37.5, 9.210_706_019_163_91e-308),
+    (38.4, 1.33e-322),
+];
+
+#[test]
+fn normal_tails_are_right() {
+    for (z, expected) in NORMAL_TAILS {
+        let error = (normal_tail(z) - expected).abs();
+        assert!(error <= TAIL_ERROR_MAX * expected + 1e-322, "{z}: {error:e}");
+        assert_eq!(normal_tail(-z).to_bits(), normal_tail(z).to_bits());
+    }
+    // libm's argument, z / √2, is rounded, which erfc makes z² as large.
+    for step in 0..37_000 {
+        let z = f64::from(step) * 1e-3 + 1e-7;
+        let expected = libm::erfc(z * std::f64::consts::FRAC_1_SQRT_2);
+        let error = (normal_tail(z) - expected).abs();
+        assert!(error <= (TAIL_ERROR_MAX + 3e-16 * z * z) * expected, "{z}: {error:e}");
+    }
+    for (z, tail) in [(0.0, 1.0), (-0.0, 1.0), (39.0, 0.0), (f64::INFINITY, 0.0), (f64::MIN, 0.0)] {
+        assert_eq!(normal_tail(z), tail);
+    }
+    assert_eq!((exponential_tail(0.0), exponential_tail(-3.0)), (1.0, 1.0));
+    assert!(normal_tail(5e-324) > 1.0 - TAIL_ERROR_MAX);
+    assert!(normal_tail(f64::NAN).is_nan() && exponential_tail(f64::NAN).is_nan());
+    assert_eq!(exponential_tail(2.0), exp(-2.0));
+}
+
 #[test]
 fn sigmoid_is_a_probability() {
     for z in [-1e6, -745.0, -40.0, -1.0, 0.0, 1.0, 40.0, 1e6] {
@@ -140,6 +183,15 @@ proptest! {
         sigmoid_in_place(&mut probabilities);
         for (probability, value) in probabilities.iter().zip(&values) {
             prop_assert!(ulps(*probability, sigmoid(*value)) == 0);
+        }
+        normal_tails(&values, &mut probabilities);
+        for (probability, value) in probabilities.iter().zip(&values) {
+            prop_assert!(ulps(*probability, normal_tail(*value)) == 0);
+            prop_assert!(value.is_nan() || (0.0..=1.0).contains(probability));
+        }
+        exponential_tails(0.5, &values, &mut probabilities);
+        for (probability, value) in probabilities.iter().zip(&values) {
+            prop_assert!(ulps(*probability, exponential_tail(0.5 * *value)) == 0);
         }
     }
 

@@ -54,7 +54,8 @@ pub const KERNELS: &[Kernel] = &[
     Kernel { name: "window_combine", purpose: "panes to a window", levels: COMPILED },
     Kernel { name: "over_advance", purpose: "windows that end at rows", levels: &[Level::Scalar] },
     Kernel { name: "geo_haversine", purpose: "distances on the earth", levels: COMPILED },
-    Kernel { name: "math", purpose: "logistic scores, exp, ln", levels: COMPILED },
+    Kernel { name: "math", purpose: "logistic scores, tails, exp, ln", levels: COMPILED },
     Kernel { name: "score_forest", purpose: "scores of trees", levels: WRITTEN },
     Kernel { name: "score_nearest", purpose: "nearest rows of others", levels: COMPILED },
+    Kernel { name: "score_halves", purpose: "masses of half-space trees", levels: COMPILED },
 ];

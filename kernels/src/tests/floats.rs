@@ -7,7 +7,8 @@ use super::inputs::*;
 use super::{Answer, suite};
 use crate::geo_haversine::{DEGREE, Places, distance_km, distances_km};
 use crate::math::{
-    LinearTerm, TABLE_LEN, Table, Transform, add_from_table, add_term, sigmoid, sigmoid_in_place,
+    LinearTerm, TABLE_LEN, Table, Transform, add_from_table, add_term, exponential_tail,
+    exponential_tails, normal_tail, normal_tails, sigmoid, sigmoid_in_place,
 };
 
 /// Values, the sums that they are added to, and a term of a model.
@@ -63,6 +64,11 @@ suite! {
             sigmoid_in_place(&mut out);
             numbers(&out)
         }, |z| numbers(&z.iter().map(|z| sigmoid(*z)).collect::<Vec<_>>());
+        normal_tails: log_odds => |z| numbers(&filled(z.len(), |out| normal_tails(z, out))),
+            |z| numbers(&z.iter().map(|z| normal_tail(*z)).collect::<Vec<_>>());
+        exponential_tails: log_odds => |z| {
+            numbers(&filled(z.len(), |out| exponential_tails(0.5, z, out)))
+        }, |z| numbers(&z.iter().map(|z| exponential_tail(0.5 * z)).collect::<Vec<_>>());
         add_identity: terms(Transform::Identity) => add, naive_add;
         add_sqrt: terms(Transform::Sqrt) => add, naive_add;
         add_log1p: terms(Transform::Log1p) => add, naive_add;

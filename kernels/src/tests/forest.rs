@@ -1,4 +1,5 @@
-//! Scores: `score_forest`, `score_nearest`. Its forests of random shapes are its own (`score_forest/tests.rs`).
+//! Scores: `score_forest`, `score_nearest`, `score_halves`. Trees of random shapes are their own
+//! (`score_forest/tests.rs`, `score_halves/tests.rs`).
 
 use proptest::prelude::*;
 
@@ -6,6 +7,9 @@ use super::inputs::{bits, column};
 use super::{Answer, suite};
 use crate::score_forest::tests::{Shape, columns, forest, shapes};
 use crate::score_forest::{Plan, Scratch, scalar, score_columns};
+use crate::score_halves::scalar::mass;
+use crate::score_halves::tests::{Choice, choices, tree};
+use crate::score_halves::{BLOCK_ROWS, Block, add_masses};
 use crate::score_nearest::{NONE, References, nearest};
 use crate::simd::level;
 
@@ -87,5 +91,43 @@ pub(super) fn nearest_at(level: crate::simd::Level, (columns, count, queries, k)
 suite! {
     score_nearest {
         rows: near => |input| nearest_at(level(), input);
+    }
+}
+
+/// A tree, and rows of three columns.
+fn choices_of_rows(rows: usize) -> BoxedStrategy<(Vec<Choice>, Vec<Vec<f64>>)> {
+    let columns = proptest::collection::vec(column(rows), 3);
+    (choices(), columns).boxed()
+}
+
+fn summed((choices, columns): &(Vec<Choice>, Vec<Vec<f64>>)) -> Answer {
+    let (nodes, masses) = tree(choices, 3);
+    let mut room = vec![[0.0; BLOCK_ROWS]; nodes.len()];
+    let mut out = Vec::new();
+    for from in (0..columns[0].len()).step_by(BLOCK_ROWS) {
+        let rows = (columns[0].len() - from).min(BLOCK_ROWS);
+        let mut blocks = [[0.0; BLOCK_ROWS]; 3];
+        for (block, column) in blocks.iter_mut().zip(columns) {
+            block[..rows].copy_from_slice(&column[from..from + rows]);
+        }
+        let mut sums: Block = [0.5; BLOCK_ROWS];
+        add_masses(&nodes, &masses, 3, &blocks, &mut room, &mut sums);
+        out.extend_from_slice(&sums[..rows]);
+    }
+    bits(&out)
+}
+
+fn walked_masses((choices, columns): &(Vec<Choice>, Vec<Vec<f64>>)) -> Answer {
+    let (nodes, masses) = tree(choices, 0);
+    let each = (0..columns[0].len()).map(|row| {
+        let values: Vec<f64> = columns.iter().map(|column| column[row]).collect();
+        0.5 + mass(&nodes, &masses, 0, &values)
+    });
+    bits(&each.collect::<Vec<_>>())
+}
+
+suite! {
+    score_halves {
+        trees: choices_of_rows => summed, walked_masses;
     }
 }

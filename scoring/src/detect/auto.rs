@@ -21,6 +21,12 @@
 //! 4. **Budget.** A series that cries often must cry louder: ln(1 + past onsets nearly as
 //!    strange) is taken off, which is what a rank among them costs. "Nearly": [`NEARLY`] of it.
 //!
+//! **Probability.** The score above is made for alarms: nearly always 0, and its flag is where the
+//! benchmark wants it. How rare a row is, onset or not, is said by the probability: the largest
+//! distance from anything seen, over the views and in units of the view's usual one, among the
+//! series' own past distances ([`super::rarity`]). Of a series that goes on as it was, one row in a
+//! hundred has a probability of at most 1 %, whatever its law.
+//!
 //! The raw score is what is left, in nats; 0 for nearly all rows. The constants are the same for
 //! every series, were chosen on the public half of NAB and lie on a plateau: `docs/DETECTORS.md`
 //! gives the score with thresholds from other categories, and how it moves with each constant.
@@ -38,9 +44,10 @@ use std::collections::VecDeque;
 
 use super::correlation::Correlation;
 use super::novelty::View;
+use super::rarity::{Rarity, Usual};
 use super::stream::Stream;
 use super::tail::Peaks;
-use super::{Detector, Law, Score, is_usable};
+use super::{Detector, Law, Memo, Score, is_usable};
 
 /// What a view in context counts beside the plain one.
 pub const CONTEXT_WEIGHT: f64 = 0.75;
@@ -141,6 +148,7 @@ struct Onsets {
     recent: VecDeque<(u64, f64)>,
     /// Evidence of past onsets, the largest ones, ascending.
     past: Vec<f64>,
+    /// The evidence of the latest row, where it is an onset.
     latest: Option<f64>,
 }
 
@@ -148,6 +156,7 @@ impl Onsets {
     /// The score of a row's evidence.
     fn score(&mut self, evidence: f64) -> f64 {
         self.row += 1;
+        self.latest = None;
         while self.recent.front().is_some_and(|(row, _)| self.row - row > REFRACTORY_ROWS) {
             self.recent.pop_front();
         }
@@ -176,8 +185,11 @@ impl Onsets {
         }
     }
 
-    fn feedback(&mut self, anomalous: bool) {
-        let Some(evidence) = self.latest.take() else { return };
+    fn memo(&self) -> Option<Memo> {
+        self.latest.map(|evidence| [evidence, 0.0])
+    }
+
+    fn feedback(&mut self, [evidence, _]: Memo, anomalous: bool) {
         if !anomalous {
             (0..7).for_each(|_| self.remember(evidence));
         } else if let Some(place) = self.past.iter().position(|e| *e == evidence) {
@@ -217,6 +229,11 @@ pub struct State {
     week: Profile,
     day: Profile,
     onsets: Onsets,
+    /// Of the views' distances.
+    usual: [Usual; 4],
+    /// Of the rows, by the largest distance of the latest one.
+    rarity: Rarity,
+    distance: f64,
 }
 
 impl State {
@@ -232,15 +249,25 @@ impl State {
         self.slow_mean += EXPLAINED_WEIGHT.max(first_weights) * (value - self.slow_mean);
         let distance = value - self.slow_mean;
 
-        let mut context = self.drift.evidence(drift);
-        let profiles = [(&mut self.week, &mut self.weekly), (&mut self.day, &mut self.daily)];
-        for (profile, view) in profiles {
+        let [usual, usual_drift, usual_week, usual_day] = &mut self.usual;
+        let (plain, new) = self.plain.look(value);
+        let (mut context, new_drift) = self.drift.look(drift);
+        let mut farthest = CONTEXT_WEIGHT * usual_drift.ratio(new_drift);
+        let profiles = [
+            (&mut self.week, &mut self.weekly, usual_week),
+            (&mut self.day, &mut self.daily, usual_day),
+        ];
+        for (profile, view, usual) in profiles {
             if let Some((residual, explains)) = profile.residual(time_us, value, distance) {
-                let evidence = view.evidence(residual);
-                context = if explains { context.max(evidence) } else { context };
+                let (evidence, new) = view.look(residual);
+                let ratio = CONTEXT_WEIGHT * usual.ratio(new);
+                if explains {
+                    (context, farthest) = (context.max(evidence), farthest.max(ratio));
+                }
             }
         }
-        self.plain.evidence(value).max(CONTEXT_WEIGHT * context)
+        self.distance = farthest.max(usual.ratio(new));
+        plain.max(CONTEXT_WEIGHT * context)
     }
 }
 
@@ -259,6 +286,9 @@ impl Detector for Auto {
             week: Profile::new(168, 0.2),
             day: Profile::new(24, 0.1),
             onsets: Onsets::default(),
+            usual: Default::default(),
+            rarity: Rarity::default(),
+            distance: 0.0,
         }
     }
 
@@ -269,10 +299,11 @@ impl Detector for Auto {
         let warming_up = state.plain.is_warming_up();
         let evidence = state.evidence(time_us, value);
         let raw = state.onsets.score(evidence);
+        let probability = state.rarity.tail(state.distance);
         if warming_up {
             return Score::WARMING_UP;
         }
-        Score::new(raw, Law::Exponential { rate: 1.0 }, raw >= self.threshold)
+        Score::new(raw, Law::Known(probability), raw >= self.threshold)
     }
 
     fn bytes(&self, state: &State) -> usize {
@@ -284,8 +315,16 @@ impl Detector for Auto {
             + state.onsets.heap_bytes()
     }
 
-    fn feedback(&self, state: &mut State, anomalous: bool) {
-        state.onsets.feedback(anomalous);
+    fn uses_labels(&self) -> bool {
+        true
+    }
+
+    fn memo(&self, state: &State) -> Option<Memo> {
+        state.onsets.memo()
+    }
+
+    fn feedback(&self, state: &mut State, memo: Memo, anomalous: bool) {
+        state.onsets.feedback(memo, anomalous);
     }
 }
 
@@ -299,6 +338,9 @@ pub struct Rows {
     onsets: Onsets,
     /// Each column's evidence in the latest row.
     latest: Vec<f64>,
+    /// Of the statistic of all columns together.
+    usual: Usual,
+    rarity: Rarity,
 }
 
 impl Rows {
@@ -313,6 +355,8 @@ impl Rows {
             peaks: Peaks::default(),
             onsets: Onsets::default(),
             latest: vec![0.0; dimensions],
+            usual: Usual::default(),
+            rarity: Rarity::default(),
         }
     }
 }
@@ -327,20 +371,27 @@ impl Stream for Rows {
             return Score::MISSING;
         }
         let warming_up = self.columns.iter().all(|column| column.plain.is_warming_up());
+        let mut farthest = 0.0_f64;
         for ((column, value), latest) in self.columns.iter_mut().zip(row).zip(&mut self.latest) {
-            *latest = if is_usable(*value) { column.evidence(time_us, *value) } else { 0.0 };
+            *latest = 0.0;
+            if is_usable(*value) {
+                *latest = column.evidence(time_us, *value);
+                farthest = farthest.max(column.distance);
+            }
         }
         let together = self.together.push(time_us, row);
         let mut evidence = self.latest.iter().copied().fold(0.0, f64::max);
         if together != Score::MISSING && !together.warming_up {
             evidence = evidence.max(CONTEXT_WEIGHT * self.peaks.evidence(together.raw));
             self.peaks.learn(together.raw);
+            farthest = farthest.max(CONTEXT_WEIGHT * self.usual.ratio(together.raw));
         }
         let raw = self.onsets.score(evidence);
+        let probability = self.rarity.tail(farthest);
         if warming_up {
             return Score::WARMING_UP;
         }
-        Score::new(raw, Law::Exponential { rate: 1.0 }, raw >= self.method.threshold)
+        Score::new(raw, Law::Known(probability), raw >= self.method.threshold)
     }
 
     fn bytes(&self) -> usize {
@@ -352,7 +403,15 @@ impl Stream for Rows {
         into.extend_from_slice(&self.latest);
     }
 
-    fn feedback(&mut self, anomalous: bool) {
-        self.onsets.feedback(anomalous);
+    fn uses_labels(&self) -> bool {
+        true
+    }
+
+    fn memo(&self) -> Option<Memo> {
+        self.onsets.memo()
+    }
+
+    fn feedback(&mut self, memo: Memo, anomalous: bool) {
+        self.onsets.feedback(memo, anomalous);
     }
 }

@@ -73,17 +73,35 @@ impl Default for ControlChart {
     }
 }
 
-/// What is remembered of a key: centre, σ and the last 16 values' zones as bits, newest lowest.
+/// What is remembered of a key: centre, σ and the last 16 values' zones as bits.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct State {
     centre: f64,
     sigma: f64,
     previous: f64,
+    /// Four histories of 16 bits, the newest value's lowest: above the centre, above 1σ, above 2σ,
+    /// risen.
+    above: u64,
+    /// Likewise below, and fallen.
+    below: u64,
     seen: u32,
-    above: [u16; 3],
-    below: [u16; 3],
-    rises: u16,
-    falls: u16,
+}
+
+/// The lowest bit of each history.
+const NEWEST: u64 = 0x0001_0001_0001_0001;
+/// Bit s: of 4 values with the marks s, at least 3 have one.
+const THREE_OF_FOUR: u32 = 1 << 7 | 1 << 11 | 1 << 13 | 1 << 14 | 1 << 15;
+
+/// The `history`-th of four.
+#[inline(always)]
+fn history(histories: u64, history: u32) -> u32 {
+    (histories >> (16 * history)) as u16 as u32
+}
+
+/// `rule` where all bits of `mask` are set.
+#[inline(always)]
+fn run(bits: u32, mask: u32, rule: u16) -> u16 {
+    if bits & mask == mask { rule } else { 0 }
 }
 
 impl State {
@@ -99,40 +117,52 @@ impl State {
     /// σ, at least nine powers of ten below the centre: rounding is no signal.
     #[inline]
     fn floored_sigma(&self) -> f64 {
-        self.sigma.max(self.centre.abs() * 1e-9 + f64::MIN_POSITIVE)
+        let floor = self.centre.abs() * 1e-9 + f64::MIN_POSITIVE;
+        if self.sigma > floor { self.sigma } else { floor }
     }
 
-    /// Shifts the zones of `value` into the histories.
+    /// Shifts the zones of `value` into the histories; whether it is beyond 3σ.
     #[inline]
-    fn shift(&mut self, value: f64) {
+    fn shift(&mut self, value: f64) -> bool {
         let distance = value - self.centre;
         let sigma = self.floored_sigma();
-        for (zone, limit) in [0.0, sigma, 2.0 * sigma].into_iter().enumerate() {
-            self.above[zone] = self.above[zone] << 1 | u16::from(distance > limit);
-            self.below[zone] = self.below[zone] << 1 | u16::from(distance < -limit);
-        }
-        self.rises = self.rises << 1 | u16::from(value > self.previous);
-        self.falls = self.falls << 1 | u16::from(value < self.previous);
+        let marks = |on: [bool; 4]| {
+            let [centre, one, two, moved] = on.map(u64::from);
+            centre | one << 16 | two << 32 | moved << 48
+        };
+        let zones = |d: f64, moved: bool| marks([d > 0.0, d > sigma, d > 2.0 * sigma, moved]);
+        let older = |histories: u64| histories << 1 & !NEWEST;
+        self.above = older(self.above) | zones(distance, value > self.previous);
+        self.below = older(self.below) | zones(-distance, value < self.previous);
+        distance.abs() > 3.0 * sigma
     }
 
-    /// The rules that the histories fulfil at the newest value.
-    #[inline]
-    fn fired(&self, beyond_3: bool, judged: u32) -> u16 {
-        let either = |f: &dyn Fn(&[u16; 3]) -> bool| f(&self.above) || f(&self.below);
-        let run = |bits: u16, mask: u16| bits & mask == mask;
-        let outside = self.above[1] | self.below[1];
-        let alternate = (self.rises & 0x1555 == 0x1555 && self.falls & 0x0AAA == 0x0AAA)
-            || (self.falls & 0x1555 == 0x1555 && self.rises & 0x0AAA == 0x0AAA);
-        let set = |on: bool, rule: u16| if on { rule } else { 0 };
-        set(beyond_3, BEYOND_3)
-            | set(either(&|s| s[2] & 1 == 1 && (s[2] & 7).count_ones() >= 2), TWO_OF_THREE)
-            | set(either(&|s| s[1] & 1 == 1 && (s[1] & 31).count_ones() >= 4), FOUR_OF_FIVE)
-            | set(either(&|s| run(s[0], 0xFF)), SIDE_8)
-            | set(either(&|s| run(s[0], 0x1FF)), SIDE_9)
-            | set(run(self.rises, 0x1F) || run(self.falls, 0x1F), TREND_6)
-            | set(alternate, ALTERNATE_14)
-            | set(judged >= 15 && outside & 0x7FFF == 0, INSIDE_15)
-            | set(run(outside, 0xFF), OUTSIDE_8)
+    /// The rules of one side: 2 of 3, 4 of 5, and runs on that side. No branch: what noise does
+    /// next can't be guessed.
+    #[inline(always)]
+    fn fired_on(histories: u64) -> u16 {
+        let (side, one, two) =
+            (history(histories, 0), history(histories, 1), history(histories, 2));
+        let two_of_three = two & 1 & (two >> 1 | two >> 2);
+        let four_of_five = one & 1 & THREE_OF_FOUR >> (one >> 1 & 15);
+        (two_of_three as u16 * TWO_OF_THREE)
+            | (four_of_five as u16 * FOUR_OF_FIVE)
+            | run(side, 0xFF, SIDE_8)
+            | run(side, 0x1FF, SIDE_9)
+            | run(history(histories, 3), 0x1F, TREND_6)
+    }
+
+    /// The rules of both sides together.
+    #[inline(always)]
+    fn fired_across(&self, judged: u32) -> u16 {
+        let outside = history(self.above | self.below, 1);
+        let (rises, falls) = (history(self.above, 3), history(self.below, 3));
+        let alternate = (rises & 0x1555 == 0x1555 && falls & 0x0AAA == 0x0AAA)
+            || (falls & 0x1555 == 0x1555 && rises & 0x0AAA == 0x0AAA);
+        let inside = judged >= 15 && outside & 0x7FFF == 0;
+        (u16::from(alternate) * ALTERNATE_14)
+            | (u16::from(inside) * INSIDE_15)
+            | run(outside, 0xFF, OUTSIDE_8)
     }
 }
 
@@ -149,9 +179,12 @@ impl ControlChart {
             state.learn(value);
             0
         } else {
-            state.shift(value);
-            let beyond = (value - state.centre).abs() > 3.0 * state.floored_sigma();
-            state.fired(beyond, state.seen - self.warm_up.max(2)) & self.rules
+            let beyond = u16::from(state.shift(value)) * BEYOND_3;
+            let mut fired = beyond | State::fired_on(state.above) | State::fired_on(state.below);
+            if self.rules & (ALTERNATE_14 | INSIDE_15 | OUTSIDE_8) != 0 {
+                fired |= state.fired_across(state.seen - self.warm_up.max(2));
+            }
+            fired & self.rules
         };
         state.previous = value;
         fired
@@ -163,6 +196,11 @@ impl Detector for ControlChart {
 
     fn state(&self) -> State {
         State::default()
+    }
+
+    #[inline]
+    fn law(&self) -> Option<Law> {
+        Some(Law::Exponential { rate: 1.0 })
     }
 
     #[inline]

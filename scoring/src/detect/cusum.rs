@@ -7,7 +7,7 @@
 //! Mean and deviation are learned from the first `warm_up` values and then slowly followed, with
 //! values clipped to ±4 deviations, so that one outlier is not taken for a shift.
 
-use super::{Detector, Law, Score, ewma, is_usable};
+use super::{Detector, Law, Score, ewma, is_usable, positive};
 
 /// The method's parameters, in standard deviations.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -44,6 +44,11 @@ impl Detector for Cusum {
     }
 
     #[inline]
+    fn law(&self) -> Option<Law> {
+        Some(Law::Exponential { rate: 2.0 * self.slack })
+    }
+
+    #[inline]
     fn push(&self, state: &mut State, _time_us: i64, value: f64) -> Score {
         if !is_usable(value) {
             return Score::MISSING;
@@ -53,9 +58,9 @@ impl Detector for Cusum {
             return Score::WARMING_UP;
         }
         let z = state.normal.deviation(value).clamp(-4.0, 4.0);
-        state.high = (state.high + z - self.slack).max(0.0);
-        state.low = (state.low - z - self.slack).max(0.0);
-        let raw = state.high.max(state.low);
+        state.high = positive(state.high + z - self.slack);
+        state.low = positive(state.low - z - self.slack);
+        let raw = if state.high > state.low { state.high } else { state.low };
         let flag = raw >= self.threshold;
         if flag {
             (state.high, state.low) = (0.0, 0.0);

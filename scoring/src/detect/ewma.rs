@@ -8,7 +8,8 @@
 //!
 //! A state of 24 bytes, a division and a square root a value.
 
-use super::{Detector, Law, Score, is_usable};
+use super::batch::{Step, deviation, deviation_word};
+use super::{Detector, Law, Marks, Score, Word, is_usable};
 
 /// The method's parameters.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -41,12 +42,19 @@ impl State {
     #[inline]
     pub(super) fn deviation(&self, value: f64) -> f64 {
         let distance = value - self.mean;
-        if distance == 0.0 {
-            return 0.0;
-        }
-        // The floor keeps a constant series from calling rounding an event.
-        let floor = self.mean.abs() * 1e-9 + f64::MIN_POSITIVE;
-        (distance / self.variance.sqrt().max(floor)).clamp(-f64::MAX, f64::MAX)
+        deviation(distance, self.mean, self.variance).copysign(distance)
+    }
+
+    /// What the deviation of a `distance` from the mean is made of.
+    #[inline(always)]
+    pub(super) fn judged(&self, distance: f64) -> Step {
+        Step::Judged { distance, mean: self.mean, variance: self.variance }
+    }
+
+    /// The mean.
+    #[inline(always)]
+    pub(super) fn mean(&self) -> f64 {
+        self.mean
     }
 
     /// Takes `value` in with weight α, or 1/n while n is small.
@@ -70,6 +78,21 @@ impl State {
     }
 }
 
+impl Ewma {
+    #[inline(always)]
+    fn step(&self, state: &mut State, value: f64) -> Step {
+        if !is_usable(value) {
+            return Step::Missing;
+        }
+        let step = match state.seen < self.warm_up.max(2) {
+            true => Step::WarmingUp,
+            false => state.judged(value - state.mean),
+        };
+        state.learn(value, self.alpha);
+        step
+    }
+}
+
 impl Detector for Ewma {
     type State = State;
 
@@ -78,14 +101,18 @@ impl Detector for Ewma {
     }
 
     #[inline]
+    fn law(&self) -> Option<Law> {
+        Some(Law::Normal)
+    }
+
+    #[inline]
     fn push(&self, state: &mut State, _time_us: i64, value: f64) -> Score {
-        if !is_usable(value) {
-            return Score::MISSING;
-        }
-        let warming_up = state.seen < self.warm_up.max(2);
-        let deviation = state.deviation(value).abs();
-        let flag = !warming_up && deviation >= self.threshold;
-        state.learn(value, self.alpha);
-        if warming_up { Score::WARMING_UP } else { Score::new(deviation, Law::Normal, flag) }
+        self.step(state, value).score(self.threshold)
+    }
+
+    #[inline]
+    fn push_word(&self, states: &mut [State], word: Word<'_>, raw: &mut [f64]) -> Marks {
+        let step = |state: &mut State, value| self.step(state, value);
+        deviation_word(states, word, raw, self.threshold, |_| (), step)
     }
 }

@@ -5,7 +5,7 @@
 //! comes.
 
 use super::stream::{WithMethod, with_method};
-use super::{Detector, Keyed, Score, Stream, by_name};
+use super::{Detector, Keyed, KeyedRows, Memo, Score, Scores, Stream, by_name, is_usable};
 use crate::error::Result;
 
 /// The methods whose state is a forest: 10⁴ to 10⁶ bytes a key, so that whoever has many keys
@@ -26,12 +26,23 @@ pub trait KeyedStream: Send {
     /// values are NaN; a row of another length than the detector's is taken as missing.
     fn push(&mut self, key: u32, time_us: i64, row: &[f64]) -> Score;
 
+    /// Appends the scores of rows to `scores` (which are empty), in order: what
+    /// [`push`](Self::push) gives, faster. Where `scores` have columns for contributions, those
+    /// are filled as well.
+    ///
+    /// # Panics
+    /// When the slices have different lengths.
+    fn push_batch(&mut self, rows: KeyedRows<'_>, scores: &mut Scores);
+
     /// How much each value contributed to the latest score of `key`, as
     /// [`Stream::contributions`].
     fn contributions(&self, key: u32, into: &mut Vec<f64>);
 
-    /// Tells the detector whether the latest flag of `key` was right.
-    fn feedback(&mut self, key: u32, anomalous: bool);
+    /// What must be remembered of the latest row of `key`, as [`Detector::memo`].
+    fn memo(&self, key: u32) -> Option<Memo>;
+
+    /// Tells the detector whether the row of `key` that `memo` is of was an anomaly.
+    fn feedback(&mut self, key: u32, memo: Memo, anomalous: bool);
 
     /// Bytes of all states.
     fn bytes(&self) -> usize;
@@ -46,10 +57,18 @@ impl<D: Detector<State: Send> + Send> KeyedStream for Keyed<D> {
         }
     }
 
+    fn push_batch(&mut self, rows: KeyedRows<'_>, scores: &mut Scores) {
+        Keyed::push_batch(self, rows, scores);
+    }
+
     fn contributions(&self, _key: u32, _into: &mut Vec<f64>) {}
 
-    fn feedback(&mut self, key: u32, anomalous: bool) {
-        Keyed::feedback(self, key, anomalous);
+    fn memo(&self, key: u32) -> Option<Memo> {
+        Keyed::memo(self, key)
+    }
+
+    fn feedback(&mut self, key: u32, memo: Memo, anomalous: bool) {
+        Keyed::feedback(self, key, memo, anomalous);
     }
 
     fn bytes(&self) -> usize {
@@ -62,10 +81,14 @@ struct Streams {
     name: String,
     dimensions: usize,
     streams: Vec<Option<Box<dyn Stream>>>,
+    // Buffers: rows of one key that follow each other, and their scores.
+    rows: Vec<f64>,
+    scores: Vec<Score>,
+    parts: Vec<f64>,
 }
 
-impl KeyedStream for Streams {
-    fn push(&mut self, key: u32, time_us: i64, row: &[f64]) -> Score {
+impl Streams {
+    fn stream(&mut self, key: u32) -> Option<&mut Box<dyn Stream>> {
         let key = key as usize;
         if key >= self.streams.len() {
             self.streams.resize_with(key + 1, || None);
@@ -75,7 +98,62 @@ impl KeyedStream for Streams {
             // The name and the dimensions were tried when this was made.
             *stream = by_name(&self.name, self.dimensions).ok();
         }
-        stream.as_mut().map_or(Score::MISSING, |stream| stream.push(time_us, row))
+        stream.as_mut()
+    }
+
+    /// The rows from `from` to `to`, all of one key.
+    fn push_run(&mut self, rows: KeyedRows<'_>, from: usize, to: usize, into: &mut Scores) {
+        let mut values = std::mem::take(&mut self.rows);
+        let mut scores = std::mem::take(&mut self.scores);
+        values.clear();
+        for row in from..to {
+            values.extend(rows.columns.iter().map(|column| column[row]));
+        }
+        scores.clear();
+        scores.resize(to - from, Score::MISSING);
+        if let Some(stream) = self.stream(rows.keys[from]) {
+            stream.push_batch(&rows.times_us[from..to], &values, &mut scores);
+        }
+        for (row, score) in values.chunks_exact(self.dimensions).zip(&scores) {
+            into.push(score, row.iter().all(|value| is_usable(*value)));
+        }
+        (self.rows, self.scores) = (values, scores);
+    }
+
+    fn contribute(&mut self, key: u32, into: &mut Scores) {
+        let mut parts = std::mem::take(&mut self.parts);
+        parts.clear();
+        self.contributions(key, &mut parts);
+        parts.resize(self.dimensions, 0.0);
+        for (column, part) in into.contributions.iter_mut().zip(&parts) {
+            column.push(*part);
+        }
+        self.parts = parts;
+    }
+}
+
+impl KeyedStream for Streams {
+    fn push(&mut self, key: u32, time_us: i64, row: &[f64]) -> Score {
+        self.stream(key).map_or(Score::MISSING, |stream| stream.push(time_us, row))
+    }
+
+    /// Rows of a key that follow each other go to its stream together.
+    fn push_batch(&mut self, rows: KeyedRows<'_>, scores: &mut Scores) {
+        rows.check();
+        assert_eq!(rows.columns.len(), self.dimensions, "a column a dimension");
+        let explains = !scores.contributions.is_empty();
+        let mut from = 0;
+        while from < rows.len() {
+            let key = rows.keys[from];
+            let alike = rows.keys[from..].iter().take_while(|other| **other == key).count();
+            // What the latest row's contributions are must be asked after each row.
+            let to = if explains { from + 1 } else { from + alike };
+            self.push_run(rows, from, to, scores);
+            if explains {
+                self.contribute(key, scores);
+            }
+            from = to;
+        }
     }
 
     fn contributions(&self, key: u32, into: &mut Vec<f64>) {
@@ -84,9 +162,13 @@ impl KeyedStream for Streams {
         }
     }
 
-    fn feedback(&mut self, key: u32, anomalous: bool) {
+    fn memo(&self, key: u32) -> Option<Memo> {
+        self.streams.get(key as usize)?.as_ref()?.memo()
+    }
+
+    fn feedback(&mut self, key: u32, memo: Memo, anomalous: bool) {
         if let Some(Some(stream)) = self.streams.get_mut(key as usize) {
-            stream.feedback(anomalous);
+            stream.feedback(memo, anomalous);
         }
     }
 
@@ -121,7 +203,14 @@ pub fn keyed_by_name(name: &str, dimensions: usize) -> Result<Box<dyn KeyedStrea
     {
         return Ok(keyed);
     }
-    Ok(Box::new(Streams { name: name.to_owned(), dimensions, streams: Vec::new() }))
+    Ok(Box::new(Streams {
+        name: name.to_owned(),
+        dimensions,
+        streams: Vec::new(),
+        rows: Vec::new(),
+        scores: Vec::new(),
+        parts: Vec::new(),
+    }))
 }
 
 /// Whether the detector can tell what each of several values contributed.
@@ -132,6 +221,14 @@ pub fn has_contributions(name: &str, dimensions: usize) -> Result<bool> {
     let mut parts = Vec::new();
     by_name(name, dimensions)?.contributions(&mut parts);
     Ok(dimensions > 1 && parts.len() == dimensions)
+}
+
+/// Whether the detector has a use for labels: it can be told which rows were anomalies.
+///
+/// # Errors
+/// As [`by_name`].
+pub fn uses_labels(name: &str, dimensions: usize) -> Result<bool> {
+    Ok(by_name(name, dimensions)?.uses_labels())
 }
 
 /// Bytes of one key's state, measured on a run of random rows.

@@ -28,6 +28,7 @@
 //! * **Not a panic** on any input.
 
 pub mod auto;
+pub mod batch;
 pub mod change_point;
 pub mod control_chart;
 pub mod correlation;
@@ -43,6 +44,7 @@ pub mod nearest;
 pub mod novelty;
 pub mod page_hinkley;
 pub mod random;
+pub mod rarity;
 pub mod signal;
 pub mod spot;
 pub mod stream;
@@ -52,6 +54,7 @@ pub mod windowed_gaussian;
 #[cfg(test)]
 mod tests;
 
+pub use batch::{KeyedRows, Marks, Scores, Word};
 pub use keyed::{KeyedStream, keyed_by_name};
 pub use stream::{Keyed, METHODS, Single, Stream, by_name};
 
@@ -110,13 +113,7 @@ impl Score {
     /// ordinary, 1e-6 is once in a million. NaN where the method has no law ([`Law::Unknown`]).
     #[must_use]
     pub fn tail(&self) -> f64 {
-        match self.law {
-            Law::Normal => libm::erfc(self.raw.abs() * std::f64::consts::FRAC_1_SQRT_2),
-            Law::Exponential { rate } => libm::exp(-(rate * self.raw).max(0.0)),
-            Law::Evidence(evidence) => libm::exp(-evidence),
-            Law::Known(probability) => probability,
-            Law::Unknown => f64::NAN,
-        }
+        self.law.tail(self.raw)
     }
 }
 
@@ -126,6 +123,16 @@ impl Score {
 pub fn is_usable(value: f64) -> bool {
     value.abs() <= LARGEST
 }
+
+/// `value`, or 0 where it is negative.
+#[inline(always)]
+fn positive(value: f64) -> f64 {
+    // `f64::max` looks for NaN, which takes three more steps.
+    if value > 0.0 { value } else { 0.0 }
+}
+
+/// What a method must remember of a row, to be told later whether it was an anomaly.
+pub type Memo = [f64; 2];
 
 /// A method on one value at a time: parameters here, what it learns in a state for each key.
 pub trait Detector {
@@ -139,11 +146,39 @@ pub trait Detector {
     /// it), then learns from it.
     fn push(&self, state: &mut Self::State, time_us: i64, value: f64) -> Score;
 
+    /// The law of all scores, where it is one: then many are made probabilities at once. A score
+    /// of 0, as that of a missing value is, has probability 1 under it.
+    #[inline]
+    fn law(&self) -> Option<Law> {
+        None
+    }
+
+    /// Scores the rows of `word`, as many as `raw` is long (at most 64), as [`push`](Self::push)
+    /// does: for methods that have a [`law`](Self::law) and know a faster way.
+    #[inline]
+    fn push_word(&self, states: &mut [Self::State], word: Word<'_>, raw: &mut [f64]) -> Marks
+    where
+        Self: Sized,
+    {
+        batch::score_word(self, states, word, raw, |_, _| ())
+    }
+
     /// Bytes that one key's state takes, with what it holds on the heap.
     fn bytes(&self, _state: &Self::State) -> usize {
         size_of::<Self::State>()
     }
 
-    /// Tells the method whether its latest flag was right, where it has a use for that.
-    fn feedback(&self, _state: &mut Self::State, _anomalous: bool) {}
+    /// Whether the method has a use for labels.
+    fn uses_labels(&self) -> bool {
+        false
+    }
+
+    /// What must be remembered of the latest row, so that the method can be told later whether it
+    /// was an anomaly; `None` where it has no use for that.
+    fn memo(&self, _state: &Self::State) -> Option<Memo> {
+        None
+    }
+
+    /// Tells the method whether the row that `memo` is of was an anomaly. A row is told of once.
+    fn feedback(&self, _state: &mut Self::State, _memo: Memo, _anomalous: bool) {}
 }

@@ -91,16 +91,17 @@ pub struct View {
 }
 
 impl View {
-    /// −ln of the probability of a value as new as this one; then takes it in.
-    pub fn evidence(&mut self, value: f64) -> f64 {
+    /// −ln of the probability of a value as new as this one, and its distance from those before;
+    /// then takes it in.
+    pub fn look(&mut self, value: f64) -> (f64, f64) {
         if !is_usable(value) {
-            return 0.0;
+            return (0.0, 0.0);
         }
         let distance = self.net.distance(value);
         let evidence = self.peaks.evidence(distance);
         self.peaks.learn(distance);
         self.net.learn(value);
-        evidence
+        (evidence, distance)
     }
 
     /// Whether too few values were seen to judge.

@@ -6,7 +6,7 @@
 //! are kept, which is the same and does not grow: high = m − min(m). Unlike [`super::cusum`] the
 //! mean keeps averaging all values since the last alarm, so a slow drift is found as well.
 
-use super::{Detector, Law, Score, is_usable};
+use super::{Detector, Law, Score, is_usable, positive};
 
 /// The method's parameters, in standard deviations.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -44,6 +44,11 @@ impl Detector for PageHinkley {
     }
 
     #[inline]
+    fn law(&self) -> Option<Law> {
+        Some(Law::Exponential { rate: 2.0 * self.tolerance })
+    }
+
+    #[inline]
     fn push(&self, state: &mut State, _time_us: i64, value: f64) -> Score {
         if !is_usable(value) {
             return Score::MISSING;
@@ -63,9 +68,9 @@ impl Detector for PageHinkley {
         }
         let spread = before.sqrt().max(mean.abs() * 1e-9 + f64::MIN_POSITIVE);
         let z = (distance / spread).clamp(-8.0, 8.0);
-        state.high = (state.high + z - self.tolerance).max(0.0);
-        state.low = (state.low - z - self.tolerance).max(0.0);
-        let raw = state.high.max(state.low);
+        state.high = positive(state.high + z - self.tolerance);
+        state.low = positive(state.low - z - self.tolerance);
+        let raw = if state.high > state.low { state.high } else { state.low };
         let flag = raw > self.threshold;
         if flag {
             *state = State::default();

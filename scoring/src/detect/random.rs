@@ -41,6 +41,15 @@ impl Random {
         (self.bits() >> 11) as f64 * (1.0 / (1_u64 << 53) as f64)
     }
 
+    /// [`unit`](Self::unit), which is drawn only where `taken`, else the next call gives the same
+    /// number again: a draw without a branch.
+    #[inline(always)]
+    pub(super) fn unit_if(&mut self, taken: bool) -> f64 {
+        let bits = mix(self.0);
+        self.0 = self.0.wrapping_add(if taken { STEP } else { 0 });
+        (bits >> 11) as f64 * (1.0 / (1_u64 << 53) as f64)
+    }
+
     /// The next number below `limit`, which must not be 0 (multiply and shift: bias below 2⁻³²
     /// for limits below 2³²).
     #[inline]

@@ -6,7 +6,8 @@
 //! with shape γ and scale σ. P(x > z) = (peaks/n)·(1 + γ(z − t)/σ)^(−1/γ); z_q is where this is
 //! q. A value beyond z_q is flagged and not learned from; one between t and z_q is a new peak
 //! and the law is fitted again. DSPOT takes the difference from the mean of the last values.
-//! Both tails are watched. The newest [`PEAKS_KEPT`] peaks are kept, so that state and cost
+//! Both tails are watched. **Labels** set right what the paper decides by the flag: a flagged value
+//! that was no anomaly is learned from after all, and a peak that was one is taken out again. The newest [`PEAKS_KEPT`] peaks are kept, so that state and cost
 //! stay bounded.
 //!
 //! **Fit.** Grimshaw (*Computing maximum likelihood estimates for the generalized Pareto
@@ -17,7 +18,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Detector, Law, Score, is_usable};
+use super::{Detector, Law, Memo, Score, is_usable};
 
 /// Peaks of each tail that are kept.
 pub const PEAKS_KEPT: usize = 200;
@@ -227,15 +228,32 @@ impl Tail {
         let evidence = libm::log(seen / self.peaks_seen) + self.law.evidence(excess);
         let flag = value > self.limit;
         if !flag {
-            self.peaks_seen += 1.0;
-            self.peaks.push_back(excess);
-            if self.peaks.len() > PEAKS_KEPT {
-                self.peaks.pop_front();
-            }
+            self.learn(spot, excess, seen);
+        }
+        (evidence.clamp(0.0, 1e6), flag)
+    }
+
+    /// Takes a peak in.
+    fn learn(&mut self, spot: &Spot, excess: f64, seen: f64) {
+        self.peaks_seen += 1.0;
+        self.peaks.push_back(excess);
+        if self.peaks.len() > PEAKS_KEPT {
+            self.peaks.pop_front();
+        }
+        self.law = spot.law(&self.peaks);
+        self.set_limit(spot, seen);
+    }
+
+    /// Takes a peak out that was no normal value, if it is still kept.
+    fn unlearn(&mut self, spot: &Spot, excess: f64, seen: f64) {
+        // The newest one: a label is mostly of a row not long ago.
+        let Some(place) = self.peaks.iter().rposition(|peak| *peak == excess) else { return };
+        if self.peaks.len() > 1 {
+            self.peaks.remove(place);
+            self.peaks_seen -= 1.0;
             self.law = spot.law(&self.peaks);
             self.set_limit(spot, seen);
         }
-        (evidence.clamp(0.0, 1e6), flag)
     }
 }
 
@@ -245,8 +263,11 @@ pub struct State {
     training: Vec<f64>,
     tails: Option<[Tail; 2]>,
     seen: f64,
-    /// The last values, for the drift, and their sum.
+    /// The last values, for the drift.
     last: VecDeque<f64>,
+    /// The latest row's excess, positive in the upper tail, negative in the lower one, and whether
+    /// it was learned from.
+    latest: Option<(f64, bool)>,
 }
 
 impl State {
@@ -287,6 +308,7 @@ impl Detector for Spot {
     }
 
     fn push(&self, state: &mut State, _time_us: i64, value: f64) -> Score {
+        state.latest = None;
         if !is_usable(value) {
             return Score::MISSING;
         }
@@ -306,10 +328,36 @@ impl Detector for Spot {
         let (up, is_high) = tails[0].push(self, distance, state.seen);
         let (down, is_low) = tails[1].push(self, -distance, state.seen);
         let flag = is_high || is_low;
+        if distance > tails[0].threshold {
+            state.latest = Some((distance - tails[0].threshold, !is_high));
+        } else if -distance > tails[1].threshold {
+            state.latest = Some((distance + tails[1].threshold, !is_low));
+        }
         if !flag {
             state.follow(value, self.depth);
         }
         Score::new(up.max(down), Law::Exponential { rate: 1.0 }, flag)
+    }
+
+    fn uses_labels(&self) -> bool {
+        true
+    }
+
+    /// A peak: by which it exceeds the threshold, and whether it was learned from.
+    fn memo(&self, state: &State) -> Option<Memo> {
+        state.latest.map(|(excess, learned)| [excess, f64::from(u8::from(learned))])
+    }
+
+    /// A flagged value that was no anomaly is a peak after all; a peak that was one is none.
+    fn feedback(&self, state: &mut State, [excess, learned]: Memo, anomalous: bool) {
+        let (seen, learned) = (state.seen, learned != 0.0);
+        let Some(tails) = &mut state.tails else { return };
+        let tail = &mut tails[usize::from(excess < 0.0)];
+        match (learned, anomalous) {
+            (true, true) => tail.unlearn(self, excess.abs(), seen),
+            (false, false) => tail.learn(self, excess.abs(), seen),
+            _ => {}
+        }
     }
 
     fn bytes(&self, state: &State) -> usize {

@@ -1,6 +1,7 @@
 //! Methods with their states: one series ([`Single`]), many keys ([`Keyed`]), or by name.
 
-use super::{Detector, Score};
+use super::batch::score_values;
+use super::{Detector, KeyedRows, Memo, Score, Scores};
 use crate::error::{Error, Result};
 
 /// A detector with its state, on rows of one or several values. Object-safe: what a command line
@@ -33,8 +34,18 @@ pub trait Stream: Send {
     /// is more. Methods that can't tell append nothing.
     fn contributions(&self, _into: &mut Vec<f64>) {}
 
-    /// Tells the method whether its latest flag was right, where it has a use for that.
-    fn feedback(&mut self, _anomalous: bool) {}
+    /// Whether the method has a use for labels.
+    fn uses_labels(&self) -> bool {
+        false
+    }
+
+    /// What must be remembered of the latest row, as [`Detector::memo`].
+    fn memo(&self) -> Option<Memo> {
+        None
+    }
+
+    /// Tells the method whether the row that `memo` is of was an anomaly.
+    fn feedback(&mut self, _memo: Memo, _anomalous: bool) {}
 }
 
 /// A method and the state of one series.
@@ -73,8 +84,16 @@ impl<D: Detector<State: Send> + Send> Stream for Single<D> {
         self.method.bytes(&self.state)
     }
 
-    fn feedback(&mut self, anomalous: bool) {
-        self.method.feedback(&mut self.state, anomalous);
+    fn uses_labels(&self) -> bool {
+        self.method.uses_labels()
+    }
+
+    fn memo(&self) -> Option<Memo> {
+        self.method.memo(&self.state)
+    }
+
+    fn feedback(&mut self, memo: Memo, anomalous: bool) {
+        self.method.feedback(&mut self.state, memo, anomalous);
     }
 }
 
@@ -102,21 +121,34 @@ impl<D: Detector> Keyed<D> {
         self.method.push(&mut self.states[key], time_us, value)
     }
 
-    /// Scores `values[i]` of key `keys[i]` into `scores[i]`, in order.
+    /// Appends the scores of rows of one value to `scores`, in order: what [`push`](Self::push)
+    /// gives, faster.
     ///
     /// # Panics
-    /// When the slices have different lengths.
-    pub fn push_batch(&mut self, keys: &[u32], values: &[f64], scores: &mut [Score]) {
-        assert!(keys.len() == values.len() && keys.len() == scores.len(), "one score a row");
-        for ((&key, &value), score) in keys.iter().zip(values).zip(scores) {
-            *score = self.push(key, 0, value);
+    /// As [`score_values`].
+    pub fn push_batch(&mut self, rows: KeyedRows<'_>, scores: &mut Scores) {
+        let keys = rows.keys.iter().max().map_or(0, |key| *key as usize + 1);
+        if keys > self.states.len() {
+            let method = &self.method;
+            self.states.resize_with(keys, || method.state());
         }
+        score_values(&self.method, &mut self.states, rows, scores);
     }
 
-    /// Tells the method whether the latest flag of `key` was right.
-    pub fn feedback(&mut self, key: u32, anomalous: bool) {
+    /// Whether the method has a use for labels.
+    pub fn uses_labels(&self) -> bool {
+        self.method.uses_labels()
+    }
+
+    /// What must be remembered of the latest row of `key`.
+    pub fn memo(&self, key: u32) -> Option<Memo> {
+        self.method.memo(self.states.get(key as usize)?)
+    }
+
+    /// Tells the method whether the row of `key` that `memo` is of was an anomaly.
+    pub fn feedback(&mut self, key: u32, memo: Memo, anomalous: bool) {
         if let Some(state) = self.states.get_mut(key as usize) {
-            self.method.feedback(state, anomalous);
+            self.method.feedback(state, memo, anomalous);
         }
     }
 

@@ -15,7 +15,7 @@
 //! Only the largest [`KEPT`] scores are kept. Where k would outgrow them, every second one is
 //! dropped and n is halved: a sample of the same distribution, half as large.
 
-use super::{Detector, Law, Score};
+use super::{Detector, Law, Memo, Score};
 
 /// Largest scores that are kept: 1 KiB a key.
 pub const KEPT: usize = 128;
@@ -88,6 +88,14 @@ impl Peaks {
         }
     }
 
+    /// Takes a score back that was learned, as if it had never come, if it is among the largest.
+    pub fn unlearn(&mut self, score: f64) {
+        if let Some(place) = self.largest.iter().position(|peak| *peak == score) {
+            self.largest.remove(place);
+            self.seen -= 1.0;
+        }
+    }
+
     /// Whether too few scores were seen to judge.
     #[must_use]
     pub fn is_warming_up(&self) -> bool {
@@ -129,8 +137,16 @@ impl<D: Detector> Detector for Calibrated<D> {
         self.detector.bytes(&state.0) + size_of::<Peaks>() + state.1.heap_bytes()
     }
 
-    fn feedback(&self, state: &mut Self::State, anomalous: bool) {
-        self.detector.feedback(&mut state.0, anomalous);
+    fn uses_labels(&self) -> bool {
+        self.detector.uses_labels()
+    }
+
+    fn memo(&self, state: &Self::State) -> Option<Memo> {
+        self.detector.memo(&state.0)
+    }
+
+    fn feedback(&self, state: &mut Self::State, memo: Memo, anomalous: bool) {
+        self.detector.feedback(&mut state.0, memo, anomalous);
     }
 }
 

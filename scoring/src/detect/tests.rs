@@ -198,6 +198,67 @@ fn control_chart_rules_fire_where_their_table_says() {
     assert_eq!(fired(&inside), INSIDE_15);
 }
 
+/// The rules by their words, over the values since the chart was learned.
+fn rules_of_definition(z: &[f64], values: &[f64]) -> u16 {
+    use control_chart::*;
+    let last = |n: usize| (z.len() >= n).then(|| &z[z.len() - n..]);
+    let all =
+        |n: usize, is: &dyn Fn(f64) -> bool| last(n).is_some_and(|z| z.iter().all(|z| is(*z)));
+    // Runs of up and down begin with the step from the last value that was learned.
+    let steps = |n: usize| -> Option<Vec<f64>> {
+        (z.len() >= n)
+            .then(|| values[values.len() - n - 1..].windows(2).map(|w| w[1] - w[0]).collect())
+    };
+    let newest = z[z.len() - 1];
+    let mut fired = u16::from(newest.abs() > 3.0) * BEYOND_3;
+    for sign in [1.0, -1.0] {
+        let beyond = |n: usize, limit: f64| {
+            z[z.len().saturating_sub(n)..].iter().filter(|z| **z * sign > limit).count()
+        };
+        let is_newest = |limit: f64| newest * sign > limit;
+        fired |= u16::from(is_newest(2.0) && beyond(3, 2.0) >= 2) * TWO_OF_THREE;
+        fired |= u16::from(is_newest(1.0) && beyond(5, 1.0) >= 4) * FOUR_OF_FIVE;
+        fired |= u16::from(all(8, &|z| z * sign > 0.0)) * SIDE_8;
+        fired |= u16::from(all(9, &|z| z * sign > 0.0)) * SIDE_9;
+        let rises = steps(5).is_some_and(|steps| steps.iter().all(|step| step * sign > 0.0));
+        fired |= u16::from(rises) * TREND_6;
+        let zigzag = steps(13).is_some_and(|steps| {
+            let up = |i: usize| if i.is_multiple_of(2) { sign } else { -sign };
+            steps.iter().enumerate().all(|(i, step)| step * up(i) > 0.0)
+        });
+        fired |= u16::from(zigzag) * ALTERNATE_14;
+    }
+    fired |= u16::from(all(15, &|z| z.abs() <= 1.0)) * INSIDE_15;
+    fired | (u16::from(all(8, &|z| z.abs() > 1.0)) * OUTSIDE_8)
+}
+
+#[test]
+fn control_chart_rules_equal_their_words() {
+    use control_chart::*;
+    let mut random = Random::new(31);
+    let chart = ControlChart { rules: NELSON | SIDE_8, warm_up: 100 };
+    for round in 0..40 {
+        let mut state = chart.state();
+        let mut values = Vec::new();
+        // Centre 0, σ 1, then drifts, small and large spreads; halves, so that values are equal.
+        for index in 0..100 {
+            values.push(if index % 2 == 0 { 0.564 } else { -0.564 });
+            chart.rules_fired(&mut state, values[index]);
+        }
+        let (spread, drift) = (random.unit() * 3.0, random.unit() - 0.5);
+        let mut z = Vec::new();
+        for index in 0..300 {
+            let sign = if round % 5 == 0 && index % 2 == 0 { -1.0 } else { 1.0 };
+            let value = sign * (noise(&mut random) * spread + drift);
+            let value = if round % 3 == 0 { (value * 2.0).round() / 2.0 + 0.25 } else { value };
+            values.push(value);
+            z.push(value);
+            let expected = rules_of_definition(&z, &values);
+            assert_eq!(chart.rules_fired(&mut state, value), expected, "round {round}, {index}");
+        }
+    }
+}
+
 #[test]
 fn peaks_give_the_tail_of_an_exponential_law() {
     let mut random = Random::new(2);
@@ -230,6 +291,124 @@ fn pareto_laws_are_found_again() {
 }
 
 #[test]
+fn a_told_anomaly_does_not_hide_the_next_one() {
+    // Every tenth row of the second half is the same anomaly; all of them are told, or none.
+    let mut random = Random::new(15);
+    for dimensions in [1, 2, 3, 5] {
+        let width = dimensions;
+        let rows: Vec<Vec<f64>> = (0..600)
+            .map(|row| {
+                let shift = if row >= 300 && row % 10 == 0 { 25.0 } else { 0.0 };
+                (0..width).map(|_| noise(&mut random) + shift).collect()
+            })
+            .collect();
+        let scores = |told: bool| {
+            let mut stream = by_name("cut-forest", width).unwrap();
+            let mut raws = Vec::new();
+            for (index, row) in rows.iter().enumerate() {
+                raws.push(stream.push(0, row).raw);
+                if let (true, Some(memo)) = (told, stream.memo()) {
+                    stream.feedback(memo, index >= 300 && index % 10 == 0);
+                }
+            }
+            raws
+        };
+        let last = |raws: &[f64]| raws[300..].iter().step_by(10).skip(20).sum::<f64>();
+        let (told, untold) = (last(&scores(true)), last(&scores(false)));
+        assert!(told > 2.0 * untold, "{dimensions}: {told} {untold}");
+    }
+}
+
+#[test]
+fn spot_learns_from_false_alarms() {
+    let mut random = Random::new(19);
+    // The spread doubles after the training: values that were extreme are ordinary now.
+    let values: Vec<f64> =
+        (0..6_000).map(|row| noise(&mut random) * if row < 1_000 { 1.0 } else { 2.0 }).collect();
+    for name in ["spot", "dspot"] {
+        let flags = |told: bool| {
+            let mut stream = by_name(name, 1).unwrap();
+            let mut flags = 0;
+            for (minute, value) in values.iter().enumerate() {
+                let flag = stream.push(minute as i64 * MINUTE_US, &[*value]).flag;
+                flags += usize::from(flag && minute > 3_000);
+                if let (true, Some(memo)) = (told, stream.memo()) {
+                    stream.feedback(memo, false);
+                }
+            }
+            flags
+        };
+        let (told, untold) = (flags(true), flags(false));
+        assert!(told * 3 < untold, "{name}: {told} {untold}");
+    }
+}
+
+/// Noise of several laws, a minute a row.
+fn noises(rows: usize) -> Vec<(&'static str, Vec<f64>)> {
+    let mut random = Random::new(77);
+    let mut level = 0.0;
+    vec![
+        ("normal", (0..rows).map(|_| noise(&mut random)).collect()),
+        ("uniform", (0..rows).map(|_| random.unit()).collect()),
+        ("exponential", (0..rows).map(|_| -libm::log(1.0 - random.unit())).collect()),
+        ("heavy", (0..rows).map(|_| libm::tan(3.0 * (random.unit() - 0.5))).collect()),
+        ("counts", (0..rows).map(|_| (4.0 * noise(&mut random)).round()).collect()),
+        (
+            "autoregressive",
+            (0..rows)
+                .map(|_| {
+                    level = 0.9 * level + noise(&mut random);
+                    level
+                })
+                .collect(),
+        ),
+    ]
+}
+
+#[test]
+fn autos_probabilities_are_what_they_say() {
+    let rows = 40_000;
+    let warm = 2_000;
+    for (name, values) in noises(rows) {
+        for dimensions in [1, 2] {
+            let scores = run(&mut *by_name("auto", dimensions).unwrap(), &values);
+            let scores = &scores[warm..];
+            let share = |limit: f64| {
+                let rare = scores.iter().filter(|score| score.tail() <= limit).count();
+                rare as f64 / scores.len() as f64
+            };
+            println!("{name}, {dimensions}: {:?}", [0.1, 0.01, 0.001].map(share));
+            // Counts are mostly known values, whose probability is 1: they may stay below.
+            let low = if name == "counts" { 0.0 } else { 0.008 };
+            assert!((low..=0.012).contains(&share(0.01)), "{name}, {dimensions}: {}", share(0.01));
+            assert!(share(0.001) <= 0.002, "{name}, {dimensions}: {}", share(0.001));
+            assert!(share(0.1) <= 0.11, "{name}, {dimensions}: {}", share(0.1));
+        }
+    }
+}
+
+#[test]
+fn rarity_of_what_never_changes_is_none_and_of_the_new_is_small() {
+    let mut rarity = rarity::Rarity::default();
+    assert!((0..500).all(|_| rarity.tail(0.0) == 1.0));
+    let mut random = Random::new(3);
+    (0..20_000).for_each(|_| {
+        rarity.tail(random.unit());
+    });
+    let mut last = 1.0;
+    for ratio in [0.2, 0.5, 0.9, 1.0, 3.0, 30.0, 1e300, f64::MAX] {
+        let tail = rarity.clone().tail(ratio);
+        assert!((0.0..=last).contains(&tail), "{ratio}: {tail}");
+        last = tail;
+    }
+    assert!(last < 1e-6);
+    let mut usual = rarity::Usual::default();
+    for distance in [0.0, 1e300, f64::MAX, 0.0, 5e-324] {
+        assert!(usual.ratio(distance) >= 0.0);
+    }
+}
+
+#[test]
 fn feedback_moves_the_budget_of_auto() {
     let mut random = Random::new(6);
     let mut series: Vec<f64> = (0..6_000).map(|_| noise(&mut random)).collect();
@@ -239,8 +418,8 @@ fn feedback_moves_the_budget_of_auto() {
         let mut last = 0.0;
         for (value, minute) in series.iter().zip(0..) {
             let score = stream.push(minute * MINUTE_US, &[*value]);
-            if let (true, Some(right)) = (score.flag, right) {
-                stream.feedback(right);
+            if let (true, Some(right), Some(memo)) = (score.flag, right, stream.memo()) {
+                stream.feedback(memo, right);
             }
             last = if minute == 4_800 { score.raw } else { last };
         }
@@ -273,6 +452,97 @@ fn a_batch_scores_as_its_rows_do() {
 }
 
 #[test]
+fn a_keyed_batch_scores_as_its_rows_do() {
+    let mut random = Random::new(12);
+    for (name, _) in METHODS {
+        for dimensions in dimensions_of(name) {
+            let rows: usize = if keyed::FORESTS.contains(name) { 500 } else { 1_500 };
+            let keys: Vec<u32> =
+                (0..rows).map(|row| (random.below(3) * (row / 9 % 2)) as u32).collect();
+            let odd = [f64::NAN, f64::INFINITY, -0.0, 1e200, f64::MIN_POSITIVE, 1e9];
+            let mut value = |row: usize| match row % 41 {
+                0 => odd[random.below(odd.len())],
+                _ => noise(&mut random),
+            };
+            let columns: Vec<Vec<f64>> =
+                (0..dimensions).map(|_| (0..rows).map(&mut value).collect()).collect();
+            let times: Vec<i64> = (0..rows as i64).map(|row| row * MINUTE_US).collect();
+            let parts = usize::from(keyed::has_contributions(name, dimensions).unwrap());
+            let mut one_by_one = keyed_by_name(name, dimensions).unwrap();
+            let mut expected = Scores::with_capacity(0, parts * dimensions);
+            for (row, key) in keys.iter().enumerate() {
+                let values: Vec<f64> = columns.iter().map(|column| column[row]).collect();
+                let score = one_by_one.push(*key, times[row], &values);
+                expected.push(&score, values.iter().all(|value| is_usable(*value)));
+                let mut contributions = Vec::new();
+                one_by_one.contributions(*key, &mut contributions);
+                contributions.resize(dimensions, 0.0);
+                for (column, part) in expected.contributions.iter_mut().zip(contributions) {
+                    column.push(part);
+                }
+            }
+            let bits = |values: &[f64]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+            for step in [1, 63, 64, 65, 700] {
+                let mut keyed = keyed_by_name(name, dimensions).unwrap();
+                let mut got = Scores::with_capacity(0, parts * dimensions);
+                for from in (0..rows).step_by(step) {
+                    let to = (from + step).min(rows);
+                    let columns: Vec<&[f64]> = columns.iter().map(|c| &c[from..to]).collect();
+                    let of = KeyedRows {
+                        keys: &keys[from..to],
+                        times_us: &times[from..to],
+                        columns: &columns,
+                    };
+                    let mut scores = Scores::with_capacity(to - from, parts * dimensions);
+                    keyed.push_batch(of, &mut scores);
+                    append(&mut got, &scores);
+                }
+                assert_eq!(bits(&got.raw), bits(&expected.raw), "{name}, {step}");
+                assert_eq!(bits(&got.probability), bits(&expected.probability), "{name}, {step}");
+                assert_eq!(
+                    (&got.flags, &got.warming_up, &got.missing),
+                    (&expected.flags, &expected.warming_up, &expected.missing),
+                    "{name}, {step}"
+                );
+                assert_eq!(got.contributions, expected.contributions, "{name}, {step}");
+            }
+        }
+    }
+}
+
+/// Appends the rows of `part`, bit by bit.
+fn append(to: &mut Scores, part: &Scores) {
+    let bit = |words: &[u64], row: usize| words[row / 64] >> (row % 64) & 1;
+    for row in 0..part.len() {
+        let at = to.raw.len();
+        for (to, from) in [
+            (&mut to.flags, &part.flags),
+            (&mut to.warming_up, &part.warming_up),
+            (&mut to.missing, &part.missing),
+        ] {
+            if at.is_multiple_of(64) {
+                to.push(0);
+            }
+            to[at / 64] |= bit(from, row) << (at % 64);
+        }
+        to.raw.push(part.raw[row]);
+        to.probability.push(part.probability[row]);
+        for (to, from) in to.contributions.iter_mut().zip(&part.contributions) {
+            to.push(from[row]);
+        }
+    }
+}
+
+#[test]
+fn what_is_missing_or_warming_up_has_probability_one() {
+    for score in [Score::MISSING, Score::WARMING_UP] {
+        assert_eq!(score.tail(), 1.0);
+        assert_eq!(Law::Normal.tail(score.raw), 1.0);
+        assert_eq!(Law::Exponential { rate: 0.5 }.tail(score.raw), 1.0);
+    }
+}
+
+#[test]
 fn names_are_checked() {
     let error = by_name("nothing", 1).err().unwrap().to_string();
     assert!(error.contains("novelty"), "{error}");
@@ -301,9 +571,10 @@ fn keyed_detectors_are_one_stream_a_key() {
                 keyed.contributions(key as u32, &mut own);
                 streams[key].contributions(&mut parts);
                 assert_eq!(own, parts, "{name}");
-                if expected.flag {
-                    keyed.feedback(key as u32, false);
-                    streams[key].feedback(false);
+                assert_eq!(keyed.memo(key as u32), streams[key].memo(), "{name}");
+                if let Some(memo) = streams[key].memo() {
+                    keyed.feedback(key as u32, memo, minute % 3 == 0);
+                    streams[key].feedback(memo, minute % 3 == 0);
                 }
             }
             assert_eq!(keyed.push(0, 0, &[]), Score::MISSING, "{name}");

@@ -25,12 +25,14 @@
 //! **State** is one a key. That of a forest is 10⁴ to 10⁶ bytes, so of those the first
 //! [`OWN_KEYS`] keys that come have one of their own, and the keys after them share [`POOLS`].
 
+mod feedback;
 mod operator;
 mod plan;
 mod slots;
 #[cfg(test)]
 mod tests;
 
+pub use feedback::Feedback;
 pub(super) use plan::with_fields;
 pub use plan::{DetectPlan, SCORE_COLUMNS, column_name};
 pub use slots::{OWN_KEYS, POOLS, SlotsPlan};

@@ -1,12 +1,14 @@
 //! The detector of one shard: batches in, columns out.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BooleanArray, Float64Array};
-use arrow::buffer::{BooleanBuffer, NullBuffer};
+use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer};
 use arrow::datatypes::{SchemaRef, TimeUnit};
-use pelton_scoring::detect::{KeyedStream, Score, is_usable, keyed_by_name};
+use pelton_scoring::detect::{KeyedRows, KeyedStream, Scores, is_usable, keyed_by_name};
 
+use super::feedback::Pending;
 use super::{DetectPlan, usage};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
@@ -25,12 +27,10 @@ pub(super) struct Detect {
     // Changes.
     keys: KeyIndex,
     detector: Box<dyn KeyedStream>,
+    /// Labels that are told, where there is a column of them.
+    feedback: Option<Pending>,
     // Buffers.
     ids: Vec<u32>,
-    /// A column's values of a whole batch after the other.
-    values: Vec<f64>,
-    row: Vec<f64>,
-    parts: Vec<f64>,
 }
 
 impl Detect {
@@ -44,6 +44,7 @@ impl Detect {
             key_columns.iter().map(|&key| input.field(key).data_type().clone()).collect();
         let columns = plan.columns.iter().map(|name| check_numeric(input, name));
         let detector = keyed_by_name(&plan.method, plan.columns.len());
+        let feedback = plan.feedback.as_ref().map(|feedback| Pending::new(feedback, input));
         Ok(Self {
             key_columns,
             columns: columns.collect::<Result<_>>()?,
@@ -51,79 +52,90 @@ impl Detect {
             explains: plan.has_contributions()?,
             keys: KeyIndex::new(&types)?,
             detector: detector.map_err(|error| usage(&error))?,
+            feedback: feedback.transpose()?,
             ids: Vec::new(),
-            values: Vec::new(),
-            row: vec![0.0; plan.columns.len()],
-            parts: Vec::new(),
         })
     }
 
-    /// The watched columns as floats, one after the other.
-    fn read(&mut self, batch: &Batch) {
-        let rows = batch.len();
-        self.values.resize(rows * self.columns.len(), 0.0);
-        for (&column, scratch) in self.columns.iter().zip(self.values.chunks_exact_mut(rows)) {
-            // Floats without nulls are lent out where they are: then they are copied here.
-            let mut own = std::mem::take(&mut self.parts);
-            own.resize(rows, 0.0);
-            scratch.copy_from_slice(floats(batch.rows.column(column), 0, &mut own));
-            self.parts = own;
+    /// Scores the rows, and tells labels between them.
+    fn push_with_labels(
+        &mut self,
+        batch: &Batch,
+        rows: Rows<'_>,
+        of: KeyedRows<'_>,
+        scores: &mut Scores,
+    ) {
+        let Some(pending) = &mut self.feedback else { return };
+        let labels = pending.read(batch);
+        let mut row = vec![0.0; of.columns.len()];
+        let mut parts = Vec::new();
+        for (i, (&key, &time_us)) in of.keys.iter().zip(of.times_us).enumerate() {
+            pending.tell_due(key, time_us, &mut *self.detector);
+            for (value, column) in row.iter_mut().zip(of.columns) {
+                *value = column[i];
+            }
+            let score = self.detector.push(key, time_us, &row);
+            scores.push(&score, row.iter().all(|value| is_usable(*value)));
+            if self.explains {
+                parts.clear();
+                self.detector.contributions(key, &mut parts);
+                for (column, part) in scores.contributions.iter_mut().zip(&parts) {
+                    column.push(*part);
+                }
+            }
+            pending.take(key, time_us, labels[rows.get(i)], &mut *self.detector);
         }
     }
 }
 
-/// Columns in the making.
-struct Columns {
-    scores: Vec<f64>,
-    probabilities: Vec<f64>,
-    observed: Vec<bool>,
-    known: Vec<bool>,
-    flags: Vec<bool>,
-    warming_up: Vec<bool>,
-    contributions: Vec<Vec<f64>>,
+/// The values of the rows as floats, NaN where null: lent out where nothing must be changed.
+fn values_of<'a>(
+    column: &'a ArrayRef,
+    rows: Rows<'_>,
+    scratch: &'a mut Vec<f64>,
+) -> Cow<'a, [f64]> {
+    scratch.resize(column.len(), 0.0);
+    let all = floats(column, 0, scratch);
+    match rows {
+        Rows::All(_) => Cow::Borrowed(all),
+        Rows::Some(own) => Cow::Owned(own.iter().map(|&row| all[row as usize]).collect()),
+    }
 }
 
-impl Columns {
-    fn new(rows: usize, contributions: usize) -> Self {
-        Self {
-            scores: Vec::with_capacity(rows),
-            probabilities: Vec::with_capacity(rows),
-            observed: Vec::with_capacity(rows),
-            known: Vec::with_capacity(rows),
-            flags: Vec::with_capacity(rows),
-            warming_up: Vec::with_capacity(rows),
-            contributions: vec![Vec::with_capacity(rows); contributions],
-        }
+/// The times of the rows in microseconds.
+fn times_of<'a>(times: &'a [i64], unit: TimeUnit, rows: Rows<'_>) -> Cow<'a, [i64]> {
+    match rows {
+        Rows::All(_) if unit == TimeUnit::Microsecond => Cow::Borrowed(times),
+        Rows::All(_) => times.iter().map(|&time| micros(time, unit)).collect(),
+        Rows::Some(own) => own.iter().map(|&row| micros(times[row as usize], unit)).collect(),
     }
+}
 
-    fn push(&mut self, score: &Score, observed: bool) {
-        let probability = score.tail();
-        self.scores.push(score.raw);
-        self.probabilities.push(probability);
-        self.observed.push(observed);
-        self.known.push(observed && !probability.is_nan());
-        self.flags.push(score.flag);
-        self.warming_up.push(score.warming_up);
-    }
-
-    fn finish(self) -> Vec<ArrayRef> {
-        let floats = |values: Vec<f64>, valid: &NullBuffer| -> ArrayRef {
-            let nulls = (valid.null_count() > 0).then(|| valid.clone());
-            Arc::new(Float64Array::new(values.into(), nulls))
-        };
-        let bools = |values: Vec<bool>| -> ArrayRef {
-            Arc::new(BooleanArray::new(BooleanBuffer::from(values), None))
-        };
-        let observed = NullBuffer::from(self.observed);
-        let mut columns = vec![
-            floats(self.scores, &observed),
-            floats(self.probabilities, &NullBuffer::from(self.known)),
-            bools(self.flags),
-            bools(self.warming_up),
-        ];
-        columns.extend(self.contributions.into_iter().map(|parts| floats(parts, &observed)));
-        columns
-    }
+/// The columns that are added.
+fn columns_of(scores: Scores) -> Vec<ArrayRef> {
+    let rows = scores.len();
+    let bits = |words: Vec<u64>| BooleanBuffer::new(Buffer::from_vec(words), 0, rows);
+    let observed = (scores.missing.iter().any(|word| *word != 0))
+        .then(|| NullBuffer::new(bits(scores.missing.iter().map(|word| !word).collect())));
+    // NaN: the method has no law for the score.
+    let known = scores.probability.iter().any(|p| p.is_nan()).then(|| {
+        let known = scores.probability.iter().enumerate().map(|(row, probability)| {
+            !probability.is_nan() && observed.as_ref().is_none_or(|o| o.is_valid(row))
+        });
+        NullBuffer::from(known.collect::<Vec<bool>>())
+    });
+    let floats = |values: Vec<f64>, valid: Option<NullBuffer>| -> ArrayRef {
+        Arc::new(Float64Array::new(values.into(), valid))
+    };
+    let bools = |words: Vec<u64>| -> ArrayRef { Arc::new(BooleanArray::new(bits(words), None)) };
+    let mut columns = vec![
+        floats(scores.raw, observed.clone()),
+        floats(scores.probability, known.or_else(|| observed.clone())),
+        bools(scores.flags),
+        bools(scores.warming_up),
+    ];
+    columns.extend(scores.contributions.into_iter().map(|parts| floats(parts, observed.clone())));
+    columns
 }
 
 /// An event time in microseconds since 1970, as detectors take it; beyond 292,000 years it stays
@@ -145,33 +157,30 @@ impl KeyedEnrich for Detect {
         let keys: Vec<ArrayRef> =
             self.key_columns.iter().map(|&key| batch.rows.column(key).clone()).collect();
         self.keys.ids(&keys, rows, &mut self.ids)?;
-        self.read(batch);
-        let contributions = if self.explains { self.columns.len() } else { 0 };
-        let mut columns = Columns::new(rows.len(), contributions);
-        for (i, &key) in self.ids.iter().enumerate() {
-            let at = rows.get(i);
-            for (value, column) in self.row.iter_mut().zip(self.values.chunks_exact(batch.len())) {
-                *value = column[at];
-            }
-            let score = self.detector.push(key, micros(times.time[at], self.unit), &self.row);
-            let all = self.row.iter().all(|value| is_usable(*value));
-            columns.push(&score, all || score != Score::MISSING);
-            if self.explains {
-                self.parts.clear();
-                self.detector.contributions(key, &mut self.parts);
-                for (column, part) in columns.contributions.iter_mut().zip(&self.parts) {
-                    column.push(*part);
-                }
-            }
+        let ids = std::mem::take(&mut self.ids);
+        let mut scratch = vec![Vec::new(); self.columns.len()];
+        let columns: Vec<Cow<'_, [f64]>> = (self.columns.iter().zip(&mut scratch))
+            .map(|(&column, scratch)| values_of(batch.rows.column(column), rows, scratch))
+            .collect();
+        let columns: Vec<&[f64]> = columns.iter().map(|column| &**column).collect();
+        let times = times_of(&times.time, self.unit, rows);
+        let of = KeyedRows { keys: &ids, times_us: &times, columns: &columns };
+        let contributions = if self.explains { columns.len() } else { 0 };
+        let mut scores = Scores::with_capacity(rows.len(), contributions);
+        if self.feedback.is_some() {
+            self.push_with_labels(batch, rows, of, &mut scores);
+        } else {
+            self.detector.push_batch(of, &mut scores);
         }
-        Ok(columns.finish())
+        self.ids = ids;
+        Ok(columns_of(scores))
     }
 
     fn state(&self) -> StateSize {
-        let buffers =
-            self.ids.capacity() * 4 + (self.values.capacity() + self.parts.capacity()) * 8;
+        let labels = self.feedback.as_ref().map_or(0, Pending::bytes);
         StateSize {
-            bytes: self.keys.bytes() + (self.detector.bytes() + buffers) as u64,
+            bytes: self.keys.bytes()
+                + (self.detector.bytes() + labels + self.ids.capacity() * 4) as u64,
             keys: self.keys.len() as u64,
             ..StateSize::default()
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use pelton_scoring::detect::keyed::{FORESTS, has_contributions, state_bytes};
 
+use super::feedback::Feedback;
 use super::operator::Detect;
 use super::slots::{OWN_KEYS, POOLS};
 use super::usage;
@@ -12,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::expr::column_index;
 use crate::operator::{KeyedEnrich, KeyedStep};
 use crate::score::numeric::check_numeric;
+use crate::time::Span;
 
 /// The columns that every detector adds, without its name before them.
 pub const SCORE_COLUMNS: [&str; 4] = ["score", "probability", "flag", "warming_up"];
@@ -34,6 +36,8 @@ pub struct DetectPlan {
     pub method: String,
     /// Unit of the event times.
     pub unit: TimeUnit,
+    /// Labels that the detector is told of.
+    pub feedback: Option<Feedback>,
     /// The column that says which state a row's key has, in place of the keys; for forests.
     pub slots: Option<String>,
 }
@@ -105,6 +109,9 @@ impl KeyedStep for DetectPlan {
                     .advise("name each column once"));
             }
         }
+        if let Some(feedback) = &self.feedback {
+            feedback.check(&self.method, self.columns.len(), input)?;
+        }
         with_fields(input, self.fields()?)
     }
 
@@ -113,7 +120,8 @@ impl KeyedStep for DetectPlan {
     }
 
     fn reads(&self) -> Vec<String> {
-        self.keys().iter().chain(&self.columns).cloned().collect()
+        let label = self.feedback.iter().map(|feedback| &feedback.column);
+        self.keys().iter().chain(&self.columns).chain(label).cloned().collect()
     }
 
     fn describe(&self) -> String {
@@ -131,6 +139,13 @@ impl KeyedStep for DetectPlan {
         };
         let name = if self.name.is_empty() { String::new() } else { format!("{} = ", self.name) };
         let method = &self.method;
-        format!("detect {name}{method}({columns}){by}: {states}, about {bytes} bytes each")
+        let told = match &self.feedback {
+            None => String::new(),
+            Some(Feedback { column, delay }) if *delay == Span::ZERO => {
+                format!(", told by {column}")
+            }
+            Some(Feedback { column, delay }) => format!(", told by {column} after {delay}"),
+        };
+        format!("detect {name}{method}({columns}){by}: {states}, about {bytes} bytes each{told}")
     }
 }

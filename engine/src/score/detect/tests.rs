@@ -23,6 +23,7 @@ fn plan(method: &str, columns: &[&str]) -> DetectPlan {
         columns: columns.iter().map(|&column| column.to_owned()).collect(),
         method: method.to_owned(),
         unit: TimeUnit::Second,
+        feedback: None,
         slots: None,
     }
 }

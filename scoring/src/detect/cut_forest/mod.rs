@@ -11,15 +11,22 @@
 //! A single column is cut into overlapping parts of 4 values first ("shingles"), as the paper
 //! does for series. [`super::tail`] makes the displacement a probability.
 //!
+//! **Labels.** A tree can give any point up, not only the oldest (the paper's deletion), so a point
+//! that ends with a row that was an anomaly leaves the model when that is told, with those behind
+//! it that overlap the row, and its displacement leaves the tail: the next one like it is as
+//! strange as the first.
+//!
 //! All trees share one ring of points, which has room for [`TOGETHER`] more than the window, so
-//! that a batch's points are all there when the trees take them in turn; a tree is some arrays, and nothing is allocated once the
-//! window is full.
+//! that a batch's points are all there when the trees take them in turn; a tree is some arrays, and
+//! nothing is allocated once the window is full.
 
+mod fixed;
 mod tree;
 
 use super::random::{Random, mix};
 use super::tail::{Peaks, calibrate};
-use super::{Score, Stream, is_usable};
+use super::{Memo, Score, Stream, is_usable};
+use fixed::Fixed;
 use tree::Tree;
 
 /// Trees.
@@ -30,6 +37,97 @@ pub const WINDOW: usize = 256;
 /// Points that one tree takes before the next tree's turn: its nodes stay in the first cache.
 const TOGETHER: usize = 64;
 
+/// A tree, whatever the width of its points.
+trait Grow {
+    fn insert(&mut self, slot: usize, points: &[f32], random: &mut Random) -> f32;
+    fn remove(&mut self, slot: usize, points: &[f32]);
+    fn ask_for(&self, part: usize, parts: usize);
+    fn heap_bytes(&self) -> usize;
+}
+
+macro_rules! grow {
+    ($([$($parameter:tt)*] $tree:ty),*) => {$(
+        impl $($parameter)* Grow for $tree {
+            #[inline(always)]
+            fn insert(&mut self, slot: usize, points: &[f32], random: &mut Random) -> f32 {
+                <$tree>::insert(self, slot, points, random)
+            }
+
+            #[inline(always)]
+            fn remove(&mut self, slot: usize, points: &[f32]) {
+                <$tree>::remove(self, slot, points);
+            }
+
+            #[inline(always)]
+            fn ask_for(&self, part: usize, parts: usize) {
+                <$tree>::ask_for(self, part, parts);
+            }
+
+            fn heap_bytes(&self) -> usize {
+                <$tree>::heap_bytes(self)
+            }
+        }
+    )*};
+}
+grow!([] Tree, [<const W: usize>] Fixed<W>);
+
+/// The trees, each with its random numbers.
+#[derive(Debug, Clone)]
+enum Trees {
+    Four(Vec<(Fixed<4>, Random)>),
+    Eight(Vec<(Fixed<8>, Random)>),
+    Any(Vec<(Tree, Random)>),
+}
+
+/// Does something with trees of each kind.
+macro_rules! each {
+    ($trees:expr, $of_kind:ident => $what:expr) => {
+        match $trees {
+            Trees::Four($of_kind) => $what,
+            Trees::Eight($of_kind) => $what,
+            Trees::Any($of_kind) => $what,
+        }
+    };
+}
+
+/// A point that comes in, and what leaves for it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Turn {
+    slot: usize,
+    /// The slot of the point that leaves first, where the window is full.
+    leaves: Option<usize>,
+    /// It is known to be an anomaly, and leaves at once.
+    told: bool,
+}
+
+/// Has each tree take the points; adds up their displacements. All trees together are larger than
+/// a core's own cache, so that the next tree is asked for while one has its turn.
+fn take_turns<T: Grow>(
+    trees: &mut [(T, Random)],
+    points: &[f32],
+    turns: &[Turn],
+    sums: &mut [f64],
+) {
+    let count = turns.len();
+    for at in 0..trees.len() {
+        let (done, next) = trees.split_at_mut(at + 1);
+        let Some((tree, random)) = done.last_mut() else { return };
+        let next = next.first().filter(|_| count >= TOGETHER / 2);
+        for (index, (turn, sum)) in turns.iter().zip(&mut *sums).enumerate() {
+            if let Some((next, _)) = next {
+                next.ask_for(index, count);
+            }
+            if let Some(slot) = turn.leaves {
+                tree.remove(slot, points);
+            }
+            *sum += f64::from(tree.insert(turn.slot, points, random));
+            if turn.told {
+                tree.remove(turn.slot, points);
+            }
+        }
+    }
+}
+
 /// The method and its state.
 #[derive(Debug, Clone)]
 pub struct CutForest {
@@ -38,7 +136,8 @@ pub struct CutForest {
     shingle: usize,
     window: usize,
     threshold: f64,
-    trees: Vec<(Tree, Random)>,
+    trees: Trees,
+    count: usize,
     /// Values of a point, padded to a multiple of 4 by zeros.
     width: usize,
     /// The first row, which values are differences from.
@@ -51,6 +150,12 @@ pub struct CutForest {
     /// The last rows, oldest first.
     point: Vec<f32>,
     peaks: Peaks,
+    /// Points that ever came.
+    points_seen: u64,
+    /// Points before this one overlap a row that is known to be an anomaly.
+    told_until: u64,
+    /// The latest row's point, from 1, and its displacement.
+    latest: Option<(u64, f64)>,
 }
 
 impl CutForest {
@@ -66,15 +171,20 @@ impl CutForest {
         let (dimensions, shingle) = (dimensions.max(1), shingle.max(1));
         let window = window.clamp(2, tree::WINDOW_MAX);
         let width = (dimensions * shingle).next_multiple_of(4);
-        let grow = |index: usize| {
-            (Tree::new(window + TOGETHER, width), Random::new(mix(seed ^ mix(index as u64))))
+        let count = trees.max(1);
+        let (slots, randoms) = (window + TOGETHER, random_of_trees(seed, count));
+        let trees = match width {
+            4 => Trees::Four(randoms.map(|random| (Fixed::new(slots), random)).collect()),
+            8 => Trees::Eight(randoms.map(|random| (Fixed::new(slots), random)).collect()),
+            _ => Trees::Any(randoms.map(|random| (Tree::new(slots, width), random)).collect()),
         };
         Self {
             dimensions,
             shingle,
             window,
             threshold: 7.0,
-            trees: (0..trees.max(1)).map(grow).collect(),
+            trees,
+            count,
             width,
             origin: Vec::new(),
             points: vec![0.0; (window + TOGETHER) * width],
@@ -82,6 +192,9 @@ impl CutForest {
             filled: 0,
             point: Vec::with_capacity(width),
             peaks: Peaks::default(),
+            points_seen: 0,
+            told_until: 0,
+            latest: None,
         }
     }
 
@@ -131,28 +244,38 @@ impl CutForest {
         }
         let mut sums = [0.0_f64; TOGETHER];
         let (slots, window) = (self.slots(), self.window);
-        let full_after = window - self.filled;
-        for (tree, random) in &mut self.trees {
-            for (index, sum) in sums[..count].iter_mut().enumerate() {
-                let slot = (first + index) % slots;
-                if index >= full_after {
-                    tree.remove((slot + slots - window) % slots, &self.points);
-                }
-                *sum += f64::from(tree.insert(slot, &self.points, random));
-            }
+        let told = self.told_until.saturating_sub(self.points_seen) as usize;
+        let mut turns = [Turn::default(); TOGETHER];
+        for (index, turn) in turns[..count].iter_mut().enumerate() {
+            let slot = (first + index) % slots;
+            let full = self.filled + index >= window;
+            let leaves = full.then(|| (slot + slots - window) % slots);
+            *turn = Turn { slot, leaves, told: index < told };
         }
+        let turns = &turns[..count];
+        each!(&mut self.trees, trees => take_turns(trees, &self.points, turns, &mut sums));
         self.next = (first + count) % slots;
+        self.latest = None;
+        let last_waits = scores.last().is_some_and(|score| score.raw < 0.0);
         let waiting = scores.iter_mut().filter(|score| score.raw < 0.0);
         for (score, sum) in waiting.zip(sums) {
             self.filled = (self.filled + 1).min(window);
-            *score = if self.filled < window.min(64) {
+            self.points_seen += 1;
+            let displacement = sum / self.count as f64;
+            let warming_up = self.filled < window.min(64);
+            *score = if warming_up {
                 Score::WARMING_UP
             } else {
-                let displacement = sum / self.trees.len() as f64;
                 calibrate(&mut self.peaks, displacement, self.threshold)
             };
+            self.latest = (last_waits && !warming_up).then_some((self.points_seen, displacement));
         }
     }
+}
+
+/// The random numbers of each tree.
+fn random_of_trees(seed: u64, trees: usize) -> impl Iterator<Item = Random> {
+    (0..trees).map(move |index| Random::new(mix(seed ^ mix(index as u64))))
 }
 
 impl Stream for CutForest {
@@ -178,12 +301,48 @@ impl Stream for CutForest {
     }
 
     fn bytes(&self) -> usize {
-        let trees = self.trees.iter().map(|(tree, _)| tree.heap_bytes()).sum::<usize>();
+        let trees = each!(&self.trees, trees => bytes_of(trees));
         size_of::<Self>()
-            + self.trees.capacity() * size_of::<(Tree, Random)>()
             + trees
             + (self.points.capacity() + self.point.capacity()) * size_of::<f32>()
             + self.origin.capacity() * size_of::<f64>()
             + self.peaks.heap_bytes()
     }
+
+    fn uses_labels(&self) -> bool {
+        true
+    }
+
+    /// The number of the point that ends with the row, and its displacement.
+    fn memo(&self) -> Option<Memo> {
+        self.latest.map(|(number, displacement)| [number as f64, displacement])
+    }
+
+    /// Points that hold an anomaly leave the trees, and the first one's displacement the tail.
+    fn feedback(&mut self, [number, displacement]: Memo, anomalous: bool) {
+        if !anomalous {
+            return;
+        }
+        self.peaks.unlearn(displacement);
+        let number = number as u64;
+        // The points that overlap the row: its own and the `shingle − 1` behind it.
+        let end = number + self.shingle as u64;
+        self.told_until = self.told_until.max(end - 1);
+        for number in number..end.min(self.points_seen + 1) {
+            let age = self.points_seen - number;
+            if age < self.filled as u64 {
+                let slots = self.slots();
+                let slot = (self.next + slots - 1 - age as usize) % slots;
+                let points = &self.points;
+                each!(&mut self.trees, trees => {
+                    trees.iter_mut().for_each(|(tree, _)| tree.remove(slot, points));
+                });
+            }
+        }
+    }
+}
+
+fn bytes_of<T: Grow>(trees: &Vec<(T, Random)>) -> usize {
+    trees.capacity() * size_of::<(T, Random)>()
+        + trees.iter().map(|(tree, _)| tree.heap_bytes()).sum::<usize>()
 }

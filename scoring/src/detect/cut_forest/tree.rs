@@ -12,6 +12,9 @@
 //! whether there is one and where in the added parts, and inside the box nothing is drawn. To delete, the leaf's sibling takes the place of their branch, and boxes that
 //! the point touched shrink.
 //!
+//! This is the definition, and what points of more than 8 values take; [`super::fixed`] does the
+//! same, faster, for those of 4 and 8.
+//!
 //! Values are f32 differences from the stream's first row, indices 16 bits, so that a hundred
 //! trees lie in a core's own cache. Widths are padded to fours, which add no width.
 //!
@@ -19,10 +22,12 @@
 //! Equal points share a leaf, which counts them; a branch's box has a positive width, its count
 //! is the sum of its children's.
 
+use pelton_kernels::prefetch::prefetch_read;
+
 use super::Random;
 
 /// "No node": the parent of the root, a slot that holds no point.
-const NONE: u16 = u16::MAX;
+pub(super) const NONE: u16 = u16::MAX;
 /// Most slots: branches and leaves share 16 bits.
 pub(super) const WINDOW_MAX: usize = 32_000;
 
@@ -90,6 +95,14 @@ impl Tree {
             + (self.free.capacity() + self.leaf_of.capacity()) * size_of::<u16>()
     }
 
+    /// Asks for the `part`-th of `parts` parts of the tree to be brought into the cache.
+    pub(super) fn ask_for(&self, part: usize, parts: usize) {
+        let step = self.boxes.len().div_ceil(parts);
+        for value in (part * step..(part + 1) * step).step_by(16) {
+            prefetch_read(&self.boxes, value);
+        }
+    }
+
     /// Where a branch's box lies in `boxes`.
     #[inline]
     fn box_at(&self, branch: u16) -> usize {
@@ -142,9 +155,7 @@ impl Tree {
                 self.leaf_of[slot] = node;
                 return largest;
             }
-            if wide > own {
-                self.widen(node, point);
-            }
+            self.widen(node, point);
             let branch = &self.nodes[node as usize];
             above = before;
             let left = point[branch.column as usize] <= branch.cut;
@@ -285,7 +296,12 @@ impl Tree {
 /// box (the added parts of all columns first), and the cut there: column, value, and whether
 /// the point is left of it.
 #[inline]
-fn separate(low: &[f32], high: &[f32], point: &[f32], mut at: f32) -> Option<(usize, f32, bool)> {
+pub(super) fn separate(
+    low: &[f32],
+    high: &[f32],
+    point: &[f32],
+    mut at: f32,
+) -> Option<(usize, f32, bool)> {
     for (column, value) in point.iter().enumerate() {
         let (below, above) = (low[column] - value, value - high[column]);
         if below > 0.0 {
@@ -307,94 +323,4 @@ fn separate(low: &[f32], high: &[f32], point: &[f32], mut at: f32) -> Option<(us
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    /// Counts, boxes and sides of all nodes, from the points themselves.
-    fn check(tree: &Tree, points: &[f32]) {
-        let width = tree.width;
-        let mut stack = if tree.root == NONE { vec![] } else { vec![(tree.root, NONE)] };
-        let mut total = 0;
-        while let Some((node, parent)) = stack.pop() {
-            let one = tree.nodes[node as usize];
-            assert_eq!(one.parent, parent);
-            let below: Vec<usize> = (0..tree.window)
-                .filter(|slot| {
-                    let mut at = tree.leaf_of[*slot];
-                    while at != NONE && at != node {
-                        at = tree.nodes[at as usize].parent;
-                    }
-                    at == node
-                })
-                .collect();
-            assert_eq!(one.count as usize, below.len(), "points below a node");
-            let (low, high) = tree.bounds(node, points);
-            for column in 0..width {
-                let values = below.iter().map(|slot| points[slot * width + column]);
-                assert_eq!(low[column], values.clone().fold(f32::INFINITY, f32::min));
-                assert_eq!(high[column], values.fold(f32::NEG_INFINITY, f32::max));
-            }
-            if (node as usize) >= tree.window {
-                let left = tree.bounds(one.left, points).1[one.column as usize];
-                let right = tree.bounds(one.right, points).0[one.column as usize];
-                assert!(left <= one.cut && one.cut < right, "{left} {} {right}", one.cut);
-                stack.push((one.left, node));
-                stack.push((one.right, node));
-            } else {
-                total += one.count;
-            }
-        }
-        assert_eq!(total as usize, tree.leaf_of.iter().filter(|of| **of != NONE).count());
-    }
-
-    proptest! {
-        #[test]
-        fn the_invariant_holds_after_each_insertion_and_removal(
-            values in proptest::collection::vec(0_u8..4, 160), width in 1_usize..3,
-            window in 2_usize..9, seed in 0_u64..1_000,
-        ) {
-            let width = width * 4;
-            let mut tree = Tree::new(window, width);
-            let mut points = vec![0.0; window * width];
-            let mut random = Random::new(seed);
-            for (index, point) in values.chunks_exact(width).enumerate() {
-                let slot = index % window;
-                tree.remove(slot, &points);
-                check(&tree, &points);
-                for (to, from) in points[slot * width..].iter_mut().zip(point) {
-                    *to = f32::from(*from);
-                }
-                tree.insert(slot, &points, &mut random);
-                check(&tree, &points);
-            }
-        }
-    }
-
-    /// The definition: over the ancestors, points beside over points below.
-    fn displacement_of_definition(tree: &Tree, slot: usize) -> f32 {
-        let (mut node, mut largest) = (tree.leaf_of[slot], 0.0_f32);
-        loop {
-            let Node { parent, count, .. } = tree.nodes[node as usize];
-            if parent == NONE {
-                return largest;
-            }
-            let beside = f32::from(tree.nodes[parent as usize].count - count);
-            largest = largest.max(beside / f32::from(count));
-            node = parent;
-        }
-    }
-
-    #[test]
-    fn insertion_returns_the_displacement() {
-        let mut random = Random::new(1);
-        let mut points: Vec<f32> = (0..80).map(|_| random.below(30) as f32).collect();
-        points[76] = 1e6;
-        let mut tree = Tree::new(20, 4);
-        for slot in 0..20 {
-            let displacement = tree.insert(slot, &points, &mut random);
-            assert_eq!(displacement, displacement_of_definition(&tree, slot));
-        }
-        assert_eq!(displacement_of_definition(&tree, 19), 19.0);
-    }
-}
+mod tests;
