@@ -5,8 +5,8 @@
 // With `atomic64` an invocation lowers its group's number at once, and only where its upper word is
 // not above the one that stands there: after the first rows that is rare. The lower word is not
 // looked at, because a device may load 64 bits in two halves, between which another invocation
-// writes (lavapipe does): halves of two numbers can be less than either, but an upper word was
-// the group's at some time, and it only falls. Without, there are two rounds: the
+// writes: halves of two numbers can be less than either, but an upper word was the group's at some
+// time, and it only falls. Without, there are two rounds: the
 // first finds the least upper word of each group, the second, among the rows that have it, the
 // least lower word. With `private` each round is done in a table of the workgroup first, for up
 // to 4,096 groups.

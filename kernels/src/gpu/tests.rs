@@ -143,6 +143,25 @@ fn works_overlap_and_come_back_in_any_order() {
 }
 
 #[test]
+fn a_buffer_is_nobody_elses_while_work_on_it_is_recorded() {
+    let Some(gpu) = own_device() else { return };
+    let (mine, other) = (gpu.buffer(4096).unwrap(), gpu.buffer(4096).unwrap());
+    let mut work = gpu.work().unwrap();
+    work.upload(&mine, &words(512)).unwrap();
+    work.copy(&mine, &other, 4096).unwrap();
+    drop((mine, other));
+    // Taken while that work waits, filled, and read after it has run.
+    let next = gpu.buffer(4096).unwrap();
+    let mut first = gpu.work().unwrap();
+    first.upload(&next, &vec![7_u64; 512]).unwrap();
+    first.submit().unwrap();
+    work.submit().unwrap();
+    let mut last = gpu.work().unwrap();
+    let read = last.read(&next, 0..4096).unwrap();
+    assert_eq!(last.submit().unwrap().wait().unwrap().values::<u64>(read), vec![7; 512]);
+}
+
+#[test]
 fn many_bytes_are_copied_by_threads() {
     let Some(gpu) = device() else { return };
     let column = words(300_000);
