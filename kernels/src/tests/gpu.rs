@@ -6,6 +6,7 @@
 
 use std::fmt::Debug;
 
+use pelton_shaders::CATALOGUE;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -15,7 +16,7 @@ use super::forest::{near, nearest_answer, nearest_at};
 use super::inputs::*;
 use super::{Answer, same};
 use crate::columns::words;
-use crate::gpu::tests::{CHILD, device};
+use crate::gpu::tests::{CHILD, device, own_device};
 use crate::gpu::{Flags, Gpu, Pass};
 use crate::score_forest::tests::{Shape, columns as feature_columns, forest, shapes};
 use crate::score_nearest::{self, References};
@@ -424,6 +425,32 @@ fn nearest_rows_are_rarely_left_to_the_cpu() {
         let alone = on_device.nearest(&queries, &mut distances, &mut rows).unwrap();
         assert!(alone <= 5, "{alone} of 100 with {width} columns");
     }
+}
+
+/// A pass that is added to the catalogue is added here, and to the suite above.
+#[test]
+fn every_pass_is_run_by_a_kernel() {
+    let Some(gpu) = &own_device() else { return };
+    let (values, mask) = (vec![3_i64; 100], vec![!0, (1 << 36) - 1]);
+    filtered(gpu, &(values.clone(), mask.clone()));
+    hashed(gpu, &(values.clone(), mask));
+    texts_hashed(gpu, &[0_i64, 2, 3], b"abc");
+    summed(gpu, &(vec![0; 100], values.clone(), 2));
+    least_of(gpu, &(vec![1; 100], values, 2));
+    reduce::gpu::sum_in_order(gpu, &[0, 1], &[0], &[1.0], &mut [0.0]).unwrap();
+    combine_slices(gpu, Operation::AddF64, &mut [1.0], &[2.0]).unwrap();
+    let mut trees = score_forest::Trees::new(1, 1);
+    trees.leaf.push(1.0);
+    trees.end_tree(0);
+    let on_device = score_forest::gpu::Forest::new(gpu, &trees, &[0.5]).expect("it fits");
+    assert_eq!(on_device.submit(&[&[0.0; 3][..]]).unwrap().wait().unwrap(), [1.5; 3]);
+    let references = References::new(&[1.0, 2.0], 2);
+    let on_device = score_nearest::gpu::Nearest::new(gpu, references).unwrap();
+    on_device.nearest(&[1.1], &mut [0.0], &mut [0]).unwrap();
+    let ran: Vec<&str> = gpu.stats().passes.keys().copied().collect();
+    let mut all: Vec<&str> = CATALOGUE.iter().map(|entry| entry.name).collect();
+    all.sort_unstable();
+    assert_eq!(ran, all);
 }
 
 /// Many rows on a device whose bindings are small: cut into parts, over many workgroups.
