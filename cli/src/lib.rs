@@ -63,6 +63,7 @@ pub fn main() -> ExitCode {
         Command::Replay { what: ReplayCommand::Fraud(args) } => replay::fraud(&args),
         Command::Window(args) => window::run(&args),
         Command::Train { what: TrainCommand::Fraud(args) } => train::fraud(&args),
+        Command::Train { what: TrainCommand::Rul(args) } => train::rul::run(&args),
         Command::Features(args) => features::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Detect(args) => detect::run(&args),

@@ -224,7 +224,7 @@ pub fn features_of(set: FeatureSet, input: Pipeline, schema: &Schema, delay: Spa
         p = p.over([baseline], [mean("is_fraud")]);
     }
     if trains {
-        p = training::of_the_card(p, signals);
+        p = training::from_the_card(training::of_the_card(p, signals), signals);
     }
     p = windows(p.key_by(["terminal"]), &horizons, signals);
     if signals.labels {

@@ -2,3 +2,4 @@
 //! as they are, or to read as examples.
 
 pub mod fraud;
+pub mod rul;

@@ -11,6 +11,7 @@ mod detect;
 mod gpu;
 mod model;
 mod parse;
+mod rul;
 mod score;
 mod train;
 mod window;
@@ -21,6 +22,7 @@ pub use detect::DetectArgs;
 pub use gpu::BenchGpuArgs;
 pub use model::{ModelArgs, ReasonsArg, Takeover};
 pub use parse::{Speed, parse_count, parse_delay_us, parse_millionths};
+pub use rul::TrainRulArgs;
 pub use score::{ProfileArg, ScoreCommand, ScoreNabArgs, ScoreSkabArgs, ScoreTepArgs};
 pub use train::{
     FeatureSetArg, FeaturesArgs, ModelArg, ProtocolArg, TrainCommand, TrainFraudArgs, parse_day,

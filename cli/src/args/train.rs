@@ -11,6 +11,8 @@ use super::{FormatArg, parse_count, parse_delay_us};
 pub enum TrainCommand {
     /// Train a model that finds frauds among card payments
     Fraud(Box<TrainFraudArgs>),
+    /// Train models that tell the remaining life of engines (NASA's C-MAPSS)
+    Rul(Box<super::TrainRulArgs>),
 }
 
 /// Kinds of model.

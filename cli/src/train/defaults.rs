@@ -4,7 +4,7 @@
 //! (`--until 2018-08-01`), as docs/TRAINING.md tells, and on generated payments.
 
 /// Features by name; those that the recording has no columns for are left out.
-pub(super) const FEATURES: [&str; 43] = [
+pub(super) const FEATURES: [&str; 51] = [
     "amount_f64",
     "amount_over_honest",
     "day_over_honest",
@@ -44,6 +44,14 @@ pub(super) const FEATURES: [&str; 43] = [
     "terminal_mean_is_fraud_30d_after_7d",
     "terminal_sum_is_fraud_7d_after_7d",
     "terminal_sum_is_fraud_28d_after_7d",
+    "terminal_sum_usual_fraud_1d_after_7d",
+    "terminal_sum_usual_fraud_3d_after_7d",
+    "terminal_sum_usual_fraud_7d_after_7d",
+    "terminal_sum_usual_fraud_14d_after_7d",
+    "terminal_sum_usual_fraud_21d_after_7d",
+    "terminal_sum_usual_fraud_28d_after_7d",
+    "terminal_sum_usual_fraud_2d_after_26d",
+    "terminal_sum_usual_fraud_14d_after_28d",
     "terminal_frauds_mean_age_d",
     "terminal_frauds_first_age_d",
     "terminal_frauds_last_age_d",

@@ -38,7 +38,8 @@ pub(crate) enum Fitted {
     Logistic(Logistic),
 }
 
-fn wrong(error: pelton_scoring::Error) -> Error {
+/// The trainer's error as ours.
+pub(crate) fn wrong(error: pelton_scoring::Error) -> Error {
     let told = Error::run(match error.place() {
         Some(place) => format!("{place}: {}", error.what()),
         None => error.what().to_owned(),

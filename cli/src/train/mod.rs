@@ -22,6 +22,7 @@ mod defaults;
 mod fitted;
 mod folds;
 mod page;
+pub mod rul;
 mod shown;
 mod table;
 #[cfg(test)]

@@ -9,12 +9,12 @@ use crate::report::html::scale::{Scale, percent_label};
 use crate::report::html::svg::{Anchor, Svg, escape};
 use crate::report::html::{STYLE, axes, figure};
 
-const WIDTH: f64 = 520.0;
-const HEIGHT: f64 = 326.0;
-const LEFT: f64 = 56.0;
-const RIGHT: f64 = WIDTH - 24.0;
-const TOP: f64 = 30.0;
-const BOTTOM: f64 = 282.0;
+pub(super) const WIDTH: f64 = 520.0;
+pub(super) const HEIGHT: f64 = 326.0;
+pub(super) const LEFT: f64 = 56.0;
+pub(super) const RIGHT: f64 = WIDTH - 24.0;
+pub(super) const TOP: f64 = 30.0;
+pub(super) const BOTTOM: f64 = 282.0;
 /// Points of a curve.
 const POINTS: usize = 400;
 /// Fewest rows of a point of the calibration.
@@ -26,7 +26,7 @@ const FEATURES: usize = 20;
 const COLOURS: usize = 6;
 
 /// Lines in the colours of the kinds, which the replay's page fills.
-const OWN_STYLE: &str = "\
+pub(super) const OWN_STYLE: &str = "\
 .curve { fill: none; stroke-width: 1.6 } .dash { stroke: var(--axis); stroke-dasharray: 4 4 }\n\
 .c0 { stroke: var(--k0) } .c1 { stroke: var(--k1) } .c2 { stroke: var(--k2) }\n\
 .c3 { stroke: var(--k3) } .c4 { stroke: var(--k4) } .c5 { stroke: var(--k5) }\n\
@@ -70,7 +70,7 @@ pub(super) fn page(outcome: &Outcome) -> String {
         .map(|(id, title, about, plot)| figure(id, title, about, plot, "There is no test."))
         .collect();
     let about = "Share of the gain of all splits, or of the standardised weights.";
-    let important = figure("importance", "What decides", about, importance(outcome), "");
+    let important = figure("importance", "What decides", about, bars(&outcome.importance), "");
     format!(
         "<!DOCTYPE html>\n<html xmlns=\"http://www.w3.org/1999/xhtml\" lang=\"en\">\n<head>\n\
          <meta charset=\"utf-8\"/>\n\
@@ -248,8 +248,9 @@ fn weeks(outcome: &Outcome) -> Option<String> {
     Some(svg.finish())
 }
 
-fn importance(outcome: &Outcome) -> Option<String> {
-    let shown = &outcome.importance[..outcome.importance.len().min(FEATURES)];
+/// How much the first features decide, a bar each.
+pub(super) fn bars(importance: &[(String, f64)]) -> Option<String> {
+    let shown = &importance[..importance.len().min(FEATURES)];
     let most = shown.first().map(|(_, share)| *share).filter(|share| *share > 0.0)?;
     const LINE: f64 = 24.0;
     const NAMES: f64 = 320.0;

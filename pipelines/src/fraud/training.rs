@@ -10,11 +10,17 @@
 //! | `amount_over_honest`, `day_…`, `week_…`, `fortnight_over_honest` | amount, and means of the last 1, 7 and 14 days, over that of 90 days |
 //! | `terminal_count_{1,7,14,30}d_after_7d` | payments of the terminal whose labels have come |
 //! | `terminal_mean_is_fraud_…`, `terminal_sum_is_fraud_…` | share and number of frauds among them |
+//! | `terminal_sum_usual_fraud_{1,3,7,14,21,28}d_after_7d`, `…_2d_after_26d`, `…_14d_after_28d` | known frauds of the terminal whose amounts were usual for their cards |
 //! | `terminal_frauds_mean_age_d`, `…_first_age_d`, `…_last_age_d` | days since the known frauds of 28 days: on average, and, were they spread evenly, since the first and the last |
 //!
 //! Amounts are in the recording's currency; ages in days; shares from 0 to 1. Null: there is
 //! nothing to compute from (no payment in the window, no known fraud). Known means: the label is
 //! [`LABEL_DELAY`] old.
+//!
+//! A known fraud of an amount that is far from what its card pays says that the card is in wrong
+//! hands; one of a usual amount ([`USUAL`]) says so of the terminal. Counted apart, the second kind
+//! tells terminals that were taken over from those where a stolen card was used. Those of a month
+//! ago and more (`…_after_28d`, and `…_after_26d` just before) tell which were given back since.
 //!
 //! Evenly spread over a length L, times have a deviation of L ⁄ √12: the first is half of L, that
 //! is √3 deviations, before the mean. So one sum and one sum of squares tell when a terminal was
@@ -38,15 +44,18 @@ pub enum FeatureSet {
 }
 
 /// Columns of a plan that only lead to features: a model that read them would learn the date.
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 5] = [
     "fraud_day",
     "honest_amount",
+    "usual_fraud",
     "terminal_mean_fraud_day_28d_after_7d",
     "terminal_stddev_fraud_day_28d_after_7d",
 ];
 
 const DAY_US: i64 = 86_400_000_000;
 const HOUR_US: i64 = 3_600_000_000;
+/// An amount below so many times the card's mean is usual.
+const USUAL: f64 = 2.0;
 /// √3
 const DEVIATIONS: f64 = 1.732_050_807_568_877_2;
 
@@ -92,14 +101,31 @@ pub(super) fn of_the_card(p: Pipeline, signals: Signals) -> Pipeline {
     p.over([known(days(28)), known(days(90))], [mean(honest)])
 }
 
+/// Whether a payment is a fraud of a usual amount: against the card's mean without known frauds,
+/// or, as long as there is none, its own of a month; the first payments of a card count as usual.
+pub(super) fn from_the_card(p: Pipeline, signals: Signals) -> Pipeline {
+    if !signals.labels {
+        return p;
+    }
+    let over = |mean: &str| col("amount").cast_f64() / col(mean);
+    let times = over("card_mean_honest_amount_90d_after_7d")
+        .coalesce(over("card_own_mean_amount_30d"))
+        .coalesce(1.0);
+    p.column("usual_fraud", col("is_fraud").and(times.lt(USUAL)))
+}
+
 /// The known frauds of the terminal, over several times, and when they were.
 pub(super) fn of_the_terminal(p: Pipeline, signals: Signals) -> Pipeline {
     if !signals.labels {
         return p;
     }
     let horizons = [1, 7, 14, 30].map(|n| known(days(n)));
+    let since = [1, 3, 7, 14, 21, 28].map(|n| known(days(n)));
+    let before = [(2, 26), (14, 28)].map(|(n, end)| last(days(n)).ended(days(end)));
     p.over(horizons, [count(), mean("is_fraud"), sum("is_fraud")])
         .over([known(days(28))], [sum("is_fraud"), mean("fraud_day"), stddev("fraud_day")])
+        .over(since, [sum("usual_fraud")])
+        .over(before, [sum("usual_fraud")])
 }
 
 /// Columns computed from the windows of one row.

@@ -1,8 +1,8 @@
-//! Boosting: each tree is grown on the derivatives of the logistic loss at what all trees before
-//! it say, and is added, shrunk.
+//! Boosting: each tree is grown on the derivatives of the loss ([`super::loss`]) at what all trees
+//! before it say, and is added, shrunk.
 //!
 //! ```text
-//! p = sigmoid(margin)   gradient = p − label   curvature = p (1 − p)   margin += shrinkage · tree
+//! gradient, curvature = derivatives of the loss at margin      margin += shrinkage · tree
 //! ```
 //!
 //! * **Sampling**: a tree sees a share of the rows and of the features. Whether it sees a row is a
@@ -14,13 +14,13 @@
 //!   divided by the number of models. What one model says of rows that it cannot tell apart is
 //!   chance; the average has less of it.
 
-use super::Examples;
 use super::bins::{BINS_MAX, Binned, Bins, place};
 use super::histogram::Derivatives;
+use super::loss::{Loss, Objective};
 use super::tree::{Ground, Tree, TreeLimits, grow};
+use super::{Examples, Labels};
 use crate::detect::random::{Random, mix};
 use crate::{Error, Result};
-use pelton_kernels::math::{ln_1p, sigmoid_in_place};
 
 /// When to stop adding trees.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -130,6 +130,8 @@ impl Boosting {
 /// Boosted trees, ready to be written ([`super::lightgbm`]).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Boosted {
+    /// What the sum of the trees is.
+    pub objective: Objective,
     /// Names of the features.
     pub features: Vec<String>,
     /// Smallest and largest value of each feature in training.
@@ -157,11 +159,16 @@ impl Boosted {
 /// Learns from `rows` of the examples: ascending row numbers, in order of time.
 ///
 /// # Errors
-/// Where a choice makes no sense, or the rows don't hold both classes.
+/// Where a choice makes no sense, the rows don't hold both classes, or a number is not finite.
 pub fn boost(examples: &Examples<'_>, rows: &[u32], choices: &Boosting) -> Result<Boosted> {
     choices.check()?;
     examples.check_rows(rows)?;
+    let objective = match examples.labels() {
+        Labels::Classes(_) => Objective::Binary,
+        Labels::Numbers(_) => Objective::Regression,
+    };
     let mut boosted = Boosted {
+        objective,
         features: examples.names().to_vec(),
         ranges: Vec::new(),
         trees: Vec::new(),
@@ -170,17 +177,17 @@ pub fn boost(examples: &Examples<'_>, rows: &[u32], choices: &Boosting) -> Resul
     };
     let watched = watched(examples, rows, choices)?;
     let binned = Binned::new(examples.columns(), rows, choices.bins);
-    let labels: Vec<bool> = rows.iter().map(|row| examples.labels()[*row as usize]).collect();
+    let loss = Loss::of(examples, rows);
     for model in 0..choices.models {
         let seed = mix(choices.seed ^ mix(model as u64));
         let rounds = match &watched {
             Some(watched) => watched.best_rounds(choices, seed),
             None => choices.rounds,
         };
-        let mut run = Run::new(choices, &binned, &labels, seed);
+        let mut run = Run::new(choices, &binned, &loss, seed);
         run.trees.reserve(rounds);
         (0..rounds).for_each(|_| run.add_tree());
-        run.finish();
+        loss.finish(&mut run.trees);
         run.trees.iter_mut().for_each(|tree| tree.scale(1.0 / choices.models as f64));
         boosted.trees.append(&mut run.trees);
         boosted.rounds.push(rounds);
@@ -193,10 +200,10 @@ pub fn boost(examples: &Examples<'_>, rows: &[u32], choices: &Boosting) -> Resul
 struct Watched {
     patience: usize,
     binned: Binned,
-    labels: Vec<bool>,
+    loss: Loss,
     /// By feature, then by row.
     watched: Vec<Vec<u8>>,
-    watched_labels: Vec<bool>,
+    watched_loss: Loss,
 }
 
 fn watched(examples: &Examples<'_>, rows: &[u32], choices: &Boosting) -> Result<Option<Watched>> {
@@ -206,13 +213,13 @@ fn watched(examples: &Examples<'_>, rows: &[u32], choices: &Boosting) -> Result<
     let at = |error: Error| error.at("early stopping");
     examples.check_rows(learned).map_err(at)?;
     examples.check_rows(later).map_err(at)?;
-    let label = |row: &u32| examples.labels()[*row as usize];
+    let loss = Loss::of(examples, learned);
     let binned = Binned::new(examples.columns(), learned, choices.bins);
     Ok(Some(Watched {
         patience: stop.patience,
         watched: place(&binned.bins, examples.columns(), later),
-        labels: learned.iter().map(label).collect(),
-        watched_labels: later.iter().map(label).collect(),
+        watched_loss: loss.of_others(examples, later),
+        loss,
         binned,
     }))
 }
@@ -220,15 +227,15 @@ fn watched(examples: &Examples<'_>, rows: &[u32], choices: &Boosting) -> Result<
 impl Watched {
     /// Number of trees at which the watched rows' loss was least.
     fn best_rounds(&self, choices: &Boosting, seed: u64) -> usize {
-        let mut run = Run::new(choices, &self.binned, &self.labels, seed);
-        let mut margins = vec![run.start; self.watched_labels.len()];
-        let (mut least, mut best) = (log_loss(&margins, &self.watched_labels), 1);
+        let mut run = Run::new(choices, &self.binned, &self.loss, seed);
+        let mut margins = vec![self.loss.start(); self.watched_loss.rows()];
+        let (mut least, mut best) = (self.watched_loss.mean(&margins), 1);
         for round in 1..=choices.rounds {
             run.add_tree();
             if let Some(tree) = run.trees.last() {
                 add(tree, &run.missing, &self.watched, &mut margins, choices.threads);
             }
-            let loss = log_loss(&margins, &self.watched_labels);
+            let loss = self.watched_loss.mean(&margins);
             if loss < least {
                 (least, best) = (loss, round);
             } else if round - best >= self.patience {
@@ -239,47 +246,33 @@ impl Watched {
     }
 }
 
-/// Mean logistic loss: ln(1 + eᶻ) − z · label.
-fn log_loss(margins: &[f64], labels: &[bool]) -> f64 {
-    let one = |(z, label): (&f64, &bool)| {
-        let positive = z.max(0.0) + ln_1p(libm::exp(-z.abs()));
-        positive - if *label { *z } else { 0.0 }
-    };
-    margins.iter().zip(labels).map(one).sum::<f64>() / margins.len().max(1) as f64
-}
-
 /// One model in the making.
 struct Run<'a> {
     choices: &'a Boosting,
     binned: &'a Binned,
-    labels: &'a [bool],
+    loss: &'a Loss,
     seed: u64,
     /// Number of the bin of missing values, by feature.
     missing: Vec<u8>,
-    /// Log-odds of all rows: what margins start from.
-    start: f64,
     margins: Vec<f64>,
     trees: Vec<Tree>,
     // Buffers.
-    probabilities: Vec<f64>,
+    scratch: Vec<f64>,
     derivatives: Vec<Derivatives>,
     rows: Vec<u32>,
 }
 
 impl<'a> Run<'a> {
-    fn new(choices: &'a Boosting, binned: &'a Binned, labels: &'a [bool], seed: u64) -> Self {
-        let positives = labels.iter().filter(|label| **label).count() as f64;
-        let start = libm::log(positives / (labels.len() as f64 - positives));
+    fn new(choices: &'a Boosting, binned: &'a Binned, loss: &'a Loss, seed: u64) -> Self {
         Self {
             choices,
             binned,
-            labels,
+            loss,
             seed,
             missing: binned.bins.iter().map(|bins| bins.len() as u8).collect(),
-            start,
-            margins: vec![start; labels.len()],
+            margins: vec![loss.start(); loss.rows()],
             trees: Vec::new(),
-            probabilities: Vec::new(),
+            scratch: Vec::new(),
             derivatives: Vec::new(),
             rows: Vec::new(),
         }
@@ -287,11 +280,7 @@ impl<'a> Run<'a> {
 
     fn add_tree(&mut self) {
         let number = self.trees.len() as u64;
-        self.probabilities.clone_from(&self.margins);
-        sigmoid_in_place(&mut self.probabilities);
-        self.derivatives.clear();
-        let both = self.probabilities.iter().zip(self.labels);
-        self.derivatives.extend(both.map(|(p, label)| Derivatives::of(*p, *label)));
+        self.loss.derivatives(&self.margins, &mut self.scratch, &mut self.derivatives);
         self.sample(number);
         let wanted = self.wanted(number);
         let ground = Ground {
@@ -313,7 +302,7 @@ impl<'a> Run<'a> {
         let (share, seed) = (self.choices.row_share, mix(self.seed ^ mix(tree)));
         let limit = (share * (1_u64 << 53) as f64) as u64;
         self.rows.clear();
-        let all = 0..self.labels.len() as u32;
+        let all = 0..self.loss.rows() as u32;
         self.rows
             .extend(all.filter(|row| share >= 1.0 || mix(seed ^ u64::from(*row)) >> 11 < limit));
     }
@@ -330,13 +319,6 @@ impl<'a> Run<'a> {
             wanted[order[at]] = true;
         }
         wanted
-    }
-
-    /// The start goes into the first tree.
-    fn finish(&mut self) {
-        if let Some(first) = self.trees.first_mut() {
-            first.shift(self.start);
-        }
     }
 }
 

@@ -10,12 +10,21 @@ use std::fmt::Write;
 use serde_json::{Map, Value, json};
 
 use super::boost::Boosted;
+use super::loss::Objective;
 use super::tree::{Node, Tree};
 
 const NUMERIC_NAN_MISSING: u8 = 8;
 const DEFAULT_LEFT: u8 = 2;
 
-/// The text of a model that gives probabilities.
+/// LightGBM's name of an objective, with its parameters; and without.
+fn named(objective: Objective) -> (&'static str, &'static str) {
+    match objective {
+        Objective::Binary => ("binary sigmoid:1", "binary"),
+        Objective::Regression => ("regression", "regression"),
+    }
+}
+
+/// The text of a model: it gives probabilities, or numbers.
 #[must_use]
 pub fn to_text(boosted: &Boosted) -> String {
     let trees: Vec<String> = boosted
@@ -28,9 +37,10 @@ pub fn to_text(boosted: &Boosted) -> String {
         Some((low, high)) => format!("[{low}:{high}]"),
         None => "none".to_owned(),
     });
+    let (objective, short) = named(boosted.objective);
     let mut text = format!(
         "tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nlabel_index=0\n\
-         max_feature_idx={}\nobjective=binary sigmoid:1\nfeature_names={}\nfeature_infos={}\n\
+         max_feature_idx={}\nobjective={objective}\nfeature_names={}\nfeature_infos={}\n\
          tree_sizes={}\n\n",
         boosted.features.len().saturating_sub(1),
         boosted.features.join(" "),
@@ -45,7 +55,11 @@ pub fn to_text(boosted: &Boosted) -> String {
             let _ = writeln!(text, "{name}={splits}");
         }
     }
-    text.push_str("\nparameters:\n[boosting: gbdt]\n[objective: binary]\nend of parameters\n\n");
+    // Writing to a String cannot fail.
+    let _ = write!(
+        text,
+        "\nparameters:\n[boosting: gbdt]\n[objective: {short}]\nend of parameters\n\n"
+    );
     text.push_str("pandas_categorical:null\n");
     text
 }
@@ -139,7 +153,7 @@ pub fn to_json(boosted: &Boosted) -> String {
         "num_tree_per_iteration": 1,
         "label_index": 0,
         "max_feature_idx": boosted.features.len().saturating_sub(1),
-        "objective": "binary sigmoid:1",
+        "objective": named(boosted.objective).0,
         "average_output": false,
         "feature_names": boosted.features,
         "monotone_constraints": [],

@@ -61,9 +61,10 @@ pub fn fit_logistic(
     if !(options.l2 > 0.0 && options.l2.is_finite()) || options.steps == 0 {
         return Err(Error::new("l2 must be above 0, and steps 1 or more"));
     }
+    let labels = examples.classes()?;
     examples.check_rows(rows)?;
     let (means, scales) = moments(examples, rows);
-    let design = Design::new(examples, rows, &means, &scales);
+    let design = Design::new(examples, labels, rows, (&means, &scales));
     let width = design.width;
     let positives = design.labels.iter().filter(|label| **label).count() as f64;
     let mut weights = vec![0.0; width];
@@ -109,7 +110,12 @@ struct Design {
 }
 
 impl Design {
-    fn new(examples: &Examples<'_>, rows: &[u32], means: &[f64], scales: &[f64]) -> Self {
+    fn new(
+        examples: &Examples<'_>,
+        labels: &[bool],
+        rows: &[u32],
+        (means, scales): (&[f64], &[f64]),
+    ) -> Self {
         let width = means.len() + 1;
         let mut values = Vec::with_capacity(rows.len() * width);
         for row in rows {
@@ -119,7 +125,7 @@ impl Design {
             }
             values.push(1.0);
         }
-        let labels = rows.iter().map(|row| examples.labels()[*row as usize]).collect();
+        let labels = rows.iter().map(|row| labels[*row as usize]).collect();
         Self { width, values, labels }
     }
 

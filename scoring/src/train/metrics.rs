@@ -5,6 +5,8 @@
 //!   together: what scikit-learn calls `average_precision_score`.
 //! * [`roc_curve`], [`precision_recall_curve`], [`calibration`]: what is drawn.
 //!
+//! * [`root_mean_square_error`], [`nasa_score`]: of numbers.
+//!
 //! Scores must not be NaN (models give none); NaN counts as the lowest.
 
 use std::cmp::Ordering;
@@ -183,4 +185,25 @@ pub fn brier(scores: &[f64], labels: &[bool]) -> Option<f64> {
     };
     let sum: f64 = scores.iter().zip(labels).map(one).sum();
     (!scores.is_empty()).then(|| sum / scores.len() as f64)
+}
+
+/// Root of the mean squared difference between estimate and truth; `None` without rows.
+#[must_use]
+pub fn root_mean_square_error(estimates: &[f64], truths: &[f64]) -> Option<f64> {
+    let one = |(estimate, truth): (&f64, &f64)| (estimate - truth) * (estimate - truth);
+    let sum: f64 = estimates.iter().zip(truths).map(one).sum();
+    (!truths.is_empty()).then(|| (sum / truths.len() as f64).sqrt())
+}
+
+/// NASA's score of estimates of remaining life: Σ e^(−d ⁄ 13) − 1 where d = estimate − truth is
+/// below 0, Σ e^(d ⁄ 10) − 1 where not. Less is better, and an estimate that is too long costs
+/// more than one that is too short (Saxena, Goebel, Simon, Eklund: *Damage propagation modeling
+/// for aircraft engine run-to-failure simulation*, PHM 2008, equation 11).
+#[must_use]
+pub fn nasa_score(estimates: &[f64], truths: &[f64]) -> f64 {
+    let one = |(estimate, truth): (&f64, &f64)| {
+        let off = estimate - truth;
+        libm::expm1(if off < 0.0 { -off / 13.0 } else { off / 10.0 })
+    };
+    estimates.iter().zip(truths).map(one).sum()
 }

@@ -7,8 +7,8 @@ use super::{Data, all};
 use crate::model::{Model, Scorer};
 use crate::train::boost::{Boosted, Boosting, EarlyStopping, boost};
 use crate::train::lightgbm::{to_json, to_text};
-use crate::train::metrics::roc_auc;
-use crate::train::{Examples, LogisticOptions, fit_logistic};
+use crate::train::metrics::{roc_auc, root_mean_square_error};
+use crate::train::{Examples, Labels, LogisticOptions, fit_logistic};
 
 const CHOICES: Boosting = Boosting {
     rounds: 12,
@@ -147,4 +147,77 @@ fn the_written_model_is_the_one_that_lightgbm_read() {
         std::fs::write(&path, &text).unwrap();
     }
     assert_eq!(text, std::fs::read_to_string(&path).unwrap());
+}
+
+/// Rows of [`Data::made`] with numbers as labels.
+fn numbers(data: &Data) -> Vec<f64> {
+    let of = |row: usize| {
+        let often = data.columns[2][row];
+        let missing = if often.is_nan() { 40.0 } else { 0.0 };
+        300.0 + 50.0 * data.columns[0][row] * data.columns[1][row] + missing
+    };
+    (0..data.labels.len()).map(of).collect()
+}
+
+fn regressed(data: &Data, labels: &[f64], choices: &Boosting) -> Boosted {
+    let columns = data.slices();
+    let examples = Examples::of(&data.names, &columns, Labels::Numbers(labels)).unwrap();
+    boost(&examples, &all(labels.len()), choices).unwrap()
+}
+
+#[test]
+fn numbers_are_learned_in_their_own_units() {
+    let (train, test) = (Data::made(4_000, 1), Data::made(2_000, 2));
+    let choices = Boosting { rounds: 120, leaves: 16, ..CHOICES };
+    let boosted = regressed(&train, &numbers(&train), &choices);
+    let (text, json) = (to_text(&boosted), to_json(&boosted));
+    assert!(text.contains("\nobjective=regression\n"));
+    let said = predicted(&text, &test);
+    assert_eq!(said, predicted(&json, &test));
+    let truths = numbers(&test);
+    let error = root_mean_square_error(&said, &truths).unwrap();
+    let spread = root_mean_square_error(&vec![300.0; 2_000], &truths).unwrap();
+    assert!(error < 0.12 * spread, "{error} of {spread}");
+    let threads = regressed(&train, &numbers(&train), &Boosting { threads: 3, ..choices });
+    assert_eq!(boosted, threads);
+}
+
+#[test]
+fn one_tree_says_the_means_of_its_leaves() {
+    let data = Data {
+        names: vec!["a".to_owned()],
+        columns: vec![(0..40).map(f64::from).collect()],
+        labels: vec![false; 40],
+    };
+    let labels: Vec<f64> =
+        (0..40).map(|i| if i < 10 { -1e6 } else { 1e6 + f64::from(i) }).collect();
+    let choices =
+        Boosting { rounds: 1, leaves: 2, shrinkage: 1.0, l2: 0.0, rows_min: 1, ..CHOICES };
+    let choices = Boosting { row_share: 1.0, feature_share: 1.0, models: 1, ..choices };
+    let said = predicted(&to_text(&regressed(&data, &labels, &choices)), &data);
+    assert!((said[0] + 1e6).abs() < 0.01, "{}", said[0]);
+    assert!((said[39] - (1e6 + 24.5)).abs() < 0.01, "{}", said[39]);
+    // Labels that are all the same leave nothing to split.
+    let same = predicted(&to_text(&regressed(&data, &[7.5; 40], &choices)), &data);
+    assert_eq!(same, vec![7.5; 40]);
+    // Early stopping measures in the same units.
+    let stop = Some(EarlyStopping { patience: 3, share: 0.25 });
+    let rounds =
+        regressed(&data, &labels, &Boosting { early_stopping: stop, rounds: 30, ..choices });
+    assert!(rounds.rounds[0] < 10, "{:?}", rounds.rounds);
+}
+
+#[test]
+fn labels_that_are_no_numbers_are_refused() {
+    let data = Data::made(100, 1);
+    let columns = data.slices();
+    let mut labels = numbers(&data);
+    labels[17] = f64::NAN;
+    let examples = Examples::of(&data.names, &columns, Labels::Numbers(&labels)).unwrap();
+    let said = |rows: &[u32]| boost(&examples, rows, &CHOICES).unwrap_err().to_string();
+    assert!(said(&all(100)).contains("row 17"));
+    assert!(said(&[]).contains("no rows"));
+    assert!(boost(&examples, &all(17), &CHOICES).is_ok());
+    let options = LogisticOptions::default();
+    assert!(fit_logistic(&examples, &all(17), &options).is_err());
 }

@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 
 use crate::train::metrics::{
-    average_precision, brier, calibration, precision_recall_curve, roc_auc, roc_curve,
+    average_precision, brier, calibration, nasa_score, precision_recall_curve, roc_auc, roc_curve,
+    root_mean_square_error,
 };
 
 fn naive_auc(scores: &[f64], labels: &[bool]) -> Option<f64> {
@@ -79,4 +80,14 @@ fn figures_of_scikit_learn() {
     assert!(near(average_precision(&scores, &labels), Some(0.533_333_333_333_333_3)));
     assert!(near(brier(&scores, &labels), Some(0.300_416_666_666_666_7)));
     assert_eq!((roc_auc(&[], &[]), average_precision(&[0.5], &[false])), (None, None));
+}
+
+#[test]
+fn errors_of_numbers_are_their_definitions() {
+    assert_eq!(root_mean_square_error(&[], &[]), None);
+    assert_eq!(root_mean_square_error(&[3.0, 0.0], &[0.0, 4.0]), Some(12.5_f64.sqrt()));
+    // 13 too short and 10 too long cost the same.
+    let e = std::f64::consts::E;
+    assert!((nasa_score(&[0.0], &[13.0]) - (e - 1.0)).abs() < 1e-12);
+    assert!((nasa_score(&[10.0, 5.0], &[0.0, 5.0]) - (e - 1.0)).abs() < 1e-12);
 }
