@@ -2,8 +2,11 @@
 // (`flip`). The table holds numbers whose unsigned order is that of the values (the sign turned),
 // all ones where there is none, as two words, the lower first.
 //
-// With `atomic64` an invocation lowers its group's number at once, and only where it is lower
-// than what stands there: after the first rows that is rare. Without, there are two rounds: the
+// With `atomic64` an invocation lowers its group's number at once, and only where its upper word is
+// not above the one that stands there: after the first rows that is rare. The lower word is not
+// looked at, because a device may load 64 bits in two halves, between which another invocation
+// writes: halves of two numbers can be less than either, but an upper word was the group's at some
+// time, and it only falls. Without, there are two rounds: the
 // first finds the least upper word of each group, the second, among the rows that have it, the
 // least lower word. With `private` each round is done in a table of the workgroup first, for up
 // to 4,096 groups.
@@ -39,7 +42,7 @@ fn see(id: u32, value: vec2<u32>) {
     let ordered = value ^ vec2<u32>(params.flip, params.flip ^ 0x80000000u);
 #if atomic64
     let key = (u64(ordered.y) << 32u) | u64(ordered.x);
-    if (key < atomicLoad(&least[id])) {
+    if (ordered.y <= u32(atomicLoad(&least[id]) >> 32u)) {
         atomicMin(&least[id], key);
     }
 #else

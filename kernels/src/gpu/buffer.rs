@@ -3,8 +3,10 @@
 //! Three kinds, each with a pool by size (powers of two), because making a buffer costs more than
 //! filling a small one:
 //!
-//! * [`Buffer`]: memory of the device. It goes back to its pool when it is dropped; the queue does
-//!   things in order, so whatever still runs on it is done before its next user's work.
+//! * [`Buffer`]: memory of the device. It goes back to its pool when it is dropped and no work that
+//!   touches it is still being recorded; the queue does things in order, so whatever was submitted
+//!   is done before its next user's work. (Given back before that, another thread's contents could
+//!   be overwritten by work that was recorded earlier and submitted later.)
 //! * stages: mapped for writing. The host fills one, a copy to the device is recorded, and when
 //!   that is done the stage is mapped again and goes back to its pool.
 //! * returns: what is read back, mapped when the work that writes them is done.
@@ -63,10 +65,24 @@ impl Pools {
 /// Memory of the device. Its contents are whatever its last user left.
 #[derive(Debug)]
 pub struct Buffer {
-    /// None only while it is dropped.
-    raw: Option<wgpu::Buffer>,
+    held: Held,
     bytes: u64,
+}
+
+/// A share in a buffer of the pool: it goes back when the last one is dropped.
+pub(super) type Held = Arc<Pooled>;
+
+/// A buffer that belongs to a pool.
+#[derive(Debug)]
+pub(super) struct Pooled {
+    raw: wgpu::Buffer,
     pools: Arc<Mutex<Pools>>,
+}
+
+impl Drop for Pooled {
+    fn drop(&mut self) {
+        lock(&self.pools).put(Purpose::Device, self.raw.clone());
+    }
 }
 
 impl Buffer {
@@ -76,16 +92,13 @@ impl Buffer {
         self.bytes
     }
 
-    pub(super) fn raw(&self) -> Option<&wgpu::Buffer> {
-        self.raw.as_ref()
+    pub(super) fn raw(&self) -> &wgpu::Buffer {
+        &self.held.raw
     }
-}
 
-impl Drop for Buffer {
-    fn drop(&mut self) {
-        if let Some(raw) = self.raw.take() {
-            lock(&self.pools).put(Purpose::Device, raw);
-        }
+    /// A share, for as long as work that touches it is recorded but not submitted.
+    pub(super) fn hold(&self) -> Held {
+        Arc::clone(&self.held)
     }
 }
 
@@ -100,7 +113,8 @@ impl Gpu {
             return Err(GpuError::TooLarge { what: "a buffer", size, limit });
         }
         let raw = self.raw_buffer(Purpose::Device, size)?;
-        Ok(Buffer { raw: Some(raw), bytes: size, pools: Arc::clone(&self.inner.pools) })
+        let pools = Arc::clone(&self.inner.pools);
+        Ok(Buffer { held: Arc::new(Pooled { raw, pools }), bytes: size })
     }
 
     pub(super) fn raw_buffer(

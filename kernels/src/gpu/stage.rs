@@ -9,7 +9,7 @@ use bytemuck::Pod;
 
 use super::buffer::{Buffer, Purpose};
 use super::device::lock;
-use super::work::{Work, raw, whole_words};
+use super::work::{Work, whole_words};
 use super::{Gpu, GpuError};
 
 /// The smallest stage: small uploads share one.
@@ -141,7 +141,8 @@ impl Work {
         bytes: u64,
     ) -> Result<(), GpuError> {
         let padded = whole_words(bytes);
-        self.encoder.copy_buffer_to_buffer(&stage.buffer, at, raw(to)?, start, padded);
+        self.held.push(to.hold());
+        self.encoder.copy_buffer_to_buffer(&stage.buffer, at, to.raw(), start, padded);
         lock(&self.gpu.inner.stats).uploaded_bytes += padded;
         Ok(())
     }

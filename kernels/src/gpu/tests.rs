@@ -47,7 +47,7 @@ pub(crate) fn device() -> Option<&'static Gpu> {
 }
 
 /// A device of a test's own: to be lost, or to count on.
-fn own_device() -> Option<Gpu> {
+pub(crate) fn own_device() -> Option<Gpu> {
     let name = device()?.adapter().name.clone();
     Some(Gpu::open(&Choice::Name(name)).expect("it was opened before"))
 }
@@ -140,6 +140,25 @@ fn works_overlap_and_come_back_in_any_order() {
         let wanted: Vec<u64> = words(300)[1..].iter().map(|word| word.wrapping_add(i)).collect();
         assert_eq!(values, wanted);
     }
+}
+
+#[test]
+fn a_buffer_is_nobody_elses_while_work_on_it_is_recorded() {
+    let Some(gpu) = own_device() else { return };
+    let (mine, other) = (gpu.buffer(4096).unwrap(), gpu.buffer(4096).unwrap());
+    let mut work = gpu.work().unwrap();
+    work.upload(&mine, &words(512)).unwrap();
+    work.copy(&mine, &other, 4096).unwrap();
+    drop((mine, other));
+    // Taken while that work waits, filled, and read after it has run.
+    let next = gpu.buffer(4096).unwrap();
+    let mut first = gpu.work().unwrap();
+    first.upload(&next, &vec![7_u64; 512]).unwrap();
+    first.submit().unwrap();
+    work.submit().unwrap();
+    let mut last = gpu.work().unwrap();
+    let read = last.read(&next, 0..4096).unwrap();
+    assert_eq!(last.submit().unwrap().wait().unwrap().values::<u64>(read), vec![7; 512]);
 }
 
 #[test]

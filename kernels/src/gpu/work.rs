@@ -18,7 +18,7 @@ use std::time::Duration;
 use bytemuck::Pod;
 use pelton_shaders::{Flags, Pass};
 
-use super::buffer::{Buffer, Purpose};
+use super::buffer::{Buffer, Held, Purpose};
 use super::device::lock;
 use super::stage::Stage;
 use super::{Gpu, GpuError};
@@ -44,6 +44,8 @@ pub struct Work {
     params: Buffer,
     slots: Vec<u8>,
     pub(super) stages: Vec<Stage>,
+    /// Every buffer that is touched, until the work is submitted.
+    pub(super) held: Vec<Held>,
     wanted: Vec<Wanted>,
     timer: Option<wgpu::QuerySet>,
     timed: Vec<Pass>,
@@ -82,16 +84,12 @@ impl Gpu {
             params,
             slots: Vec::new(),
             stages: Vec::new(),
+            held: Vec::new(),
             wanted: Vec::new(),
             timer,
             timed: Vec::new(),
         })
     }
-}
-
-/// A buffer of the pool is never taken away while a handle to it lives.
-pub(super) fn raw(buffer: &Buffer) -> Result<&wgpu::Buffer, GpuError> {
-    buffer.raw().ok_or_else(|| GpuError::Refused("a buffer that was given back".to_owned()))
 }
 
 impl Work {
@@ -100,7 +98,8 @@ impl Work {
     /// # Errors
     /// None but those of a driver.
     pub fn clear(&mut self, buffer: &Buffer) -> Result<(), GpuError> {
-        self.encoder.clear_buffer(raw(buffer)?, 0, Some(whole_words(buffer.bytes())));
+        self.held.push(buffer.hold());
+        self.encoder.clear_buffer(buffer.raw(), 0, Some(whole_words(buffer.bytes())));
         Ok(())
     }
 
@@ -109,7 +108,8 @@ impl Work {
     /// # Errors
     /// None but those of a driver.
     pub fn copy(&mut self, from: &Buffer, to: &Buffer, bytes: u64) -> Result<(), GpuError> {
-        self.encoder.copy_buffer_to_buffer(raw(from)?, 0, raw(to)?, 0, whole_words(bytes));
+        self.held.extend([from.hold(), to.hold()]);
+        self.encoder.copy_buffer_to_buffer(from.raw(), 0, to.raw(), 0, whole_words(bytes));
         Ok(())
     }
 
@@ -150,7 +150,7 @@ impl Work {
         self.slots.extend_from_slice(bytemuck::bytes_of(params));
         self.slots.resize(((slot + 1) * SLOT_BYTES) as usize, 0);
         let params = wgpu::BufferBinding {
-            buffer: raw(&self.params)?,
+            buffer: self.params.raw(),
             offset: slot * SLOT_BYTES,
             size: std::num::NonZeroU64::new(SLOT_BYTES),
         };
@@ -161,7 +161,7 @@ impl Work {
         for (number, buffer) in buffers.iter().enumerate() {
             // At least one element of any type; the pool's buffers are that large.
             let size = std::num::NonZeroU64::new(buffer.bytes().max(16).next_multiple_of(16));
-            let bound = wgpu::BufferBinding { buffer: raw(buffer)?, offset: 0, size };
+            let bound = wgpu::BufferBinding { buffer: buffer.raw(), offset: 0, size };
             let resource = wgpu::BindingResource::Buffer(bound);
             entries.push(wgpu::BindGroupEntry { binding: 1 + number as u32, resource });
         }
@@ -183,6 +183,7 @@ impl Work {
         recorded.set_bind_group(0, &group, &[]);
         recorded.dispatch_workgroups(grid[0], grid[1], 1);
         drop(recorded);
+        self.held.extend(buffers.iter().map(|buffer| buffer.hold()));
         self.timed.push(pass);
         let bytes = buffers.iter().map(|buffer| buffer.bytes()).sum();
         lock(&self.gpu.inner.stats).count(pass, bytes);
@@ -196,7 +197,8 @@ impl Work {
     /// None but those of a driver.
     pub fn read(&mut self, from: &Buffer, range: Range<u64>) -> Result<usize, GpuError> {
         let bytes = range.end.min(from.bytes()).saturating_sub(range.start);
-        self.wanted.push(Wanted { from: raw(from)?.clone(), start: range.start, bytes });
+        self.held.push(from.hold());
+        self.wanted.push(Wanted { from: from.raw().clone(), start: range.start, bytes });
         Ok(self.wanted.len() - 1)
     }
 
@@ -226,8 +228,8 @@ impl Work {
             at += padded;
         }
         lock(&inner.stats).read_bytes += total;
-        if let Some(params) = self.params.raw().filter(|_| !self.slots.is_empty()) {
-            inner.queue.write_buffer(params, 0, &self.slots);
+        if !self.slots.is_empty() {
+            inner.queue.write_buffer(self.params.raw(), 0, &self.slots);
         }
         let stages: Vec<wgpu::Buffer> = self.stages.drain(..).map(Stage::close).collect();
         let (encoder, gpu) = (self.encoder, self.gpu);
