@@ -176,6 +176,16 @@ pub enum Pass {
     ScoreForestEncode,
     /// Codes to scores.
     ScoreForestWalk,
+    /// Rows to levels of isolation.
+    ScoreIsolation,
+    /// Values through a layer.
+    ScoreNetwork,
+    /// Queries to candidates for their neighbours.
+    ScoreNearest,
+    /// Windows of a series to those like them.
+    ScoreProfile,
+    /// Values to counts between edges.
+    WindowHistogram,
 }
 
 /// What a host must know of a pass.
@@ -224,7 +234,7 @@ macro_rules! pass {
 }
 
 /// Every pass, in the order of [`Pass`].
-pub static CATALOGUE: [Entry; 12] = [
+pub static CATALOGUE: [Entry; 17] = [
     pass!(BatchFilterCount, "batch_filter_count", 256, 4, [], [read("mask"), write("counts")]),
     pass!(
         BatchFilterScan,
@@ -310,6 +320,35 @@ pub static CATALOGUE: [Entry; 12] = [
             write("scores")
         ]
     ),
+    pass!(ScoreIsolation, "score_isolation", 128, 16384, [INT64 SHARED_ROWS INPUT32], [
+        read("columns"),
+        read("nodes"),
+        read("roots"),
+        write("sums")
+    ]),
+    pass!(ScoreNetwork, "score_network", 128, 0, [], [
+        read("weights"),
+        read("bias"),
+        read("inputs"),
+        write("outputs")
+    ]),
+    pass!(ScoreNearest, "score_nearest", 64, 16384, [], [
+        read("queries"),
+        read("points"),
+        write("found")
+    ]),
+    pass!(ScoreProfile, "score_profile", 64, 1536, [], [
+        read("series"),
+        read("shapes"),
+        write("found")
+    ]),
+    pass!(WindowHistogram, "window_histogram", 256, 16384, [PRIVATE], [
+        read("ids"),
+        read("valid"),
+        read("values"),
+        read("edges"),
+        write("counts")
+    ]),
 ];
 
 impl Pass {
