@@ -326,29 +326,38 @@ pub static CATALOGUE: [Entry; 17] = [
         read("roots"),
         write("sums")
     ]),
-    pass!(ScoreNetwork, "score_network", 128, 0, [], [
-        read("weights"),
-        read("bias"),
-        read("inputs"),
-        write("outputs")
-    ]),
-    pass!(ScoreNearest, "score_nearest", 64, 16384, [], [
-        read("queries"),
-        read("points"),
-        write("found")
-    ]),
-    pass!(ScoreProfile, "score_profile", 64, 1536, [], [
-        read("series"),
-        read("shapes"),
-        write("found")
-    ]),
-    pass!(WindowHistogram, "window_histogram", 256, 16384, [PRIVATE], [
-        read("ids"),
-        read("valid"),
-        read("values"),
-        read("edges"),
-        write("counts")
-    ]),
+    pass!(
+        ScoreNetwork,
+        "score_network",
+        128,
+        0,
+        [],
+        [read("weights"), read("bias"), read("inputs"), write("outputs")]
+    ),
+    pass!(
+        ScoreNearest,
+        "score_nearest",
+        64,
+        16384,
+        [],
+        [read("queries"), read("points"), write("found")]
+    ),
+    pass!(
+        ScoreProfile,
+        "score_profile",
+        64,
+        1536,
+        [],
+        [read("series"), read("shapes"), write("found")]
+    ),
+    pass!(
+        WindowHistogram,
+        "window_histogram",
+        256,
+        16384,
+        [PRIVATE],
+        [read("ids"), read("valid"), read("values"), read("edges"), write("counts")]
+    ),
 ];
 
 impl Pass {

@@ -33,7 +33,7 @@ const ROWS_OF_CHILD: [usize; 5] = [1, 33, 64, 257, 513];
 const INPUTS: usize = 2;
 
 /// Each subset of `flags` that the device has.
-fn variants(gpu: &Gpu, flags: Flags) -> Vec<Gpu> {
+pub(super) fn variants(gpu: &Gpu, flags: Flags) -> Vec<Gpu> {
     let usable = gpu.flags().and(flags).consistent();
     let mut variants: Vec<Flags> = usable.subsets();
     variants.dedup();
@@ -41,7 +41,7 @@ fn variants(gpu: &Gpu, flags: Flags) -> Vec<Gpu> {
 }
 
 /// The answers of every variant are those of the scalar code.
-fn compare<I: Debug>(
+pub(super) fn compare<I: Debug>(
     flags: Flags,
     inputs: impl Fn(usize) -> BoxedStrategy<I>,
     run: impl Fn(&Gpu, &I) -> Answer,
@@ -77,6 +77,7 @@ macro_rules! gpu_suite {
         }
     };
 }
+pub(super) use gpu_suite;
 
 fn filtered<T: Element + filter::Value + bytemuck::Pod>(
     gpu: &Gpu,
