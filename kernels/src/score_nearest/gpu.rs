@@ -83,6 +83,15 @@ fn packed(points: Rows<'_>, numbers: &[u32]) -> Vec<f32> {
     packed
 }
 
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Found {
+    /// The definition's neighbours.
+    pub neighbours: Neighbours,
+    /// Queries that the definition answered: odd ones, and those with too many ties.
+    pub by_definition: usize,
+}
+
 /// A piece of queries under way.
 struct Piece {
     pending: Pending,
@@ -163,13 +172,13 @@ impl Points {
     ///
     /// # Panics
     /// When queries and points differ in dimensions.
-    pub fn nearest(&self, queries: Rows<'_>, k: usize) -> Result<Neighbours, GpuError> {
+    pub fn nearest(&self, queries: Rows<'_>, k: usize) -> Result<Found, GpuError> {
         check(self.rows(), queries);
         if k > K_MAX {
             let (size, limit) = (k as u64, K_MAX as u64);
             return Err(GpuError::TooLarge { what: "neighbours of a query", size, limit });
         }
-        let mut all = Neighbours::new(queries.len(), k);
+        let mut all = Found { neighbours: Neighbours::new(queries.len(), k), by_definition: 0 };
         if k == 0 {
             return Ok(all);
         }
@@ -229,12 +238,13 @@ impl Points {
     }
 
     /// Takes the candidates of a piece, and makes neighbours of them.
-    fn land(&self, piece: Piece, queries: Rows<'_>, all: &mut Neighbours) -> Result<(), GpuError> {
-        let (pitch, slots) = (piece.queries.len(), all.k + SPARE);
+    fn land(&self, piece: Piece, queries: Rows<'_>, all: &mut Found) -> Result<(), GpuError> {
+        let k = all.neighbours.k;
+        let (pitch, slots) = (piece.queries.len(), k + SPARE);
         let done = piece.pending.wait()?;
         let found: Vec<Vec<[u32; 2]>> =
             piece.reads.iter().map(|(read, _)| done.values(*read)).collect();
-        let (mut list, mut candidates) = (List::new(all.k), Vec::new());
+        let (mut list, mut candidates) = (List::new(k), Vec::new());
         for (at, query) in piece.queries.enumerate() {
             candidates.clear();
             // The least score that a point may have, in f32, that is no candidate.
@@ -254,16 +264,26 @@ impl Points {
                     }
                 }
             }
-            self.prove(queries.row(query), &mut candidates, others, &mut list);
-            list.write(self.metric, all, query);
+            let query_row = queries.row(query);
+            if !self.prove(query_row, &mut candidates, others, &mut list) {
+                nearest_of(self.metric, self.rows(), query_row, &mut list);
+                all.by_definition += 1;
+            }
+            list.write(self.metric, &mut all.neighbours, query);
         }
         Ok(())
     }
 
-    /// The neighbours of a query, from candidates where that is enough.
-    fn prove(&self, query: &[f32], candidates: &mut [(f32, u32)], others: f64, list: &mut List) {
+    /// Puts the neighbours of a query into the list, if candidates are enough for that.
+    fn prove(
+        &self,
+        query: &[f32],
+        candidates: &mut [(f32, u32)],
+        others: f64,
+        list: &mut List,
+    ) -> bool {
         if is_odd(query) {
-            return nearest_of(self.metric, self.rows(), query, list);
+            return false;
         }
         list.clear();
         let points = self.rows();
@@ -284,8 +304,6 @@ impl Points {
         }
         let all_seen = others == f64::INFINITY;
         let worst = list.worst().filter(|_| list.is_full());
-        if !all_seen && !worst.is_some_and(|worst| worst < at_least(others)) {
-            nearest_of(self.metric, points, query, list);
-        }
+        all_seen || worst.is_some_and(|worst| worst < at_least(others))
     }
 }

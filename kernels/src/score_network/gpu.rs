@@ -103,26 +103,30 @@ impl DeviceNetwork {
         self.gpu.rows_a_binding(4 * widest, step).min(PIECE_ROWS).min(grid)
     }
 
-    /// As [`super::score_columns`], within the bounds of `f32`.
+    /// As [`super::score_columns`], within the bounds of `f32`; gives the number of rows that the
+    /// definition scored.
     ///
     /// # Errors
     /// What the GPU answers; `out` is then partly filled.
     ///
     /// # Panics
     /// As its twin.
-    pub fn score_columns(&self, columns: &[&[f64]], out: &mut [f64]) -> Result<(), GpuError> {
+    pub fn score_columns(&self, columns: &[&[f64]], out: &mut [f64]) -> Result<usize, GpuError> {
         let rows = checked_rows(&self.network, columns, out);
         let mut flight: VecDeque<Piece> = VecDeque::new();
-        let step = self.piece_rows();
+        let (step, mut odd) = (self.piece_rows(), 0);
         for start in (0..rows).step_by(step) {
             if flight.len() == IN_FLIGHT
                 && let Some(oldest) = flight.pop_front()
             {
                 self.land(oldest, columns, out)?;
             }
-            flight.push_back(self.launch(columns, start..rows.min(start + step))?);
+            let piece = self.launch(columns, start..rows.min(start + step))?;
+            odd += piece.odd.len();
+            flight.push_back(piece);
         }
-        flight.into_iter().try_for_each(|piece| self.land(piece, columns, out))
+        flight.into_iter().try_for_each(|piece| self.land(piece, columns, out))?;
+        Ok(odd)
     }
 
     /// One piece.

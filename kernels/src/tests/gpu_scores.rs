@@ -49,7 +49,7 @@ gpu_suite!(isolation, Flags::INT64, {
 
 fn neighbours_on(gpu: &Gpu, input: &Compared) -> Answer {
     let points = Points::new(gpu, input.metric, input.rows(&input.points)).unwrap();
-    neighbours_answer(&points.nearest(input.rows(&input.queries), input.k).unwrap())
+    neighbours_answer(&points.nearest(input.rows(&input.queries), input.k).unwrap().neighbours)
 }
 
 gpu_suite!(nearest, Flags::NONE, {
@@ -105,15 +105,16 @@ fn check_network(gpu: &Gpu, input: &Wired) {
     let slices: Vec<&[f64]> = columns.iter().map(Vec::as_slice).collect();
     let wanted = outputs(input);
     let mut out = vec![7.0; wanted.len()];
-    on_device.score_columns(&slices, &mut out).unwrap();
+    let odd = on_device.score_columns(&slices, &mut out).unwrap();
     let rows = columns[0].len();
-    let mut bounds = vec![0.0; network.outputs()];
+    let (mut bounds, mut unfit) = (vec![0.0; network.outputs()], 0);
     for at in 0..rows {
         let row: Vec<f64> = columns.iter().map(|column| column[at]).collect();
         let fits = row.iter().all(|x| x.abs() <= network.input_max());
         if fits {
             network.error_bounds(&row, &mut bounds);
         }
+        unfit += usize::from(!fits);
         for output in 0..network.outputs() {
             let (own, wanted) = (out[output * rows + at], wanted[output * rows + at]);
             if fits {
@@ -124,6 +125,7 @@ fn check_network(gpu: &Gpu, input: &Wired) {
             }
         }
     }
+    assert_eq!(odd, unfit, "rows that the definition scores");
 }
 
 #[test]
@@ -184,8 +186,8 @@ fn profiles_of_a_calm_series_are_the_definitions() {
     let Some(gpu) = device() else { return };
     let mut next = words_of(11);
     let values: Vec<f64> =
-        (0..1500).map(|i| libm::sin(i as f64 * 0.07) + 0.3 * unit(next())).collect();
-    let series = Series::new(&values, 48, 12).unwrap();
+        (0..1000).map(|i| libm::sin(i as f64 * 0.07) + 0.3 * unit(next())).collect();
+    let series = Series::new(&values, 32, 8).unwrap();
     let (own, wanted) =
         (score_profile::gpu::profile(gpu, &series).unwrap(), score_profile::profile(&series));
     let other = own.nearest.iter().zip(&wanted.nearest).filter(|(a, b)| a != b).count();
@@ -201,10 +203,10 @@ fn too_many_neighbours_are_an_error_and_none_is_none() {
     let on_device = Points::new(gpu, Metric::Product, points).unwrap();
     let result = on_device.nearest(points, K_MAX + 1);
     assert!(matches!(result, Err(GpuError::TooLarge { .. })), "{result:?}");
-    assert!(on_device.nearest(points, 0).unwrap().numbers.is_empty());
+    assert!(on_device.nearest(points, 0).unwrap().neighbours.numbers.is_empty());
     let nothing = score_nearest::Rows { dimensions: 2, values: &[] };
     let empty = Points::new(gpu, Metric::Product, nothing).unwrap();
-    assert_eq!(empty.nearest(points, 1).unwrap().numbers, [score_nearest::NONE; 2]);
+    assert_eq!(empty.nearest(points, 1).unwrap().neighbours.numbers, [score_nearest::NONE; 2]);
 }
 
 /// Many rows on a device whose bindings are small: cut into parts, several in flight.
@@ -226,6 +228,9 @@ fn scores_are_cut_where_bindings_end() {
         let (points, queries) = (values(rows * 5), values(300 * 5));
         let input = Compared { dimensions: 5, points, queries, k: 10, metric };
         same(&neighbours_on(gpu, &input), &neighbours(&input), "nearest", &"");
+        let on_device = Points::new(gpu, metric, input.rows(&input.points)).unwrap();
+        let found = on_device.nearest(input.rows(&input.queries), 10).unwrap();
+        assert_eq!(found.by_definition, 0, "queries that the device was no help for");
     }
     let mut next = words_of(8);
     let input = Binned {
