@@ -180,8 +180,8 @@ pub enum Pass {
     ScoreIsolation,
     /// Values through a layer.
     ScoreNetwork,
-    /// Queries to candidates for their neighbours.
-    ScoreNearest,
+    /// Queries to candidates for their items.
+    ScoreProducts,
     /// Windows of a series to those like them.
     ScoreProfile,
     /// Values to counts between edges.
@@ -335,12 +335,12 @@ pub static CATALOGUE: [Entry; 17] = [
         [read("weights"), read("bias"), read("inputs"), write("outputs")]
     ),
     pass!(
-        ScoreNearest,
-        "score_nearest",
+        ScoreProducts,
+        "score_products",
         64,
         16384,
         [],
-        [read("queries"), read("points"), write("found")]
+        [read("queries"), read("items"), write("found")]
     ),
     pass!(
         ScoreProfile,

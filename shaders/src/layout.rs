@@ -227,22 +227,20 @@ shared! {
         /// 0: none, 1: relu, 2: tanh, 3: logistic.
         activation,
     }
-    /// Of `score_nearest`.
-    NearestParams = ScoreNearest / "Params" {
+    /// Of `score_products`.
+    ProductsParams = ScoreProducts / "Params" {
         /// Queries.
         queries,
         /// Queries of a dimension of the buffers.
         pitch,
         /// Dimensions.
         dimensions,
-        /// Points.
-        points,
-        /// Blocks of sixteen points that a workgroup looks at.
+        /// Items.
+        items,
+        /// Blocks of sixteen items that a workgroup looks at.
         share,
         /// Slots of a list.
         k,
-        /// 0: squared distances, 1: products, negated.
-        metric,
     }
     /// Of `score_profile`.
     ProfileParams = ScoreProfile / "Params" {

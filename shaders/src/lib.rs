@@ -32,7 +32,7 @@ pub use layout::{
     GatherParams, GroupsParams, HashBytesParams, HashParams, Layout, LeastParams, ReduceParams,
     RowsParams, SHARED, ScanParams, WalkParams,
 };
-pub use layout::{HistogramParams, IsolationParams, LayerParams, NearestParams, ProfileParams};
+pub use layout::{HistogramParams, IsolationParams, LayerParams, ProductsParams, ProfileParams};
 
 /// Invocations of most workgroups.
 pub const INVOCATIONS: u32 = 256;
@@ -62,12 +62,12 @@ pub const ISOLATION_SHARED_BYTES: u32 = 128;
 pub const NETWORK_ROWS: u32 = 256;
 /// Units of a layer that it takes.
 pub const NETWORK_UNITS: u32 = 16;
-/// Queries that a workgroup of nearest points takes.
-pub const NEAREST_QUERIES: u32 = 64;
-/// Points that it looks at together.
-pub const NEAREST_POINTS: u32 = 16;
+/// Queries that a workgroup of products takes.
+pub const PRODUCTS_QUERIES: u32 = 64;
+/// Items that it looks at together.
+pub const PRODUCTS_ITEMS: u32 = 16;
 /// Slots of a query's list.
-pub const NEAREST_SLOTS: u32 = 24;
+pub const PRODUCTS_SLOTS: u32 = 24;
 /// Rows that a workgroup of a matrix profile takes, and the age of a covariance.
 pub const PROFILE_ROWS: u32 = 64;
 /// Counts of a private table of `window_histogram`.

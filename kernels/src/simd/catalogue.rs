@@ -61,7 +61,7 @@ pub const KERNELS: &[Kernel] = &[
     Kernel { name: "score_forest", purpose: "scores of trees", levels: WRITTEN },
     Kernel { name: "score_isolation", purpose: "levels in isolation trees", levels: PLAIN },
     Kernel { name: "score_network", purpose: "layers of networks", levels: PLAIN },
-    Kernel { name: "score_nearest", purpose: "nearest points", levels: PLAIN },
+    Kernel { name: "score_products", purpose: "greatest products", levels: PLAIN },
     Kernel { name: "score_profile", purpose: "windows alike", levels: PLAIN },
     Kernel { name: "window_histogram", purpose: "counts between edges", levels: PLAIN },
 ];

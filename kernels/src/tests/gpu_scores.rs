@@ -1,4 +1,4 @@
-//! The suite of scores and counts on a GPU: `score_isolation`, `score_nearest` and
+//! The suite of scores and counts on a GPU: `score_isolation`, `score_products` and
 //! `window_histogram` have the bits of the scalar code, `score_network` keeps within its bounds,
 //! `score_profile` finds windows that are nearest to within its tolerances.
 
@@ -12,12 +12,12 @@ use super::scores::*;
 use super::{Answer, same};
 use crate::gpu::tests::{CHILD, device};
 use crate::gpu::{Flags, Gpu, GpuError};
-use crate::score_nearest::{Metric, gpu::K_MAX, gpu::Points};
 use crate::score_network::gpu::DeviceNetwork;
+use crate::score_products::gpu::{Items, K_MAX};
 use crate::score_profile::{self, Profile, Series};
 use crate::window_histogram::Edges;
 use crate::window_histogram::gpu::{HistogramTable, Value};
-use crate::{score_isolation, score_nearest, score_network};
+use crate::{score_isolation, score_network, score_products};
 
 fn levels_on<T: crate::score_forest::gpu::Feature>(
     gpu: &Gpu,
@@ -47,13 +47,13 @@ gpu_suite!(isolation, Flags::INT64, {
         |input| levels(&widened(input));
 });
 
-fn neighbours_on(gpu: &Gpu, input: &Compared) -> Answer {
-    let points = Points::new(gpu, input.metric, input.rows(&input.points)).unwrap();
-    neighbours_answer(&points.nearest(input.rows(&input.queries), input.k).unwrap().neighbours)
+fn best_on(gpu: &Gpu, input: &Compared) -> Answer {
+    let items = Items::new(gpu, input.rows(&input.items)).unwrap();
+    best_answer(&items.best(input.rows(&input.queries), input.k).unwrap().best)
 }
 
-gpu_suite!(nearest, Flags::NONE, {
-    both_metrics: compared => neighbours_on, neighbours;
+gpu_suite!(products, Flags::NONE, {
+    best: compared => best_on, best_items;
 });
 
 /// In two batches, so that the table has to stay.
@@ -197,16 +197,16 @@ fn profiles_of_a_calm_series_are_the_definitions() {
 }
 
 #[test]
-fn too_many_neighbours_are_an_error_and_none_is_none() {
+fn too_many_items_are_an_error_and_none_is_none() {
     let Some(gpu) = device() else { return };
-    let points = score_nearest::Rows { dimensions: 2, values: &[1.0, 2.0, 3.0, 4.0] };
-    let on_device = Points::new(gpu, Metric::Product, points).unwrap();
-    let result = on_device.nearest(points, K_MAX + 1);
+    let items = score_products::Rows { dimensions: 2, values: &[1.0, 2.0, 3.0, 4.0] };
+    let on_device = Items::new(gpu, items).unwrap();
+    let result = on_device.best(items, K_MAX + 1);
     assert!(matches!(result, Err(GpuError::TooLarge { .. })), "{result:?}");
-    assert!(on_device.nearest(points, 0).unwrap().neighbours.numbers.is_empty());
-    let nothing = score_nearest::Rows { dimensions: 2, values: &[] };
-    let empty = Points::new(gpu, Metric::Product, nothing).unwrap();
-    assert_eq!(empty.nearest(points, 1).unwrap().neighbours.numbers, [score_nearest::NONE; 2]);
+    assert!(on_device.best(items, 0).unwrap().best.items.is_empty());
+    let nothing = score_products::Rows { dimensions: 2, values: &[] };
+    let empty = Items::new(gpu, nothing).unwrap();
+    assert_eq!(empty.best(items, 1).unwrap().best.items, [score_products::NONE; 2]);
 }
 
 /// Many rows on a device whose bindings are small: cut into parts, several in flight.
@@ -224,14 +224,12 @@ fn scores_are_cut_where_bindings_end() {
     check_network(gpu, &(network(2, &[12, 40, 3], 0.5), columns.clone()));
     let mut next = words_of(9);
     let mut values = |n: usize| (0..n).map(|_| unit(next()) as f32).collect::<Vec<f32>>();
-    for metric in [Metric::SquaredDistance, Metric::Product] {
-        let (points, queries) = (values(rows * 5), values(300 * 5));
-        let input = Compared { dimensions: 5, points, queries, k: 10, metric };
-        same(&neighbours_on(gpu, &input), &neighbours(&input), "nearest", &"");
-        let on_device = Points::new(gpu, metric, input.rows(&input.points)).unwrap();
-        let found = on_device.nearest(input.rows(&input.queries), 10).unwrap();
-        assert_eq!(found.by_definition, 0, "queries that the device was no help for");
-    }
+    let (items, queries) = (values(rows * 5), values(300 * 5));
+    let input = Compared { dimensions: 5, items, queries, k: 10 };
+    same(&best_on(gpu, &input), &best_items(&input), "products", &"");
+    let on_device = Items::new(gpu, input.rows(&input.items)).unwrap();
+    let found = on_device.best(input.rows(&input.queries), 10).unwrap();
+    assert_eq!(found.by_definition, 0, "queries that the device was no help for");
     let mut next = words_of(8);
     let input = Binned {
         ids: Some((0..rows).map(|_| (next() % 90) as u32).collect()),

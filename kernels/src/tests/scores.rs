@@ -1,4 +1,4 @@
-//! Scores and counts that a GPU computes too: `score_isolation`, `score_network`, `score_nearest`,
+//! Scores and counts that a GPU computes too: `score_isolation`, `score_network`, `score_products`,
 //! `score_profile`, `window_histogram`. The inputs are `gpu_scores.rs`'s as well.
 
 use proptest::collection::vec;
@@ -8,8 +8,8 @@ use super::inputs::*;
 use super::{Answer, suite};
 use crate::score_isolation::scalar::level_sum;
 use crate::score_isolation::{Forest, Node, level_sums};
-use crate::score_nearest::{Metric, NONE, Neighbours, Rows, nearest};
 use crate::score_network::{Activation, Layer, Network, score_columns};
+use crate::score_products::{Best, NONE, Rows, best};
 use crate::score_profile::scalar::correlation;
 use crate::score_profile::{NONE as NO_WINDOW, Profile, Series, profile};
 use crate::window_histogram::{Counted, Edges, Rows as RowsToCount, count};
@@ -149,14 +149,13 @@ suite! {
     }
 }
 
-/// Points and queries to be compared.
+/// Items and queries to be multiplied.
 #[derive(Debug, Clone)]
 pub(super) struct Compared {
     pub dimensions: usize,
-    pub points: Vec<f32>,
+    pub items: Vec<f32>,
     pub queries: Vec<f32>,
     pub k: usize,
-    pub metric: Metric,
 }
 
 impl Compared {
@@ -165,25 +164,24 @@ impl Compared {
     }
 }
 
-pub(super) fn compared(points: usize) -> BoxedStrategy<Compared> {
-    let metric = prop_oneof![Just(Metric::SquaredDistance), Just(Metric::Product)];
-    (prop_oneof![1..9_usize, 60..70_usize], 0..80_usize, 0..17_usize, metric)
-        .prop_flat_map(move |(dimensions, queries, k, metric)| {
+pub(super) fn compared(items: usize) -> BoxedStrategy<Compared> {
+    (prop_oneof![1..9_usize, 60..70_usize], 0..80_usize, 0..17_usize)
+        .prop_flat_map(move |(dimensions, queries, k)| {
             // Many alike, so that there are ties; few odd ones.
             let near = || (-4..4_i8).prop_map(|x| f32::from(x) * 0.5);
-            let odd = column::<f32>(points * dimensions);
+            let odd = column::<f32>(items * dimensions);
             let far = || (-1.0..1.0_f32).prop_map(|x| x * 100.0 + 7.0);
             let values = |n: usize| prop_oneof![vec(near(), n), vec(far(), n)];
-            let points = prop_oneof![
-                6 => values(points * dimensions).boxed(),
-                1 => (odd, values(points * dimensions), any::<u64>()).prop_map(mixed).boxed(),
+            let items = prop_oneof![
+                6 => values(items * dimensions).boxed(),
+                1 => (odd, values(items * dimensions), any::<u64>()).prop_map(mixed).boxed(),
             ];
-            (points, values(queries * dimensions), any::<bool>()).prop_map(
-                move |(points, mut queries, breaks)| {
+            (items, values(queries * dimensions), any::<bool>()).prop_map(
+                move |(items, mut queries, breaks)| {
                     if breaks && let Some(last) = queries.last_mut() {
                         *last = f32::NAN;
                     }
-                    Compared { dimensions, points, queries, k, metric }
+                    Compared { dimensions, items, queries, k }
                 },
             )
         })
@@ -193,52 +191,45 @@ pub(super) fn compared(points: usize) -> BoxedStrategy<Compared> {
 /// One in sixteen of the odd ones.
 fn mixed((odd, mut values, seed): (Vec<f32>, Vec<f32>, u64)) -> Vec<f32> {
     let mut next = words_of(seed);
-    values.iter_mut().zip(odd).filter(|_| next().is_multiple_of(16)).for_each(|(x, odd)| *x = odd);
+    let some = values.iter_mut().zip(odd).filter(|_| next().is_multiple_of(16));
+    some.for_each(|(x, odd)| *x = odd);
     values
 }
 
-pub(super) fn neighbours_answer(neighbours: &Neighbours) -> Answer {
-    let mut answer: Answer = neighbours.numbers.iter().map(|n| u64::from(*n)).collect();
-    answer.extend(numbers(&neighbours.scores));
+pub(super) fn best_answer(best: &Best) -> Answer {
+    let mut answer: Answer = best.items.iter().map(|n| u64::from(*n)).collect();
+    answer.extend(numbers(&best.products));
     answer
 }
 
-pub(super) fn neighbours(input: &Compared) -> Answer {
-    let (points, queries) = (input.rows(&input.points), input.rows(&input.queries));
-    neighbours_answer(&nearest(input.metric, points, queries, input.k))
+pub(super) fn best_items(input: &Compared) -> Answer {
+    let (items, queries) = (input.rows(&input.items), input.rows(&input.queries));
+    best_answer(&best(items, queries, input.k))
 }
 
-/// All points, sorted.
+/// All items, sorted.
 fn all_sorted(input: &Compared) -> Answer {
-    let mut out = Neighbours::new(input.queries.len() / input.dimensions, input.k);
+    let mut out = Best::new(input.queries.len() / input.dimensions, input.k);
     for (at, query) in input.queries.chunks(input.dimensions).enumerate() {
-        let score = |point: &[f32]| {
-            let pairs = point.iter().zip(query).map(|(p, q)| (f64::from(*p), f64::from(*q)));
-            match input.metric {
-                Metric::SquaredDistance => pairs.map(|(p, q)| (q - p) * (q - p)).fold(0.0, add),
-                Metric::Product => pairs.map(|(p, q)| p * q).fold(0.0, add),
-            }
+        let product = |item: &[f32]| {
+            let pairs = item.iter().zip(query).map(|(p, q)| f64::from(*p) * f64::from(*q));
+            pairs.fold(0.0, |sum, product| sum + product)
         };
         let mut all: Vec<(f64, usize)> =
-            input.points.chunks(input.dimensions).map(score).zip(0..).collect();
-        all.retain(|(score, _)| !score.is_nan());
-        let sign = if input.metric == Metric::Product { -1.0 } else { 1.0 };
-        all.sort_by(|a, b| (a.0 * sign, a.1).partial_cmp(&(b.0 * sign, b.1)).expect("no NaN"));
-        for (slot, (score, number)) in all.into_iter().take(input.k).enumerate() {
-            out.numbers[at * input.k + slot] = number as u32;
-            out.scores[at * input.k + slot] = score;
+            input.items.chunks(input.dimensions).map(product).zip(0..).collect();
+        all.retain(|(product, _)| !product.is_nan());
+        all.sort_by(|a, b| (-a.0, a.1).partial_cmp(&(-b.0, b.1)).expect("no NaN"));
+        for (slot, (product, number)) in all.into_iter().take(input.k).enumerate() {
+            out.items[at * input.k + slot] = number as u32;
+            out.products[at * input.k + slot] = product;
         }
     }
-    neighbours_answer(&out)
-}
-
-fn add(sum: f64, x: f64) -> f64 {
-    sum + x
+    best_answer(&out)
 }
 
 suite! {
-    score_nearest {
-        nearest: compared => neighbours, all_sorted;
+    score_products {
+        best: compared => best_items, all_sorted;
     }
 }
 
@@ -375,10 +366,9 @@ suite! {
 }
 
 #[test]
-fn none_stands_for_no_point_and_no_window() {
-    let points = Rows { dimensions: 2, values: &[0.0, f32::NAN, 1.0, 1.0] };
-    let found = nearest(Metric::SquaredDistance, points, points, 2);
-    assert_eq!(found.numbers, [NONE, NONE, 1, NONE]);
+fn none_stands_for_no_item_and_no_window() {
+    let items = Rows { dimensions: 2, values: &[0.0, f32::NAN, 1.0, 1.0] };
+    assert_eq!(best(items, items, 2).items, [NONE, NONE, 1, NONE]);
     let found = profile(&Series::new(&[1.0, 2.0, 3.0], 3, 1).expect("a series"));
     assert_eq!(found.nearest, [NO_WINDOW]);
     assert_eq!(found.distances, [f64::INFINITY]);

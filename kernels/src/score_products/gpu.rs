@@ -1,30 +1,30 @@
-//! Nearest points on a GPU: candidates in f32 (`score_nearest.wgsl`), then proof in f64.
+//! The greatest products on a GPU: candidates in f32 (`score_products.wgsl`), then proof in f64.
 //!
-//! The device gives, for each query and share of the points, the `k` + [`SPARE`] least scores. A
-//! point that is not among a share's candidates has, in f32, no smaller score than the share's
-//! worst; so its score in f64 is at least that less the error of f32 ([`Metric::error_of`]). The
-//! host computes the candidates' scores in f64. If the k-th of them is below that bound, no other
-//! point can come before it, and the answer is the definition's, bit for bit. If not (more points
-//! than there are slots to spare lie equally far), the definition answers this query.
+//! The device gives, for each query and share of the items, the `k` + [`SPARE`] greatest products.
+//! An item that is not among a share's candidates has, in f32, no greater product than the share's
+//! least; so its product in f64 is at most that and the error of f32 ([`error_bound`]). The host
+//! computes the candidates' products in f64. If the k-th of them is above that bound, no other item
+//! can come before it, and the answer is the definition's, bit for bit. If not (more items than
+//! there are slots to spare have the same product), the definition answers this query.
 //!
-//! The device may take NaN and infinities for absent, and overflow for impossible: points with a
+//! The device may take NaN and infinities for absent, and overflow for impossible: items with a
 //! value beyond [`VALUE_MAX`] are candidates of every query without having been there, and such
 //! queries are the definition's.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 
-use pelton_shaders::{NEAREST_POINTS, NEAREST_QUERIES, NEAREST_SLOTS, NearestParams};
+use pelton_shaders::{PRODUCTS_ITEMS, PRODUCTS_QUERIES, PRODUCTS_SLOTS, ProductsParams};
 
-use super::scalar::{List, nearest_of, rank};
-use super::{Metric, Neighbours, Rows, check};
+use super::scalar::{List, best_of, product};
+use super::{Best, NONE, Rows, check, error_bound};
 use crate::gpu::{Buffer, DISPATCHES_MAX, Flags, Gpu, GpuError, Pass, Pending};
 use crate::score_forest::gpu::IN_FLIGHT;
 
 /// Candidates beyond `k`.
 pub const SPARE: usize = 8;
-/// Neighbours that a query can have here.
-pub const K_MAX: usize = NEAREST_SLOTS as usize - SPARE;
+/// Items that a query can have here.
+pub const K_MAX: usize = PRODUCTS_SLOTS as usize - SPARE;
 /// Beyond it a value is not sent: its square, added up, could overflow f32.
 pub const VALUE_MAX: f32 = 1e15;
 
@@ -32,23 +32,22 @@ pub const VALUE_MAX: f32 = 1e15;
 const PIECE_QUERIES: usize = 1 << 15;
 /// Workgroups that fill a device.
 const GROUPS: usize = 512;
-/// Dispatches of a piece at most: parts of the points.
-const PARTS_MAX: usize = DISPATCHES_MAX;
+/// Blocks that a share has at least: its list is to be filled and read.
+const SHARE_MIN: usize = 8;
 
-/// Points that one binding can show.
+/// Items that one binding can show.
 #[derive(Debug)]
 struct Part {
     buffer: Buffer,
-    points: usize,
+    items: usize,
     /// Place of the first in `numbers`.
     first: usize,
 }
 
-/// Points on the device.
+/// Items on the device.
 #[derive(Debug)]
-pub struct Points {
+pub struct Items {
     gpu: Gpu,
-    metric: Metric,
     dimensions: usize,
     /// All of them: what is proved is proved with these.
     values: Vec<f32>,
@@ -61,6 +60,15 @@ pub struct Points {
     longest: f64,
 }
 
+/// What was found.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Found {
+    /// The definition's items.
+    pub best: Best,
+    /// Queries that the definition answered: odd ones, and those with too many ties.
+    pub by_definition: usize,
+}
+
 fn is_odd(row: &[f32]) -> bool {
     // NaN compares as nothing.
     !row.iter().all(|x| x.abs() <= VALUE_MAX)
@@ -70,26 +78,17 @@ fn length(row: &[f32]) -> f64 {
     row.iter().map(|x| f64::from(*x) * f64::from(*x)).sum::<f64>().sqrt()
 }
 
-/// Sixteen points at a time, dimension by dimension.
-fn packed(points: Rows<'_>, numbers: &[u32]) -> Vec<f32> {
-    let (tile, dimensions) = (NEAREST_POINTS as usize, points.dimensions);
+/// Sixteen items at a time, dimension by dimension.
+fn packed(items: Rows<'_>, numbers: &[u32]) -> Vec<f32> {
+    let (tile, dimensions) = (PRODUCTS_ITEMS as usize, items.dimensions);
     let mut packed = vec![0.0; numbers.len().next_multiple_of(tile) * dimensions];
     for (block, numbers) in packed.chunks_exact_mut(tile * dimensions).zip(numbers.chunks(tile)) {
         for (at, number) in numbers.iter().enumerate() {
-            let row = points.row(*number as usize);
+            let row = items.row(*number as usize);
             block.iter_mut().skip(at).step_by(tile).zip(row).for_each(|(to, x)| *to = *x);
         }
     }
     packed
-}
-
-/// What was found.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Found {
-    /// The definition's neighbours.
-    pub neighbours: Neighbours,
-    /// Queries that the definition answered: odd ones, and those with too many ties.
-    pub by_definition: usize,
 }
 
 /// A piece of queries under way.
@@ -100,41 +99,40 @@ struct Piece {
     queries: Range<usize>,
 }
 
-impl Points {
-    /// Puts points on the device, to be compared by `metric`.
+impl Items {
+    /// Puts items on the device.
     ///
     /// # Errors
-    /// What the GPU answers; [`GpuError::TooLarge`] where sixteen points don't fit a binding, or
+    /// What the GPU answers; [`GpuError::TooLarge`] where sixteen items don't fit a binding, or
     /// more than 64 bindings would be needed.
     ///
     /// # Panics
-    /// When a point has no dimension, or there are 2³² points.
-    pub fn new(gpu: &Gpu, metric: Metric, points: Rows<'_>) -> Result<Self, GpuError> {
-        check(points, points);
-        let all = 0..points.len() as u32;
+    /// When an item has no dimension, or there are 2³² − 1.
+    pub fn new(gpu: &Gpu, items: Rows<'_>) -> Result<Self, GpuError> {
+        check(items, items);
+        let all = 0..items.len() as u32;
         let (odd, numbers): (Vec<u32>, Vec<u32>) =
-            all.partition(|number| is_odd(points.row(*number as usize)));
-        let longest = numbers.iter().map(|n| length(points.row(*n as usize))).fold(0.0, f64::max);
-        let step = gpu.rows_a_binding(4 * points.dimensions, NEAREST_POINTS as usize);
+            all.partition(|number| is_odd(items.row(*number as usize)));
+        let longest = numbers.iter().map(|n| length(items.row(*n as usize))).fold(0.0, f64::max);
+        let step = gpu.rows_a_binding(4 * items.dimensions, PRODUCTS_ITEMS as usize);
         let parts = numbers.len().div_ceil(step);
-        if parts > PARTS_MAX {
-            let (size, limit) = (parts as u64, PARTS_MAX as u64);
-            return Err(GpuError::TooLarge { what: "points in bindings", size, limit });
+        if parts > DISPATCHES_MAX {
+            let (size, limit) = (parts as u64, DISPATCHES_MAX as u64);
+            return Err(GpuError::TooLarge { what: "items in bindings", size, limit });
         }
         let mut on_device = Vec::with_capacity(parts);
         for (at, part) in numbers.chunks(step).enumerate() {
-            let packed = packed(points, part);
+            let packed = packed(items, part);
             let buffer = gpu.buffer(4 * packed.len())?;
             let mut work = gpu.work()?;
             work.upload(&buffer, &packed)?;
             work.submit()?;
-            on_device.push(Part { buffer, points: part.len(), first: at * step });
+            on_device.push(Part { buffer, items: part.len(), first: at * step });
         }
         Ok(Self {
             gpu: gpu.clone(),
-            metric,
-            dimensions: points.dimensions,
-            values: points.values.to_vec(),
+            dimensions: items.dimensions,
+            values: items.values.to_vec(),
             parts: on_device,
             numbers,
             odd,
@@ -146,13 +144,13 @@ impl Points {
         Rows { dimensions: self.dimensions, values: &self.values }
     }
 
-    /// Workgroups that share a part's points, and blocks of each.
+    /// Workgroups that share a part's items, and blocks of each.
     fn shares(&self, part: &Part, queries: usize, slots: usize) -> (usize, usize) {
-        let blocks = part.points.div_ceil(NEAREST_POINTS as usize);
-        let groups = queries.div_ceil(NEAREST_QUERIES as usize);
-        // A share has eight blocks at least: each has a list to be filled and read.
+        let blocks = part.items.div_ceil(PRODUCTS_ITEMS as usize);
+        let groups = queries.div_ceil(PRODUCTS_QUERIES as usize);
         let shown = self.gpu.rows_a_binding(8 * slots * queries.max(1), 1);
-        let shares = GROUPS.div_ceil(groups.max(1)).min(blocks.div_ceil(8)).min(shown).max(1);
+        let wanted = GROUPS.div_ceil(groups.max(1));
+        let shares = wanted.min(blocks.div_ceil(SHARE_MIN)).min(shown).max(1);
         let share = blocks.div_ceil(shares).max(1);
         (blocks.div_ceil(share), share)
     }
@@ -160,27 +158,27 @@ impl Points {
     /// Queries that go to the device at a time.
     fn piece_queries(&self, slots: usize) -> usize {
         let row_bytes = (4 * self.dimensions).max(8 * slots);
-        let step = NEAREST_QUERIES as usize;
+        let step = PRODUCTS_QUERIES as usize;
         let grid = self.gpu.adapter().groups_max as usize * step;
         self.gpu.rows_a_binding(row_bytes, step).min(PIECE_QUERIES).min(grid)
     }
 
-    /// As [`super::nearest`], with its bits.
+    /// As [`super::best`], with its bits.
     ///
     /// # Errors
-    /// [`GpuError::TooLarge`] for more than [`K_MAX`] neighbours; what the GPU answers.
+    /// [`GpuError::TooLarge`] for more than [`K_MAX`] items a query; what the GPU answers.
     ///
     /// # Panics
-    /// When queries and points differ in dimensions.
-    pub fn nearest(&self, queries: Rows<'_>, k: usize) -> Result<Found, GpuError> {
+    /// When queries and items differ in dimensions.
+    pub fn best(&self, queries: Rows<'_>, k: usize) -> Result<Found, GpuError> {
         check(self.rows(), queries);
         if k > K_MAX {
             let (size, limit) = (k as u64, K_MAX as u64);
-            return Err(GpuError::TooLarge { what: "neighbours of a query", size, limit });
+            return Err(GpuError::TooLarge { what: "items of a query", size, limit });
         }
-        let mut all = Found { neighbours: Neighbours::new(queries.len(), k), by_definition: 0 };
+        let mut found = Found { best: Best::new(queries.len(), k), by_definition: 0 };
         if k == 0 {
-            return Ok(all);
+            return Ok(found);
         }
         let mut flight: VecDeque<Piece> = VecDeque::new();
         let step = self.piece_queries(k + SPARE);
@@ -188,13 +186,13 @@ impl Points {
             if flight.len() == IN_FLIGHT
                 && let Some(oldest) = flight.pop_front()
             {
-                self.land(oldest, queries, &mut all)?;
+                self.land(oldest, queries, &mut found)?;
             }
             let part = start..queries.len().min(start + step);
             flight.push_back(self.launch(queries, part, k + SPARE)?);
         }
-        flight.into_iter().try_for_each(|piece| self.land(piece, queries, &mut all))?;
-        Ok(all)
+        flight.into_iter().try_for_each(|piece| self.land(piece, queries, &mut found))?;
+        Ok(found)
     }
 
     /// One piece.
@@ -219,27 +217,26 @@ impl Points {
         for part in &self.parts {
             let (shares, share) = self.shares(part, pitch, slots);
             let found = gpu.buffer(8 * slots * shares * pitch)?;
-            let params = NearestParams {
+            let params = ProductsParams {
                 queries: pitch as u32,
                 pitch: pitch as u32,
                 dimensions: self.dimensions as u32,
-                points: part.points as u32,
+                items: part.items as u32,
                 share: share as u32,
                 k: slots as u32,
-                metric: self.metric as u32,
             };
-            let grid = [pitch.div_ceil(NEAREST_QUERIES as usize) as u32, shares as u32];
+            let grid = [pitch.div_ceil(PRODUCTS_QUERIES as usize) as u32, shares as u32];
             let buffers = [&uploaded, &part.buffer, &found];
-            work.dispatch(Pass::ScoreNearest, Flags::NONE, &params, &buffers, grid)?;
+            work.dispatch(Pass::ScoreProducts, Flags::NONE, &params, &buffers, grid)?;
             reads.push((work.read(&found, 0..found.bytes())?, shares));
             kept.push(found);
         }
         Ok(Piece { pending: work.submit()?, reads, queries: range })
     }
 
-    /// Takes the candidates of a piece, and makes neighbours of them.
+    /// Takes the candidates of a piece, and makes answers of them.
     fn land(&self, piece: Piece, queries: Rows<'_>, all: &mut Found) -> Result<(), GpuError> {
-        let k = all.neighbours.k;
+        let k = all.best.k;
         let (pitch, slots) = (piece.queries.len(), k + SPARE);
         let done = piece.pending.wait()?;
         let found: Vec<Vec<[u32; 2]>> =
@@ -247,34 +244,33 @@ impl Points {
         let (mut list, mut candidates) = (List::new(k), Vec::new());
         for (at, query) in piece.queries.enumerate() {
             candidates.clear();
-            // The least score that a point may have, in f32, that is no candidate.
-            let mut others = f64::INFINITY;
+            // The greatest product that an item may have, in f32, that is no candidate.
+            let mut others = f64::NEG_INFINITY;
             for ((part, found), (_, shares)) in self.parts.iter().zip(&found).zip(&piece.reads) {
                 for share in 0..*shares {
                     let slot = |slot: usize| found[(share * slots + slot) * pitch + at];
-                    let filled = (0..slots).map(slot).take_while(|[_, n]| *n != super::NONE);
+                    let filled = (0..slots).map(slot).take_while(|[_, item]| *item != NONE);
                     let before = candidates.len();
-                    candidates.extend(filled.filter_map(|[score, point]| {
-                        let number = self.numbers.get(part.first + point as usize)?;
-                        Some((f32::from_bits(score), *number))
+                    candidates.extend(filled.filter_map(|[product, item]| {
+                        let number = self.numbers.get(part.first + item as usize)?;
+                        Some((f32::from_bits(product), *number))
                     }));
                     if candidates.len() - before == slots {
-                        let worst = f32::from_bits(slot(slots - 1)[0]);
-                        others = others.min(f64::from(worst));
+                        others = others.max(f64::from(f32::from_bits(slot(slots - 1)[0])));
                     }
                 }
             }
-            let query_row = queries.row(query);
-            if !self.prove(query_row, &mut candidates, others, &mut list) {
-                nearest_of(self.metric, self.rows(), query_row, &mut list);
+            let row = queries.row(query);
+            if !self.prove(row, &mut candidates, others, &mut list) {
+                best_of(self.rows(), row, &mut list);
                 all.by_definition += 1;
             }
-            list.write(self.metric, &mut all.neighbours, query);
+            list.write(&mut all.best, query);
         }
         Ok(())
     }
 
-    /// Puts the neighbours of a query into the list, if candidates are enough for that.
+    /// Puts the items of a query into the list, if candidates are enough for that.
     fn prove(
         &self,
         query: &[f32],
@@ -286,24 +282,21 @@ impl Points {
             return false;
         }
         list.clear();
-        let points = self.rows();
-        let (relative, absolute) =
-            self.metric.error_of(self.dimensions, length(query), self.longest);
-        let at_least = |score: f64| score - score.abs() * relative - absolute;
+        let items = self.rows();
+        let exact = |number: u32| product(items.row(number as usize), query);
+        let error = error_bound(self.dimensions, length(query), self.longest);
         for number in &self.odd {
-            list.see(rank(self.metric, points.row(*number as usize), query), *number);
+            list.see(exact(*number), *number);
         }
-        candidates.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-        for (score, number) in candidates.iter() {
+        candidates.sort_unstable_by(|a, b| b.0.total_cmp(&a.0));
+        for (product, number) in candidates.iter() {
             // Neither this candidate nor a later one comes before what is there.
-            let worst = list.worst().filter(|_| list.is_full());
-            if worst.is_some_and(|worst| worst < at_least(f64::from(*score))) {
+            if list.least().is_some_and(|least| least > f64::from(*product) + error) {
                 break;
             }
-            list.see(rank(self.metric, points.row(*number as usize), query), *number);
+            list.see(exact(*number), *number);
         }
-        let all_seen = others == f64::INFINITY;
-        let worst = list.worst().filter(|_| list.is_full());
-        all_seen || worst.is_some_and(|worst| worst < at_least(others))
+        let all_seen = others == f64::NEG_INFINITY;
+        all_seen || list.least().is_some_and(|least| least > others + error)
     }
 }
