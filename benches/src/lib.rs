@@ -3,5 +3,7 @@
 //! engines on the same files.
 
 pub mod fraud;
+#[cfg(feature = "gpu")]
+pub mod gpu;
 pub mod growth;
 pub mod window;

@@ -28,6 +28,8 @@ pub mod detect;
 pub mod doctor;
 pub mod features;
 pub mod generate;
+#[cfg(feature = "gpu")]
+pub mod gpu;
 pub mod growth;
 pub mod interrupt;
 pub mod memory;
@@ -70,6 +72,8 @@ pub fn main() -> ExitCode {
         Command::Bench { what: BenchCommand::Fraud(args) } => bench::fraud(&args),
         Command::Bench { what: BenchCommand::Window(args) } => bench::window(&args),
         Command::Bench { what: BenchCommand::Growth(args) } => growth::run(&args),
+        #[cfg(feature = "gpu")]
+        Command::Bench { what: BenchCommand::Gpu(args) } => gpu::bench(&args),
         Command::Doctor(args) => doctor::run(&args),
     };
     match done {

@@ -26,6 +26,7 @@ pub mod over_advance;
 pub mod prefetch;
 pub mod score_forest;
 pub mod score_isolation;
+pub mod score_nearest;
 pub mod score_network;
 pub mod score_products;
 pub mod score_profile;

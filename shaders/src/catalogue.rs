@@ -176,6 +176,8 @@ pub enum Pass {
     ScoreForestEncode,
     /// Codes to scores.
     ScoreForestWalk,
+    /// Nearest references of queries.
+    ScoreNearest,
     /// Rows to levels of isolation.
     ScoreIsolation,
     /// Values through a layer.
@@ -234,7 +236,7 @@ macro_rules! pass {
 }
 
 /// Every pass, in the order of [`Pass`].
-pub static CATALOGUE: [Entry; 17] = [
+pub static CATALOGUE: [Entry; 18] = [
     pass!(BatchFilterCount, "batch_filter_count", 256, 4, [], [read("mask"), write("counts")]),
     pass!(
         BatchFilterScan,
@@ -319,6 +321,14 @@ pub static CATALOGUE: [Entry; 17] = [
             read("leaves"),
             write("scores")
         ]
+    ),
+    pass!(
+        ScoreNearest,
+        "score_nearest",
+        64,
+        12288,
+        [],
+        [read("queries"), read("references"), write("distances"), write("rows")]
     ),
     pass!(ScoreIsolation, "score_isolation", 128, 16384, [INT64 SHARED_ROWS INPUT32], [
         read("columns"),

@@ -183,6 +183,15 @@ shared! {
         /// Values a leaf.
         leaf_width,
     }
+    /// Of `score_nearest`.
+    NearestParams = ScoreNearest / "Params" {
+        /// Queries.
+        queries,
+        /// References, filled up to whole tiles.
+        references,
+        /// Columns.
+        width,
+    }
     /// A tree.
     ForestTree = ScoreForestWalk / "Tree" {
         /// Where its nodes start, in its stage or in all nodes.

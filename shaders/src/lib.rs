@@ -29,8 +29,8 @@ pub use catalogue::{Access, Binding, CATALOGUE, Entry, Flags, Pass};
 pub use expand::{ExpandError, expand};
 pub use layout::{
     CombineParams, CountParams, Field, ForestParams, ForestStage, ForestTree, ForestView,
-    GatherParams, GroupsParams, HashBytesParams, HashParams, Layout, LeastParams, ReduceParams,
-    RowsParams, SHARED, ScanParams, WalkParams,
+    GatherParams, GroupsParams, HashBytesParams, HashParams, Layout, LeastParams, NearestParams,
+    ReduceParams, RowsParams, SHARED, ScanParams, WalkParams,
 };
 pub use layout::{HistogramParams, IsolationParams, LayerParams, ProductsParams, ProfileParams};
 
@@ -54,6 +54,14 @@ pub const FOREST_SHARED_WORDS: u32 = 16;
 pub const FOREST_CODE_MAX: u32 = 0xffff;
 /// Nodes, and leaves, that a tree may have here.
 pub const FOREST_TREE_MAX: u32 = 0x8000;
+/// Queries that a workgroup of `score_nearest` takes.
+pub const NEAREST_INVOCATIONS: u32 = 64;
+/// Its references are a multiple of it.
+pub const NEAREST_TILE: u32 = 32;
+/// Columns that it can have.
+pub const NEAREST_WIDTH_MAX: u32 = 32;
+/// Candidates that it gives a query.
+pub const NEAREST_CANDIDATES: u32 = 16;
 /// Rows that a workgroup of an isolation forest takes.
 pub const ISOLATION_ROWS: u32 = 128;
 /// Bytes of a row that it keeps in its memory: 16 columns of f64, 32 of f32.

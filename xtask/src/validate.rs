@@ -28,7 +28,7 @@ struct Step {
     action: fn(&Path) -> Action,
 }
 
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     Step {
         name: "fmt",
         purpose: "one way to lay out code",
@@ -47,6 +47,11 @@ const STEPS: [Step; 9] = [
                 "cargo clippy --workspace --all-targets --locked -- -D warnings",
             ))
         },
+    },
+    Step {
+        name: "shaders",
+        purpose: "every permutation of every GPU pass is valid, without a GPU",
+        action: |_| Action::Tests(CommandLine::new("cargo test -p pelton-shaders --locked")),
     },
     Step {
         name: "test",

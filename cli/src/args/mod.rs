@@ -7,6 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 mod compare;
 mod detect;
+#[cfg(feature = "gpu")]
+mod gpu;
 mod model;
 mod parse;
 mod score;
@@ -15,6 +17,8 @@ mod window;
 
 pub use compare::CompareArgs;
 pub use detect::DetectArgs;
+#[cfg(feature = "gpu")]
+pub use gpu::BenchGpuArgs;
 pub use model::{ModelArgs, ReasonsArg, Takeover};
 pub use parse::{Speed, parse_count, parse_delay_us, parse_millionths};
 pub use score::{ProfileArg, ScoreCommand, ScoreNabArgs, ScoreSkabArgs, ScoreTepArgs};
@@ -121,6 +125,9 @@ pub enum BenchCommand {
     Window(BenchWindowArgs),
     /// How windows grow with keys, slides, disorder, aggregates and shards
     Growth(BenchGrowthArgs),
+    /// A GPU against one core, kernel by kernel
+    #[cfg(feature = "gpu")]
+    Gpu(BenchGpuArgs),
 }
 
 /// The formats of a recording.
@@ -171,6 +178,9 @@ pub enum BackendArg {
     Scalar,
     /// The widest vectors of this CPU
     Simd,
+    /// Forests on the GPU that PELTON_GPU names, the rest as simd
+    #[cfg(feature = "gpu")]
+    Gpu,
 }
 
 /// `pelton replay fraud`

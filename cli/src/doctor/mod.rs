@@ -10,11 +10,13 @@ use serde::{Deserialize, Serialize};
 use crate::args::DoctorArgs;
 use crate::terminal::{self, Paint};
 
+mod gpu;
 mod machine;
 mod measure;
 mod simd;
 mod text;
 
+pub use gpu::{AdapterFound, Gpus};
 pub use machine::{Cache, IoUring, Machine};
 pub use measure::Measured;
 pub use simd::KernelLevel;
@@ -28,6 +30,9 @@ pub struct Findings {
     pub debug_build: bool,
     /// What the system says.
     pub machine: Machine,
+    /// The GPUs.
+    #[serde(default)]
+    pub gpus: Gpus,
     /// What was measured.
     pub measured: Measured,
 }
@@ -39,10 +44,12 @@ pub struct Findings {
 pub fn run(args: &DoctorArgs) -> Result<()> {
     let machine = Machine::look();
     let measured = Measured::now(&machine);
+    let gpus = gpu::look(&machine);
     let findings = Findings {
         pelton: env!("CARGO_PKG_VERSION").into(),
         debug_build: cfg!(debug_assertions),
         machine,
+        gpus,
         measured,
     };
     if args.json {

@@ -1,6 +1,6 @@
 //! The doctor's findings for people.
 
-use super::Findings;
+use super::{Findings, Gpus};
 use crate::report::format::{bytes, micros, significant};
 use crate::terminal::Paint;
 
@@ -45,6 +45,7 @@ pub fn text(findings: &Findings, paint: Paint) -> String {
     processor(&mut lines, findings);
     memory(&mut lines, findings);
     input(&mut lines, findings);
+    gpus(&mut lines, &findings.gpus);
     if findings.debug_build {
         lines.text.push('\n');
         lines.line(Mark::Look, "debug build", "the measurements above say little");
@@ -135,5 +136,35 @@ fn input(lines: &mut Lines, findings: &Findings) {
         lines.advice(
             "files are read with plain reads instead: slower only when not in the page cache",
         );
+    }
+}
+
+fn gpus(lines: &mut Lines, gpus: &Gpus) {
+    lines.heading("GPU");
+    for adapter in &gpus.adapters {
+        let chosen = gpus.chosen == Some(adapter.index);
+        let mark = if chosen { Mark::Good } else { Mark::Plain };
+        let name = format!("{} {}", adapter.index, adapter.kind);
+        let about = format!("{} ({}, {})", adapter.name, adapter.api, adapter.driver);
+        lines.line(mark, &name, about);
+        lines.line(Mark::Plain, "", &adapter.abilities);
+    }
+    if let Some(reason) = &gpus.reason {
+        lines.line(Mark::Plain, "kernels run", format!("on the CPU: {reason}"));
+        if gpus.built_in && !gpus.adapters.is_empty() {
+            lines.advice("PELTON_GPU=number or a part of a name chooses one");
+        }
+    }
+    #[cfg(feature = "gpu")]
+    if let Some(crossovers) = &gpus.crossovers {
+        for kernel in &crossovers.kernels {
+            let (mark, from) = match (kernel.same_answer, kernel.rows) {
+                (false, _) => (Mark::Look, "its answer is wrong: not used".to_owned()),
+                (true, Some(rows)) => (Mark::Good, format!("from {rows} rows a batch on")),
+                (true, None) => (Mark::Plain, "does not pay".to_owned()),
+            };
+            lines.line(mark, &kernel.name, from);
+        }
+        lines.advice("measured against one core, from host memory and back: pelton bench gpu");
     }
 }

@@ -13,11 +13,12 @@ use pelton::time::micros;
 use pelton::{Error, Result};
 use pelton_pipelines::fraud::{self, FraudConfig};
 
+use super::backend;
 use super::decisions::Collector;
 use super::input::{self, Input};
 use super::models;
 use super::run::{self, GeneratePlan, NewProgress, ReplayPlan, Source};
-use crate::args::{BackendArg, IoArg, Speed};
+use crate::args::{IoArg, Speed};
 use crate::doctor::Machine;
 use crate::memory::{peak_rss_bytes, reset_peak_rss};
 use crate::report::collect::{Timeline, latency};
@@ -29,7 +30,7 @@ pub(super) fn replay(
     progress: NewProgress<'_>,
     stop: &'static AtomicBool,
 ) -> Result<FraudReport> {
-    force_backend(plan.backend)?;
+    backend::force(plan)?;
     let path = input_path(plan, progress, stop)?;
     // What was needed to make the recording is not the replay's.
     reset_peak_rss();
@@ -58,18 +59,6 @@ pub(super) fn replay(
     report.models = models::shown(&plan.models, &config);
     collector.lock().unwrap_or_else(PoisonError::into_inner).finish(&mut report);
     Ok(report)
-}
-
-/// The kernels choose their level once, by this variable: set it before any of them runs.
-fn force_backend(backend: BackendArg) -> Result<()> {
-    match backend {
-        BackendArg::Scalar => {
-            pelton_kernels::simd::force(pelton_kernels::simd::Level::Scalar).map_err(Error::usage)
-        }
-        BackendArg::Auto | BackendArg::Simd => {
-            pelton_kernels::simd::try_level().map(drop).map_err(Error::usage)
-        }
-    }
 }
 
 fn input_path(
@@ -200,8 +189,8 @@ fn report(plan: &ReplayPlan, path: &str, summary: &Summary, timeline: Timeline) 
         peak_rss_bytes: peak_rss_bytes(),
         shards: summary.shards,
         simd: simd.to_string(),
-        backend: if simd == pelton_kernels::simd::Level::Scalar { "scalar" } else { "simd" }
-            .to_owned(),
+        backend: backend::used().to_owned(),
+        gpu: backend::gpu_use(),
         io: summary.io.to_owned(),
         format: plan
             .format

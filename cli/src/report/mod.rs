@@ -76,6 +76,8 @@ pub struct FraudReport {
     pub simd: String,
     /// Backend that the kernels ran on.
     pub backend: String,
+    /// What the GPU did, where one was to do anything.
+    pub gpu: Option<models::GpuUse>,
     /// How the file was read.
     pub io: String,
     /// Format of the recording.

@@ -20,6 +20,41 @@ pub struct ModelReport {
     pub threshold: f64,
 }
 
+/// What a GPU did in a run: so that a pass that did not run shows.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GpuUse {
+    /// Name of the adapter.
+    pub adapter: String,
+    /// By pass.
+    pub passes: BTreeMap<String, PassUse>,
+    /// Bytes copied to the device.
+    pub uploaded_bytes: u64,
+    /// Bytes read back.
+    pub read_bytes: u64,
+    /// Batches that the CPU did in its place, because it failed.
+    pub fallbacks: u64,
+    /// Why, the last time.
+    pub fallback_reason: Option<String>,
+}
+
+impl GpuUse {
+    /// Dispatches of all passes.
+    pub fn dispatches(&self) -> u64 {
+        self.passes.values().map(|pass| pass.dispatches).sum()
+    }
+}
+
+/// What one pass did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PassUse {
+    /// How often it ran.
+    pub dispatches: u64,
+    /// Bytes of the buffers that it was given.
+    pub bound_bytes: u64,
+}
+
 /// What a challenger would have done. Rules raise alerts for both: only scores differ.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

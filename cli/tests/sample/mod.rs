@@ -67,6 +67,7 @@ pub fn report() -> FraudReport {
         shards: 2,
         simd: "avx512".into(),
         backend: "simd".into(),
+        gpu: None,
         io: "io_uring".into(),
         format: "csv".into(),
         interrupted: false,

@@ -22,27 +22,39 @@ struct Kept {
     first_row: u32,
 }
 
-/// Records what finds the rows that a mask keeps. `count` is how many.
-fn find(
+/// [`find`], of a mask in host memory.
+fn upload_and_find(
     gpu: &Gpu,
     work: &mut Work,
     mask: &[u64],
     first_row: u32,
     count: usize,
 ) -> Result<Kept, GpuError> {
-    let tiles = (mask.len() * 64).div_ceil(TILE);
     let on_device = gpu.buffer(size_of_val(mask))?;
+    work.upload(&on_device, mask)?;
+    find(gpu, work, &on_device, mask.len(), first_row, count)
+}
+
+/// Records what finds the rows that a mask of so many words of 64 bits keeps. `count` is how many.
+fn find(
+    gpu: &Gpu,
+    work: &mut Work,
+    mask: &Buffer,
+    words: usize,
+    first_row: u32,
+    count: usize,
+) -> Result<Kept, GpuError> {
+    let tiles = (words * 64).div_ceil(TILE);
     let (counts, sums) = (gpu.buffer(4 * tiles)?, gpu.buffer(4 * (tiles + 1))?);
     let rows = gpu.buffer(4 * count)?;
-    let (words, tiles) = (2 * mask.len() as u32, tiles as u32);
+    let (words, tiles) = (2 * words as u32, tiles as u32);
     let grid = gpu.grid(tiles as usize);
-    work.upload(&on_device, mask)?;
     let params = CountParams { words, tiles };
-    work.dispatch(Pass::BatchFilterCount, Flags::NONE, &params, &[&on_device, &counts], grid)?;
+    work.dispatch(Pass::BatchFilterCount, Flags::NONE, &params, &[mask, &counts], grid)?;
     let params = ScanParams { tiles };
     work.dispatch(Pass::BatchFilterScan, Flags::NONE, &params, &[&counts, &sums], [1, 1])?;
     let params = RowsParams { words, tiles, first_row };
-    let buffers = [&on_device, &sums, &rows];
+    let buffers = [mask, &sums, &rows];
     work.dispatch(Pass::BatchFilterRows, Flags::NONE, &params, &buffers, grid)?;
     Ok(Kept { sums, rows, tiles, first_row })
 }
@@ -65,6 +77,51 @@ fn gather(
     let buffers = [sums, rows, values, &out];
     work.dispatch(Pass::BatchFilterGather, Flags::NONE, &params, &buffers, grid)?;
     Ok(out)
+}
+
+/// A mask and values that lie on the device.
+#[derive(Debug)]
+pub struct Resident {
+    mask: Buffer,
+    values: Buffer,
+    value_bits: usize,
+    words: usize,
+    count: usize,
+}
+
+impl Resident {
+    /// Puts them there.
+    ///
+    /// # Errors
+    /// What the GPU answers; [`GpuError::TooLarge`] past what one binding can show.
+    ///
+    /// # Panics
+    /// Where the mask does not fit the values.
+    pub fn new<T: Value + Pod>(gpu: &Gpu, mask: &[u64], values: &[T]) -> Result<Self, GpuError> {
+        check_mask(mask, values.len());
+        let on_device = gpu.buffer(size_of_val(mask))?;
+        let values_on_device = gpu.buffer(size_of_val(values))?;
+        let mut work = gpu.work()?;
+        work.upload(&on_device, mask)?;
+        work.upload(&values_on_device, values)?;
+        work.submit()?.wait()?;
+        Ok(Self {
+            mask: on_device,
+            values: values_on_device,
+            value_bits: 8 * size_of::<T>(),
+            words: mask.len(),
+            count: kept(mask),
+        })
+    }
+
+    /// Records a filter; the kept values are in the buffer.
+    ///
+    /// # Errors
+    /// What recording answers.
+    pub fn filter(&self, gpu: &Gpu, work: &mut Work) -> Result<Buffer, GpuError> {
+        let found = find(gpu, work, &self.mask, self.words, 0, self.count)?;
+        gather(gpu, work, &found, &self.values, self.value_bits, self.count)
+    }
 }
 
 /// As [`super::batch_filter`]: appends to `out` the values whose bit is set.
@@ -90,7 +147,7 @@ pub fn batch_filter<T: Value + Pod>(
                 continue;
             }
             let mut work = gpu.work()?;
-            let found = find(gpu, &mut work, mask, 0, count)?;
+            let found = upload_and_find(gpu, &mut work, mask, 0, count)?;
             let on_device = gpu.buffer(size_of_val(values))?;
             work.upload(&on_device, values)?;
             let kept = gather(gpu, &mut work, &found, &on_device, 8 * size_of::<T>(), count)?;
@@ -125,7 +182,7 @@ pub fn filter_rows(
             let count = kept(mask);
             if count > 0 {
                 let mut work = gpu.work()?;
-                let found = find(gpu, &mut work, mask, first, count)?;
+                let found = upload_and_find(gpu, &mut work, mask, first, count)?;
                 let read = work.read(&found.rows, 0..4 * count as u64)?;
                 out.extend(work.submit()?.wait()?.values::<u32>(read));
             }
@@ -155,7 +212,7 @@ pub fn filter_bits(gpu: &Gpu, mask: &[u64], bits: &[u64]) -> Result<(Vec<u64>, u
         return Ok((Vec::new(), 0));
     }
     let mut work = gpu.work()?;
-    let found = find(gpu, &mut work, mask, 0, count)?;
+    let found = upload_and_find(gpu, &mut work, mask, 0, count)?;
     let on_device = gpu.buffer(size_of_val(bits))?;
     work.upload(&on_device, bits)?;
     let kept = gather(gpu, &mut work, &found, &on_device, 1, count)?;

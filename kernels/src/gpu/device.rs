@@ -7,7 +7,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use pelton_shaders::Flags;
+use pelton_shaders::{Flags, Pass};
 
 use super::adapter::{self, Adapter, Choice};
 use super::buffer::Pools;
@@ -57,6 +57,8 @@ pub struct Gpu {
     /// Bytes that a binding may show: the device's limit, or less.
     binding_bytes_max: u64,
     timed: bool,
+    /// Passes that their CPU twins do.
+    twins: &'static [Pass],
 }
 
 impl fmt::Debug for Gpu {
@@ -106,7 +108,7 @@ impl Gpu {
             stats: Mutex::default(),
             float64_is_exact: OnceLock::new(),
         };
-        Ok(Self { inner: Arc::new(inner), flags, binding_bytes_max, timed: false })
+        Ok(Self { inner: Arc::new(inner), flags, binding_bytes_max, timed: false, twins: &[] })
     }
 
     /// The process's GPU, opened at the first call as `PELTON_GPU` says. Where there is none, the
@@ -116,7 +118,14 @@ impl Gpu {
     /// As [`Gpu::open`].
     pub fn of_process() -> Result<Self, GpuError> {
         static OPENED: OnceLock<Result<Gpu, GpuError>> = OnceLock::new();
-        OPENED.get_or_init(|| Self::open(&Choice::from_env())).clone()
+        let open = || {
+            let gpu = Self::open(&Choice::from_env())?;
+            if let Some(injected) = Injected::from_env() {
+                gpu.inject(injected);
+            }
+            Ok(gpu)
+        };
+        OPENED.get_or_init(open).clone()
     }
 
     /// The adapter.
@@ -151,6 +160,22 @@ impl Gpu {
         Self { timed: self.inner.adapter.has_timestamps, ..self.clone() }
     }
 
+    /// The same device, but that these passes are done by their CPU twins, on the same buffers:
+    /// to find out which pass is wrong. Only `score_forest` has twins of its passes; the other
+    /// kernels are one pass, whose twin is the kernel's CPU code.
+    #[must_use]
+    pub fn with_twins(&self, twins: &'static [Pass]) -> Self {
+        Self { twins, ..self.clone() }
+    }
+
+    pub(crate) fn has_twins(&self) -> bool {
+        !self.twins.is_empty()
+    }
+
+    pub(crate) fn is_twin(&self, pass: Pass) -> bool {
+        self.twins.contains(&pass)
+    }
+
     pub(super) fn is_timed(&self) -> bool {
         self.timed
     }
@@ -183,6 +208,13 @@ impl Gpu {
     #[must_use]
     pub fn stats(&self) -> Stats {
         lock(&self.inner.stats).clone()
+    }
+
+    /// Counts that the CPU did what the GPU was asked for.
+    pub(crate) fn note_fallback(&self, reason: &str) {
+        let mut stats = lock(&self.inner.stats);
+        stats.fallbacks += 1;
+        stats.fallback_reason = Some(reason.to_owned());
     }
 
     /// Makes a later dispatch fail: for tests of what users do then.

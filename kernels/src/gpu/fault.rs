@@ -21,6 +21,27 @@ pub struct Injected {
     pub after_dispatches: u64,
 }
 
+/// The environment variable of a fault in a process that a test starts: `lost@3` or `memory@3`,
+/// after three dispatches.
+pub const FAULT_VARIABLE: &str = "PELTON_GPU_FAULT";
+
+impl Injected {
+    /// What [`FAULT_VARIABLE`] says.
+    pub(super) fn from_env() -> Option<Self> {
+        Self::read(&std::env::var(FAULT_VARIABLE).ok()?)
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let (fault, after) = text.split_once('@')?;
+        let fault = match fault {
+            "lost" => Fault::Lost,
+            "memory" => Fault::OutOfMemory,
+            _ => return None,
+        };
+        Some(Self { fault, after_dispatches: after.parse().ok()? })
+    }
+}
+
 impl Gpu {
     /// Counts a dispatch, and lets it fail where that is due.
     pub(super) fn dispatch_may_fail(&self) -> Result<(), GpuError> {
@@ -40,5 +61,17 @@ impl Gpu {
                 Err(GpuError::Lost(told.get_or_insert("destroyed by a test".to_owned()).clone()))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_are_read() {
+        let lost = Injected { fault: Fault::Lost, after_dispatches: 3 };
+        assert_eq!(Injected::read("lost@3"), Some(lost));
+        assert_eq!(["memory@x", "lost", "burnt@1"].map(Injected::read), [None; 3]);
     }
 }

@@ -3,10 +3,11 @@
 //!
 //! * `adapter`: what there is, and which one is meant ([`Choice`], `PELTON_GPU`).
 //! * `device`: [`Gpu`], a handle that is cheap to clone and shared by threads.
-//! * `buffer`: memory that is kept and used again; `work`: what is recorded, submitted, in flight.
+//! * `buffer`: memory that is kept and used again; `work`: what is recorded, submitted, in flight;
+//!   `stage`: how bytes get there.
 //! * `pipeline`: permutations of passes, compiled once; `trust`: what a device is tried on first.
-//! * [`calibrate`]: from how many rows on the GPU pays.
-//! * `fault`: failures on demand.
+//! * [`calibrate`]: from how many rows on the GPU pays; [`probe`]: the kernels that it measures.
+//! * [`policy`]: which batches go to the process's GPU; `fault`: failures on demand.
 //!
 //! The passes themselves are WGSL (`pelton-shaders`); each kernel's folder has a `gpu.rs` that
 //! knows how to cut its rows, which buffers to bind, and in which form to run. A kernel's GPU
@@ -20,10 +21,14 @@
 
 mod adapter;
 mod buffer;
+pub mod calibrate;
 mod device;
 mod error;
 mod fault;
 mod pipeline;
+pub mod policy;
+pub mod probe;
+mod stage;
 mod stats;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -34,7 +39,7 @@ pub use adapter::{Adapter, Choice, GPU_VARIABLE, adapters};
 pub use buffer::Buffer;
 pub use device::Gpu;
 pub use error::GpuError;
-pub use fault::{Fault, Injected};
+pub use fault::{FAULT_VARIABLE, Fault, Injected};
 pub use pelton_shaders::{Flags, Pass};
 pub use stats::{PassStats, Stats};
 pub use work::{DISPATCHES_MAX, Done, Pending, Work, finish};

@@ -143,6 +143,26 @@ fn works_overlap_and_come_back_in_any_order() {
 }
 
 #[test]
+fn many_bytes_are_copied_by_threads() {
+    let Some(gpu) = device() else { return };
+    let column = words(300_000);
+    let bytes = bytemuck::cast_slice(&column);
+    let buffer = gpu.buffer(5 * 2_400_000).unwrap();
+    let mut work = gpu.work().unwrap();
+    // Five columns, one of them with a length that is no whole word.
+    let cut = [2_400_000, 2_400_000, 2_399_999, 2_400_000, 2_400_000];
+    let parts: Vec<(u64, &[u8])> =
+        (0..5).map(|i| (2_400_000 * i as u64, &bytes[..cut[i]])).collect();
+    work.upload_parts(&buffer, &parts).unwrap();
+    assert!(work.upload_parts(&buffer, &[(12_000_000, &[1])]).is_err());
+    let read = work.read(&buffer, 0..12_000_000).unwrap();
+    let done = work.submit().unwrap().wait().unwrap();
+    for (i, part) in done.bytes(read).chunks(2_400_000).enumerate() {
+        assert!(part[..cut[i]] == bytes[..cut[i]], "column {i}");
+    }
+}
+
+#[test]
 fn threads_share_a_device() {
     let Some(gpu) = device() else { return };
     std::thread::scope(|scope| {
@@ -216,6 +236,26 @@ fn passes_are_counted_and_timed() {
     if gpu.adapter().has_timestamps {
         assert!(matches!(times[..], [(Pass::WindowCombine, ns)] if ns >= 0.0), "{times:?}");
     }
+}
+
+/// Every probe, on the smallest batch: a clock that runs fast ends each after one.
+#[test]
+fn calibration_compares_answers_and_keeps_its_budget() {
+    let Some(gpu) = device() else { return };
+    let ticks = std::cell::Cell::new(0);
+    let clock = || {
+        ticks.set(ticks.get() + 1);
+        std::time::Duration::from_secs(ticks.get())
+    };
+    let budget = std::time::Duration::from_secs(1);
+    let measured = calibrate::Calibration::measure(gpu, "key", budget, &clock).unwrap();
+    assert_eq!(measured.kernels.len(), probe::PROBES.len());
+    for kernel in &measured.kernels {
+        assert!(kernel.same_answer, "{}", kernel.name);
+        assert_eq!(kernel.points.len(), 1, "{}", kernel.name);
+    }
+    let text = measured.to_text();
+    assert_eq!(calibrate::Calibration::from_text(&text, "key"), Some(measured));
 }
 
 #[test]

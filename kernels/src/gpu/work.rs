@@ -20,23 +20,15 @@ use pelton_shaders::{Flags, Pass};
 
 use super::buffer::{Buffer, Purpose};
 use super::device::lock;
+use super::stage::Stage;
 use super::{Gpu, GpuError};
 
 /// Bytes of a slot of parameters: the alignment of uniform bindings that every device allows.
 const SLOT_BYTES: u64 = 256;
 /// Slots of parameters, and so dispatches, that one work has room for.
 pub const DISPATCHES_MAX: usize = 64;
-/// The smallest stage: small uploads share one.
-const STAGE_BYTES_MIN: u64 = 1 << 16;
 /// How long the device may take before it counts as lost.
 const PATIENCE: Duration = Duration::from_secs(120);
-
-/// A stage that is being filled.
-struct Stage {
-    buffer: wgpu::Buffer,
-    view: wgpu::BufferViewMut,
-    used: u64,
-}
 
 /// A part of a buffer to be read back.
 struct Wanted {
@@ -47,11 +39,11 @@ struct Wanted {
 
 /// What is recorded for the device.
 pub struct Work {
-    gpu: Gpu,
-    encoder: wgpu::CommandEncoder,
+    pub(super) gpu: Gpu,
+    pub(super) encoder: wgpu::CommandEncoder,
     params: Buffer,
     slots: Vec<u8>,
-    stages: Vec<Stage>,
+    pub(super) stages: Vec<Stage>,
     wanted: Vec<Wanted>,
     timer: Option<wgpu::QuerySet>,
     timed: Vec<Pass>,
@@ -64,7 +56,7 @@ impl std::fmt::Debug for Work {
 }
 
 /// Bytes, rounded up to whole words.
-fn whole_words(bytes: u64) -> u64 {
+pub(super) fn whole_words(bytes: u64) -> u64 {
     bytes.next_multiple_of(4)
 }
 
@@ -98,55 +90,11 @@ impl Gpu {
 }
 
 /// A buffer of the pool is never taken away while a handle to it lives.
-fn raw(buffer: &Buffer) -> Result<&wgpu::Buffer, GpuError> {
+pub(super) fn raw(buffer: &Buffer) -> Result<&wgpu::Buffer, GpuError> {
     buffer.raw().ok_or_else(|| GpuError::Refused("a buffer that was given back".to_owned()))
 }
 
 impl Work {
-    /// Copies numbers to the start of a buffer.
-    ///
-    /// # Errors
-    /// When they are more than it holds, or there is no memory to stage them.
-    pub fn upload<T: Pod>(&mut self, to: &Buffer, values: &[T]) -> Result<(), GpuError> {
-        self.upload_at(to, 0, bytemuck::cast_slice(values))
-    }
-
-    /// Copies bytes to `start` (a multiple of 4) of a buffer; what is behind them, up to a whole
-    /// word, becomes 0.
-    ///
-    /// # Errors
-    /// As [`Work::upload`].
-    pub fn upload_at(&mut self, to: &Buffer, start: u64, bytes: &[u8]) -> Result<(), GpuError> {
-        let (target, len) = (raw(to)?.clone(), bytes.len() as u64);
-        if start + len > to.bytes() {
-            let (size, limit) = (start + len, to.bytes());
-            return Err(GpuError::TooLarge { what: "an upload", size, limit });
-        }
-        if len == 0 {
-            return Ok(());
-        }
-        let padded = whole_words(len);
-        let fits = |stage: &Stage| stage.buffer.size() - stage.used >= padded;
-        if !self.stages.last().is_some_and(fits) {
-            let buffer = self.gpu.raw_buffer(Purpose::Stage, padded.max(STAGE_BYTES_MIN))?;
-            let view = buffer
-                .get_mapped_range_mut(..)
-                .map_err(|error| GpuError::Refused(error.to_string()))?;
-            self.stages.push(Stage { buffer, view, used: 0 });
-        }
-        let Some(stage) = self.stages.last_mut() else { return Ok(()) };
-        let at = stage.used as usize;
-        stage.view.slice(at..at + bytes.len()).copy_from_slice(bytes);
-        if padded > len {
-            let behind = at + bytes.len()..at + padded as usize;
-            stage.view.slice(behind.clone()).copy_from_slice(&[0; 4][..behind.len()]);
-        }
-        self.encoder.copy_buffer_to_buffer(&stage.buffer, stage.used, &target, start, padded);
-        stage.used += padded;
-        lock(&self.gpu.inner.stats).uploaded_bytes += padded;
-        Ok(())
-    }
-
     /// Sets all of a buffer to 0.
     ///
     /// # Errors
@@ -281,15 +229,7 @@ impl Work {
         if let Some(params) = self.params.raw().filter(|_| !self.slots.is_empty()) {
             inner.queue.write_buffer(params, 0, &self.slots);
         }
-        let stages: Vec<wgpu::Buffer> = self
-            .stages
-            .drain(..)
-            .map(|stage| {
-                drop(stage.view);
-                stage.buffer.unmap();
-                stage.buffer
-            })
-            .collect();
+        let stages: Vec<wgpu::Buffer> = self.stages.drain(..).map(Stage::close).collect();
         let (encoder, gpu) = (self.encoder, self.gpu);
         let index = gpu.scoped(0, || inner.queue.submit([encoder.finish()]))?;
         for stage in stages {

@@ -8,7 +8,7 @@ use pelton_shaders::{HashBytesParams, HashParams, INVOCATIONS};
 
 use super::{KeyInteger, Offset};
 use crate::columns::words;
-use crate::gpu::{Flags, Gpu, GpuError, Pass};
+use crate::gpu::{Buffer, Flags, Gpu, GpuError, Pass, Work};
 
 /// As [`super::hash_integers`]: folds a column of integers into the hashes of its rows.
 ///
@@ -27,8 +27,6 @@ pub fn hash_integers<T: KeyInteger + Pod>(
     assert_eq!(values.len(), hashes.len());
     assert!(valid.is_none_or(|valid| valid.len() == words(values.len())));
     let rows = gpu.rows_a_binding(8, 64);
-    // Of −1 all bits are set where the type has a sign.
-    let is_signed = size_of::<T>() < 8 && ones::<T>().word() == u64::MAX;
     for (part, (values, hashes)) in values.chunks(rows).zip(hashes.chunks_mut(rows)).enumerate() {
         let valid = valid.map(|valid| &valid[part * words(rows)..][..words(values.len())]);
         let on_device = gpu.buffer(size_of_val(values))?;
@@ -38,19 +36,37 @@ pub fn hash_integers<T: KeyInteger + Pod>(
         work.upload(&on_device, values)?;
         work.upload(&valid_on_device, valid.unwrap_or_default())?;
         work.upload(&hashes_on_device, hashes)?;
-        let params = HashParams {
-            rows: values.len() as u32,
-            value_bits: 8 * size_of::<T>() as u32,
-            is_signed: is_signed.into(),
-            has_nulls: valid.is_some().into(),
-        };
-        let grid = gpu.grid(values.len().div_ceil(INVOCATIONS as usize));
-        let buffers = [&on_device, &valid_on_device, &hashes_on_device];
-        work.dispatch(Pass::ShardHashIntegers, Flags::NONE, &params, &buffers, grid)?;
+        let valid = valid.map(|_| &valid_on_device);
+        record::<T>(gpu, &mut work, &on_device, valid, &hashes_on_device, values.len())?;
         let read = work.read(&hashes_on_device, 0..hashes_on_device.bytes())?;
         work.submit()?.wait()?.copy_to(read, hashes);
     }
     Ok(())
+}
+
+/// Records the hashing of a column that lies on the device.
+///
+/// # Errors
+/// What recording answers.
+pub fn record<T: KeyInteger + Pod>(
+    gpu: &Gpu,
+    work: &mut Work,
+    values: &Buffer,
+    valid: Option<&Buffer>,
+    hashes: &Buffer,
+    rows: usize,
+) -> Result<(), GpuError> {
+    // Of -1 all bits are set, in 64 too where the type has a sign.
+    let is_signed = size_of::<T>() < 8 && ones::<T>().word() == u64::MAX;
+    let params = HashParams {
+        rows: rows as u32,
+        value_bits: 8 * size_of::<T>() as u32,
+        is_signed: is_signed.into(),
+        has_nulls: valid.is_some().into(),
+    };
+    let grid = gpu.grid(rows.div_ceil(INVOCATIONS as usize));
+    let buffers = [values, valid.unwrap_or(values), hashes];
+    work.dispatch(Pass::ShardHashIntegers, Flags::NONE, &params, &buffers, grid)
 }
 
 /// The value of all ones.

@@ -59,6 +59,7 @@ pub const KERNELS: &[Kernel] = &[
     Kernel { name: "geo_haversine", purpose: "distances on the earth", levels: COMPILED },
     Kernel { name: "math", purpose: "logistic scores, exp, ln", levels: COMPILED },
     Kernel { name: "score_forest", purpose: "scores of trees", levels: WRITTEN },
+    Kernel { name: "score_nearest", purpose: "nearest rows of others", levels: COMPILED },
     Kernel { name: "score_isolation", purpose: "levels in isolation trees", levels: PLAIN },
     Kernel { name: "score_network", purpose: "layers of networks", levels: PLAIN },
     Kernel { name: "score_products", purpose: "greatest products", levels: PLAIN },

@@ -51,6 +51,9 @@ pub struct Forest {
     plan: Plan,
     /// Made when a score is first explained.
     explaining: OnceLock<Explaining>,
+    /// Made when the process's GPU is first to score.
+    #[cfg(feature = "gpu")]
+    on_gpu: score_forest::gpu::Backed,
 }
 
 impl Forest {
@@ -81,7 +84,13 @@ impl Forest {
             let what = "a base score or the cover of a node is no finite number";
             return Err(Error::new(what).advise(advice));
         }
-        Ok(Self { parts, plan, explaining: OnceLock::new() })
+        Ok(Self {
+            parts,
+            plan,
+            explaining: OnceLock::new(),
+            #[cfg(feature = "gpu")]
+            on_gpu: score_forest::gpu::Backed::default(),
+        })
     }
 
     /// The trees.
@@ -138,6 +147,10 @@ impl Forest {
     /// As [`score_forest::score_columns`].
     pub fn raw(&self, columns: &[&[f64]], scratch: &mut Scratch, out: &mut [f64]) {
         let (plan, initial) = (&self.plan, &self.parts.initial);
+        #[cfg(feature = "gpu")]
+        if self.on_gpu.score(&self.parts.trees, initial, columns, out) {
+            return;
+        }
         score_forest::score_columns(simd::level(), plan, columns, initial, scratch, out);
     }
 

@@ -48,6 +48,18 @@ impl Scorer {
         &self.model
     }
 
+    /// How many rows are best given at a time: any number, a batch of a GPU's, or `None` where
+    /// what fits a cache is better.
+    #[must_use]
+    pub fn rows_at_a_time(&self) -> Option<usize> {
+        #[cfg(feature = "gpu")]
+        if let Estimator::Forest(_) = self.model.estimator() {
+            use pelton_kernels::gpu::policy::sends_forests;
+            return sends_forests().then_some(usize::MAX);
+        }
+        None
+    }
+
     /// Raw scores (before the link) of rows that lie in columns, one a feature in the order of
     /// [`Model::features`]; NaN is a missing value. `out` gets all rows of output 0, then all of
     /// output 1, ….

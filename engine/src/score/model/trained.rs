@@ -232,9 +232,10 @@ impl Scorer for Trained {
         let rows = batch.len();
         let mut scores = vec![Vec::with_capacity(rows); self.outputs()];
         let mut desk = self.sit_down();
+        let block_rows = desk.memory.rows_at_a_time().unwrap_or(BLOCK_ROWS);
         let mut start = 0;
         while start < rows {
-            let length = BLOCK_ROWS.min(rows - start);
+            let length = block_rows.min(rows - start);
             if length == 1 {
                 let Desk { memory, row, out, .. } = &mut desk;
                 Self::fill_row(row, batch, &columns, start);

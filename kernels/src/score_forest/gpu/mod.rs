@@ -14,7 +14,11 @@
 //! [`PIECE_ROWS`] rows (fewer where a binding could not show their features), several in flight at
 //! a time, so that one is uploaded while another is computed and a third is read back.
 
+mod backed;
 mod plan;
+#[cfg(test)]
+mod tests;
+mod twin;
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -23,8 +27,10 @@ use bytemuck::Pod;
 use pelton_shaders::{FOREST_ROWS, ForestParams, WalkParams};
 
 use self::plan::Arrays;
+use self::twin::Twin;
 use super::{Fault, Sum, Trees};
-use crate::gpu::{Buffer, Flags, Gpu, GpuError, Pass, Pending};
+use crate::gpu::{Buffer, Flags, Gpu, GpuError, Pass, Pending, Work};
+pub use backed::Backed;
 
 /// Rows of a piece: large enough to fill a device and to hide what a submission costs, small
 /// enough that a batch of a million has several pieces in flight.
@@ -41,17 +47,33 @@ mod sealed {
     pub trait Width {
         /// Whether it is f32.
         const IS_F32: bool;
+
+        /// As f64, exactly.
+        fn widened(self) -> f64;
     }
 }
 
 impl sealed::Width for f64 {
     const IS_F32: bool = false;
+
+    fn widened(self) -> f64 {
+        self
+    }
 }
 impl sealed::Width for f32 {
     const IS_F32: bool = true;
+
+    fn widened(self) -> f64 {
+        f64::from(self)
+    }
 }
 impl Feature for f64 {}
 impl Feature for f32 {}
+
+/// Workgroups of some rows.
+fn groups(rows: usize) -> u32 {
+    rows.div_ceil(FOREST_ROWS as usize) as u32
+}
 
 /// Why a forest is not on the GPU.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,6 +124,8 @@ pub struct Forest {
     stages: Buffer,
     spans: Buffer,
     leaves: Buffer,
+    /// Where a pass is to be done by its twin.
+    twin: Option<Box<Twin>>,
 }
 
 impl Forest {
@@ -146,7 +170,8 @@ impl Forest {
             stages: put(bytemuck::cast_slice(&arrays.stages))?,
             spans: put(bytemuck::cast_slice(&arrays.spans))?,
             leaves,
-            used: arrays.features,
+            used: arrays.features.clone(),
+            twin: gpu.has_twins().then(|| Box::new(Twin::new(arrays, trees, initial))),
         };
         work.submit()?;
         Ok(forest)
@@ -225,30 +250,69 @@ impl Forest {
         let codes = gpu.buffer(4 * pitch * self.words)?;
         let scores = gpu.buffer(8 * pitch * self.outputs)?;
         let mut work = gpu.work()?;
-        for (column, feature) in self.used.iter().enumerate() {
+        let part = |(column, feature): (usize, &usize)| -> (u64, &[u8]) {
             let start = (column * pitch * size_of::<T>()) as u64;
-            let part = &columns[*feature][rows.clone()];
-            work.upload_at(&uploaded, start, bytemuck::cast_slice(part))?;
+            (start, bytemuck::cast_slice(&columns[*feature][rows.clone()]))
+        };
+        let parts: Vec<(u64, &[u8])> = self.used.iter().enumerate().map(part).collect();
+        work.upload_parts(&uploaded, &parts)?;
+        let codes_by_twin = self.twin_of(Pass::ScoreForestEncode).map(|twin| {
+            let used = self.used.iter().map(|feature| &columns[*feature][rows.clone()]);
+            twin.encode(&used.collect::<Vec<&[T]>>(), pitch)
+        });
+        match codes_by_twin {
+            Some(by_twin) => work.upload(&codes, &by_twin)?,
+            None => self.encode::<T>(&mut work, &uploaded, &codes, pitch)?,
         }
-        let groups = pitch.div_ceil(FOREST_ROWS as usize) as u32;
-        let params = ForestParams { rows: pitch as u32, pitch: pitch as u32 };
+        if let Some(twin) = self.twin_of(Pass::ScoreForestWalk) {
+            let read = work.read(&codes, 0..codes.bytes())?;
+            let codes: Vec<u32> = work.submit()?.wait()?.values(read);
+            work = gpu.work()?;
+            work.upload(&scores, &twin.walk(&codes, pitch))?;
+        } else {
+            self.walk(&mut work, &codes, &scores, pitch)?;
+        }
+        let read = work.read(&scores, 0..scores.bytes())?;
+        Ok(Piece { pending: work.submit()?, read, rows })
+    }
+
+    /// The twin, where it is to do this pass.
+    fn twin_of(&self, pass: Pass) -> Option<&Twin> {
+        self.twin.as_deref().filter(|_| self.gpu.is_twin(pass))
+    }
+
+    fn encode<T: Feature>(
+        &self,
+        work: &mut Work,
+        uploaded: &Buffer,
+        codes: &Buffer,
+        rows: usize,
+    ) -> Result<(), GpuError> {
+        let params = ForestParams { rows: rows as u32, pitch: rows as u32 };
         let thresholds = if T::IS_F32 { &self.thresholds32 } else { &self.thresholds };
-        let buffers = [&self.views, thresholds, &self.sets, &uploaded, &codes];
+        let buffers = [&self.views, thresholds, &self.sets, uploaded, codes];
         let form = Flags::INPUT32.when(T::IS_F32);
-        let grid = [groups, self.words as u32];
-        work.dispatch(Pass::ScoreForestEncode, form, &params, &buffers, grid)?;
+        let grid = [groups(rows), self.words as u32];
+        work.dispatch(Pass::ScoreForestEncode, form, &params, &buffers, grid)
+    }
+
+    fn walk(
+        &self,
+        work: &mut Work,
+        codes: &Buffer,
+        scores: &Buffer,
+        rows: usize,
+    ) -> Result<(), GpuError> {
         let params = WalkParams {
-            rows: pitch as u32,
-            pitch: pitch as u32,
+            rows: rows as u32,
+            pitch: rows as u32,
             words: self.words as u32,
             leaf_width: self.leaf_width as u32,
         };
         let buffers =
-            [&codes, &self.nodes, &self.trees, &self.stages, &self.spans, &self.leaves, &scores];
-        let grid = [groups, self.outputs as u32];
-        work.dispatch(Pass::ScoreForestWalk, self.form, &params, &buffers, grid)?;
-        let read = work.read(&scores, 0..scores.bytes())?;
-        Ok(Piece { pending: work.submit()?, read, rows })
+            [codes, &self.nodes, &self.trees, &self.stages, &self.spans, &self.leaves, scores];
+        let grid = [groups(rows), self.outputs as u32];
+        work.dispatch(Pass::ScoreForestWalk, self.form, &params, &buffers, grid)
     }
 
     /// Scores rows and waits: as [`super::score_columns`], `out` holds the rows of each output
@@ -267,6 +331,24 @@ impl Forest {
         let scores = self.submit(columns)?.wait()?;
         out.copy_from_slice(&scores);
         Ok(())
+    }
+}
+
+impl Forest {
+    /// Scores the first piece of some rows, and says how long its passes took on the device.
+    ///
+    /// # Errors
+    /// What the GPU answers.
+    ///
+    /// # Panics
+    /// As [`Forest::submit`].
+    pub fn times_ns<T: Feature>(&self, columns: &[&[T]]) -> Result<Vec<(Pass, f64)>, GpuError> {
+        assert_eq!(columns.len(), self.features);
+        let rows = columns.first().map_or(0, |column| column.len()).min(self.piece_rows::<T>());
+        if rows == 0 {
+            return Ok(Vec::new());
+        }
+        Ok(self.launch(columns, 0..rows)?.pending.wait()?.times_ns())
     }
 }
 

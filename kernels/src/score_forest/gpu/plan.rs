@@ -15,8 +15,8 @@ use pelton_shaders::{
 use crate::score_forest::{Child, Missing, Rule, Sum, Trees};
 
 /// Kinds of views.
-const NUMBERS: u32 = 0;
-const CATEGORIES: u32 = 1;
+pub(super) const NUMBERS: u32 = 0;
+pub(super) const CATEGORIES: u32 = 1;
 const NOTHING: u32 = 2;
 
 /// Thresholds that a view tells apart.
@@ -52,13 +52,13 @@ pub(super) struct Arrays {
 }
 
 /// A number's bits as an integer of the same order; both zeros are one (`ordered` in the shader).
-fn key(x: f64) -> u64 {
+pub(super) fn key(x: f64) -> u64 {
     let bits = if x == 0.0 { 0 } else { x.to_bits() };
     if bits >> 63 == 1 { !bits } else { bits | 1 << 63 }
 }
 
 /// The same for f32.
-fn key32(x: f32) -> u32 {
+pub(super) fn key32(x: f32) -> u32 {
     let bits = if x == 0.0 { 0 } else { x.to_bits() };
     if bits >> 31 == 1 { !bits } else { bits | 1 << 31 }
 }

@@ -1,0 +1,35 @@
+//! Options of `pelton bench gpu`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::parse::parse_count;
+
+/// `pelton bench gpu`
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  pelton bench gpu --out benches/record
+  PELTON_GPU=cpu pelton bench gpu --rows 16k --kernel forest
+
+Which GPU: PELTON_GPU=name|number|cpu|off, as `pelton doctor` lists them; without it the best
+hardware. Rows a second of each kernel by batch size: scalar code, SIMD on one core, the GPU from
+host memory and back, and its passes alone. Every answer is compared with the CPU's.")]
+pub struct BenchGpuArgs {
+    /// Rows of the largest batch (k, M and G are understood)
+    #[arg(long, value_name = "N", default_value = "1048576", value_parser = parse_count)]
+    pub rows: u64,
+
+    /// Only kernels with this in their name
+    #[arg(long, value_name = "NAME", default_value = "")]
+    pub kernel: String,
+
+    /// Also write the figures and a plot to DIR/<adapter>/<date>.json and .svg
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+
+    /// No progress: only the figures
+    #[arg(short, long)]
+    pub quiet: bool,
+}
