@@ -22,6 +22,7 @@ use clap::Parser;
 use pelton::{Error, ErrorKind};
 
 pub mod args;
+pub mod backend;
 pub mod bench;
 pub mod compare;
 pub mod detect;

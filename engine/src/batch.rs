@@ -74,6 +74,8 @@ impl Offsets {
 pub struct RowTimes {
     /// Event time of each row.
     pub time: ScalarBuffer<i64>,
+    /// Whether no time is below the one before it; where it is not known, `false`.
+    pub sorted: bool,
     /// Set where a row is late: its time is below the largest time before it minus the delay.
     /// `None`: no row of the batch is.
     pub late: Option<BooleanBuffer>,

@@ -10,10 +10,15 @@
 //! watermarks) → `lookup` (static tables) → `shard` (key → core) → [`window`] (over, panes) → [`score`] (rules, models,
 //! reasons) → [`sink`].
 //!
-//! Beside them: [`expr`] (what filters and rules are written in), [`state`] (key index, row
+//! Beside them: [`accel`] (what a GPU does instead), [`expr`] (what filters and rules are written in), [`state`] (key index, row
 //! logs), `runtime` (threads and rings; knows no concrete stage), [`testing`] (scripts, a clock that
 //! is turned by hand, definitions).
 
+#[cfg(feature = "gpu")]
+pub mod accel;
+#[cfg(not(feature = "gpu"))]
+#[path = "no_accel.rs"]
+pub mod accel;
 pub mod batch;
 pub mod decode;
 pub mod error;

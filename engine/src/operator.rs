@@ -14,6 +14,7 @@ use arrow::array::{Array, ArrayRef, BooleanArray, RecordBatch};
 use arrow::buffer::ScalarBuffer;
 use arrow::datatypes::SchemaRef;
 
+use crate::accel::Accelerator;
 use crate::batch::{Batch, Position};
 use crate::error::Result;
 
@@ -102,6 +103,19 @@ pub trait MapOperator: Send + Sync {
         None
     }
 
+    /// What a GPU may do of it from now on; said once, before the first batch.
+    fn set_accelerator(&self, _accelerator: &Accelerator) {}
+
+    /// The step, where all it does is to take rows out by a condition on each.
+    fn as_picker(&self) -> Option<&dyn PickRows> {
+        None
+    }
+
+    /// The step, where all it does is to add the columns of a static table's row to each row.
+    fn as_table(&self) -> Option<&dyn TableRows> {
+        None
+    }
+
     /// Whether the step gives out only what it was asked for by name, whatever else there is.
     fn is_projection(&self) -> bool {
         false
@@ -114,6 +128,46 @@ pub trait MapOperator: Send + Sync {
 
     /// One line for `explain`.
     fn describe(&self) -> String;
+}
+
+/// A step that takes rows out by a condition on each. A window right behind it may take the rows in
+/// where they stand, by their numbers, instead of having them copied.
+pub trait PickRows {
+    /// The rows that stay, without nulls; those that go are counted.
+    ///
+    /// # Errors
+    /// When the condition cannot be computed.
+    fn keep(&self, batch: &Batch) -> Result<BooleanArray>;
+
+    /// The batch of the rows that stay.
+    ///
+    /// # Errors
+    /// When a column cannot be copied.
+    fn picked(&self, batch: &Batch, keep: &BooleanArray) -> Result<Batch>;
+}
+
+/// A step that adds the columns of a static table's row to each row. A window right behind it that
+/// is keyed by these alone needs no more of them than which row of the table each row has.
+pub trait TableRows {
+    /// Number of the table's rows.
+    fn table_rows(&self) -> usize;
+
+    /// Names of the columns that the step adds.
+    fn added(&self) -> Vec<String>;
+
+    /// Writes the table's row of each of the rows to `found` (cleared first); [`u32::MAX`] where
+    /// there is none.
+    ///
+    /// # Errors
+    /// When a key column is missing or cannot be read.
+    fn find(&self, batch: &RecordBatch, rows: Rows<'_>, found: &mut Vec<u32>) -> Result<()>;
+
+    /// The columns `names`, of those that the step adds, for a row of the table; nulls for
+    /// [`u32::MAX`].
+    ///
+    /// # Errors
+    /// When there is no such column.
+    fn columns_of(&self, names: &[String], table_row: u32) -> Result<Vec<ArrayRef>>;
 }
 
 /// Rows that a step has taken out.
@@ -237,6 +291,9 @@ pub struct WindowRows {
 pub trait KeyedWindow: Send {
     /// Says that there is no other shard: nobody needs [`WindowRows::order`] to merge rows.
     fn set_alone(&mut self) {}
+
+    /// What a GPU may do of it from now on; said once, before the first batch.
+    fn set_accelerator(&mut self, _accelerator: &Accelerator) {}
 
     /// Takes the rows in; late ones have been set aside before.
     ///

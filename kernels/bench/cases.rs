@@ -14,6 +14,9 @@ use pelton_kernels::simd::Level;
 use pelton_kernels::text_parse::{
     ExplicitSpans, parse_decimal_column, parse_f64_column, parse_i64_column,
 };
+use pelton_kernels::window_assign::is_sorted;
+use pelton_kernels::window_combine::add_f64;
+use pelton_kernels::window_reduce::{least_i64, sum_i64, summary_i64};
 
 use super::data::{Data, ROWS};
 
@@ -146,6 +149,13 @@ cases! {
     }
     shard_scatter_by_64 |d, level| {
         shard_scatter(level, &d.of_64, 64, &mut d.more_u32, &mut d.out_u32);
+    }
+    window_assign_is_sorted |d, level| { d.out_u8 = vec![is_sorted(level, &d.ints).into()]; }
+    window_reduce_sum |d, level| { d.out_i128 = vec![sum_i64(level, &d.ints)]; }
+    window_reduce_least |d, level| { d.out_i64 = vec![least_i64(level, &d.ints, -1, i64::MAX)]; }
+    window_reduce_summary |d, level| { d.out_i128 = vec![summary_i64(level, &d.ints).sum]; }
+    window_combine_add_f64 |d, level| { d.out_f64.resize(ROWS, 0.0);
+        add_f64(level, &mut d.out_f64, &d.floats);
     }
     geo_haversine |d, _level| {
         let [lat1, lon1, lat2, lon2] = &d.places;

@@ -178,7 +178,7 @@ pub enum BackendArg {
     Scalar,
     /// The widest vectors of this CPU
     Simd,
-    /// Forests on the GPU that PELTON_GPU names, the rest as simd
+    /// What has a pass on the GPU that PELTON_GPU names, the rest as simd
     #[cfg(feature = "gpu")]
     Gpu,
 }

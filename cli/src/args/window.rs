@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, ValueEnum};
 use pelton::time::Span;
 
-use super::{FormatArg, IoArg, parse_count};
+use super::{BackendArg, FormatArg, IoArg, parse_count};
 
 /// `pelton window`
 #[derive(Debug, Args)]
@@ -213,6 +213,10 @@ pub struct WindowArgs {
     /// How files are read
     #[arg(long, value_enum, value_name = "IO", default_value_t, help_heading = "Machine")]
     pub io: IoArg,
+
+    /// What the kernels run on; the answer is the same
+    #[arg(long, value_enum, value_name = "BACKEND", default_value_t, help_heading = "Machine")]
+    pub backend: BackendArg,
 
     /// Say how the windows would be computed, and do nothing
     #[arg(long)]

@@ -21,6 +21,7 @@ use pelton::time::Span;
 use pelton::{Error, Result};
 
 use crate::args::DetectArgs;
+use crate::backend::Backend;
 use crate::replay::{all_cores, format, same_file};
 use crate::terminal::{self, Paint};
 use crate::window::{BLACKHOLE, WindowReport, blackhole, finished, kinds, text};
@@ -67,7 +68,12 @@ pub fn run(args: &DetectArgs) -> Result<()> {
     let watch = std::mem::take(&mut *lock(&watch)).finish();
     let recordings =
         args.input.iter().map(|path| pelton::source::base_name(&path.to_string_lossy())).collect();
-    let run = WindowReport::new(recordings, &summary, swallowed.map(|s| blackhole(&s)));
+    let run = WindowReport::new(
+        recordings,
+        &summary,
+        swallowed.map(|s| blackhole(&s)),
+        &Backend::default(),
+    );
     let report = DetectReport::new(args, run, &watch);
     if let Some(path) = &args.alerts {
         incidents::write(path, &watch.alerts)?;

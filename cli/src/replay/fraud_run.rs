@@ -13,12 +13,12 @@ use pelton::time::micros;
 use pelton::{Error, Result};
 use pelton_pipelines::fraud::{self, FraudConfig};
 
-use super::backend;
 use super::decisions::Collector;
 use super::input::{self, Input};
 use super::models;
 use super::run::{self, GeneratePlan, NewProgress, ReplayPlan, Source};
 use crate::args::{IoArg, Speed};
+use crate::backend::Backend;
 use crate::doctor::Machine;
 use crate::memory::{peak_rss_bytes, reset_peak_rss};
 use crate::report::collect::{Timeline, latency};
@@ -30,7 +30,7 @@ pub(super) fn replay(
     progress: NewProgress<'_>,
     stop: &'static AtomicBool,
 ) -> Result<FraudReport> {
-    backend::force(plan)?;
+    let backend = Backend::choose(plan.backend, plan.models.model.is_some())?;
     let path = input_path(plan, progress, stop)?;
     // What was needed to make the recording is not the replay's.
     reset_peak_rss();
@@ -51,10 +51,11 @@ pub(super) fn replay(
     let decided = fraud::decide(features, &schema, &config, look)?;
     let pipeline = outputs(decided.pipeline, plan);
     let timeline = Arc::new(Mutex::new(Timeline::new()));
-    let options = options(plan, progress("replay"), timeline.clone(), stop);
+    let mut options = options(plan, progress("replay"), timeline.clone(), stop);
+    options.accelerator = backend.accelerator();
     let summary = input::run(pipeline, rows, options)?;
     let timeline = std::mem::take(&mut *timeline.lock().unwrap_or_else(PoisonError::into_inner));
-    let mut report = report(plan, &path, &summary, timeline);
+    let mut report = report(plan, &path, (&summary, &backend), timeline);
     report.missing_signals = decided.missing_signals;
     report.models = models::shown(&plan.models, &config);
     collector.lock().unwrap_or_else(PoisonError::into_inner).finish(&mut report);
@@ -152,7 +153,12 @@ fn options(
     }
 }
 
-fn report(plan: &ReplayPlan, path: &str, summary: &Summary, timeline: Timeline) -> FraudReport {
+fn report(
+    plan: &ReplayPlan,
+    path: &str,
+    (summary, backend): (&Summary, &Backend),
+    timeline: Timeline,
+) -> FraudReport {
     let wall_s = summary.wall.as_secs_f64();
     let (latency_us, latency_histogram) = latency(&summary.latency_ns);
     let simd = pelton_kernels::simd::level();
@@ -189,8 +195,8 @@ fn report(plan: &ReplayPlan, path: &str, summary: &Summary, timeline: Timeline) 
         peak_rss_bytes: peak_rss_bytes(),
         shards: summary.shards,
         simd: simd.to_string(),
-        backend: backend::used().to_owned(),
-        gpu: backend::gpu_use(),
+        backend: backend.word().to_owned(),
+        gpu: backend.gpu_use(),
         io: summary.io.to_owned(),
         format: plan
             .format

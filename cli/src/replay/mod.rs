@@ -9,7 +9,6 @@ use crate::report::{self, FraudReport};
 use crate::terminal::{self, Paint};
 use crate::{interrupt, progress};
 
-mod backend;
 mod decisions;
 mod fraud_bench;
 pub(crate) mod fraud_run;

@@ -32,10 +32,10 @@ pub struct GpuUse {
     pub uploaded_bytes: u64,
     /// Bytes read back.
     pub read_bytes: u64,
-    /// Batches that the CPU did in its place, because it failed.
+    /// Batches that the CPU did in its place: it had failed, or was behind.
     pub fallbacks: u64,
-    /// Why, the last time.
-    pub fallback_reason: Option<String>,
+    /// What failed, each once.
+    pub fallback_reasons: Vec<String>,
 }
 
 impl GpuUse {

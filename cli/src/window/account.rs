@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use pelton::pipeline::Summary;
 use serde::{Deserialize, Serialize};
 
+use crate::backend::Backend;
 use crate::memory::peak_rss_bytes;
 use crate::report::format::{bytes, short, thousands};
+use crate::report::models::GpuUse;
 use crate::terminal::Paint;
 
 /// The account of a run. Field names are a public format: add, don't rename.
@@ -50,6 +52,12 @@ pub struct WindowReport {
     pub peak_rss_bytes: Option<u64>,
     /// Cores that held state.
     pub shards: usize,
+    /// What the kernels ran on: `scalar`, `simd` or `gpu`.
+    #[serde(default)]
+    pub backend: String,
+    /// What a GPU did, where one was to.
+    #[serde(default)]
+    pub gpu: Option<GpuUse>,
     /// How files were read.
     pub io: String,
     /// Whether the user stopped the run.
@@ -67,7 +75,12 @@ pub struct Blackhole {
 
 impl WindowReport {
     /// The report of a run.
-    pub fn new(recordings: Vec<String>, summary: &Summary, blackhole: Option<Blackhole>) -> Self {
+    pub fn new(
+        recordings: Vec<String>,
+        summary: &Summary,
+        blackhole: Option<Blackhole>,
+        backend: &Backend,
+    ) -> Self {
         let wall_s = summary.wall.as_secs_f64();
         Self {
             pelton: env!("CARGO_PKG_VERSION").to_owned(),
@@ -88,6 +101,8 @@ impl WindowReport {
             keys: summary.state.keys,
             peak_rss_bytes: peak_rss_bytes(),
             shards: summary.shards,
+            backend: backend.word().to_owned(),
+            gpu: backend.gpu_use(),
             io: summary.io.to_owned(),
             interrupted: summary.interrupted,
         }

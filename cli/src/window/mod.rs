@@ -11,6 +11,7 @@ use pelton::time::Span;
 use pelton::{Error, Result};
 
 use crate::args::{AtCapArg, WindowArgs};
+use crate::backend::Backend;
 use crate::replay::{all_cores, format, same_file};
 use crate::terminal::{self, Paint};
 use crate::{interrupt, progress, report};
@@ -40,10 +41,14 @@ pub fn run(args: &WindowArgs) -> Result<()> {
         return terminal::print(&pipeline.explain_plan()?);
     }
     let stop = interrupt::install()?;
-    let summary = pipeline.run(options(args, stop))?;
+    let backend = Backend::choose(args.backend, false)?;
+    let mut options = options(args, stop);
+    options.accelerator = backend.accelerator();
+    let summary = pipeline.run(options)?;
     let recordings =
         args.input.iter().map(|path| pelton::source::base_name(&path.to_string_lossy())).collect();
-    let report = WindowReport::new(recordings, &summary, swallowed.map(|s| blackhole(&s)));
+    let report =
+        WindowReport::new(recordings, &summary, swallowed.map(|s| blackhole(&s)), &backend);
     if let Some(path) = &args.report {
         report::json::write(path, &report)?;
     }

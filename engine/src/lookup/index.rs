@@ -7,14 +7,15 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use arrow::array::types::*;
-use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, Float64Array};
+use arrow::array::{Array, ArrayRef, ArrowPrimitiveType, AsArray, UInt32Array};
 use arrow::buffer::NullBuffer;
-use arrow::compute::cast;
+use arrow::compute::{cast, take};
 use arrow::datatypes::{DataType, TimeUnit};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use crate::error::{Error, Result};
+use crate::operator::Rows;
 use crate::state::keys::canonical_f64;
 
 /// No row.
@@ -96,11 +97,12 @@ impl Index {
         }
     }
 
-    /// The row of each key; [`NONE`] where there is none, or the key is null.
-    pub(super) fn find(&self, columns: &[ArrayRef]) -> Result<Vec<u32>> {
+    /// The row of each key, of these rows of the columns; [`NONE`] where there is none, or the
+    /// key is null.
+    pub(super) fn find(&self, columns: &[ArrayRef], rows: Rows<'_>) -> Result<Vec<u32>> {
         let mut found = Vec::new();
         for (i, (codes, column)) in self.columns.iter().zip(columns).enumerate() {
-            let own = codes.find(column)?;
+            let own = codes.find(column, rows)?;
             if i == 0 {
                 found = own;
                 continue;
@@ -161,7 +163,7 @@ impl Codes {
             return Ok((Self::Text { codes, translated: Translated::default() }, own));
         }
         let mut values = Vec::with_capacity(column.len());
-        each_bits(column, |value| {
+        each_bits(column, Rows::All(column.len()), |value| {
             values.push(value);
             0
         })?;
@@ -180,7 +182,7 @@ impl Codes {
         Ok((Self::Dense { low, codes }, own))
     }
 
-    fn find(&self, column: &ArrayRef) -> Result<Vec<u32>> {
+    fn find(&self, column: &ArrayRef, rows: Rows<'_>) -> Result<Vec<u32>> {
         match self {
             Self::Dense { low, codes } => {
                 let last = codes.len() - 1;
@@ -188,13 +190,14 @@ impl Codes {
                     let at = usize::try_from(value.wrapping_sub(*low)).unwrap_or(last);
                     codes[at.min(last)]
                 };
-                each_bits(column, at)
+                each_bits(column, rows, at)
             }
             Self::Hashed(codes) => {
-                each_bits(column, |value| codes.get(&value).copied().unwrap_or(NONE))
+                each_bits(column, rows, |value| codes.get(&value).copied().unwrap_or(NONE))
             }
             Self::Text { codes, translated } => {
                 let find = |text: &str| codes.get(text).copied().unwrap_or(NONE);
+                let column = &picked(column, rows)?;
                 match column.data_type() {
                     DataType::Dictionary(..) => {
                         let dictionary = column.as_any_dictionary();
@@ -276,13 +279,17 @@ fn without(found: &mut [u32], nulls: Option<&NullBuffer>) {
 
 /// `find` of each value as 64 bits (signed ones extended, floats by their canonical bits);
 /// [`NONE`] of nulls.
-fn each_bits(column: &ArrayRef, mut find: impl FnMut(u64) -> u32) -> Result<Vec<u32>> {
+fn each_bits(
+    column: &ArrayRef,
+    rows: Rows<'_>,
+    mut find: impl FnMut(u64) -> u32,
+) -> Result<Vec<u32>> {
     if let DataType::Dictionary(_, value) = column.data_type() {
-        return each_bits(&cast(column, value)?, find);
+        return each_bits(&cast(column, value)?, rows, find);
     }
     macro_rules! bits {
         ($type:ty, $to:expr) => {
-            native_bits::<$type>(column, $to, find)
+            native_bits::<$type>(column, rows, $to, find)
         };
     }
     Ok(match column.data_type() {
@@ -308,14 +315,10 @@ fn each_bits(column: &ArrayRef, mut find: impl FnMut(u64) -> u32) -> Result<Vec<
         DataType::Float64 => bits!(Float64Type, |v| canonical_f64(v).to_bits()),
         DataType::Float32 => {
             let wide = cast(column, &DataType::Float64)?;
-            let wide: &Float64Array = wide.as_primitive();
-            let mut found: Vec<u32> =
-                wide.values().iter().map(|&v| find(canonical_f64(v).to_bits())).collect();
-            without(&mut found, wide.nulls());
-            found
+            native_bits::<Float64Type>(&wide, rows, |v| canonical_f64(v).to_bits(), &mut find)
         }
         DataType::Boolean | DataType::Date64 | DataType::Time32(_) | DataType::Time64(_) => {
-            return each_bits(&cast(column, &DataType::Int64)?, find);
+            return each_bits(&cast(column, &DataType::Int64)?, rows, find);
         }
         other => {
             return Err(Error::usage(format!("a column of type {other} cannot be looked up by"))
@@ -326,13 +329,32 @@ fn each_bits(column: &ArrayRef, mut find: impl FnMut(u64) -> u32) -> Result<Vec<
 
 fn native_bits<T: ArrowPrimitiveType>(
     column: &ArrayRef,
+    rows: Rows<'_>,
     to: impl Fn(T::Native) -> u64,
     mut find: impl FnMut(u64) -> u32,
 ) -> Vec<u32> {
     let column = column.as_primitive::<T>();
-    let mut found: Vec<u32> = column.values().iter().map(|&value| find(to(value))).collect();
-    without(&mut found, column.nulls());
+    let values = column.values();
+    let mut found: Vec<u32> = match rows {
+        Rows::All(len) => values[..len].iter().map(|&value| find(to(value))).collect(),
+        Rows::Some(rows) => rows.iter().map(|&row| find(to(values[row as usize]))).collect(),
+    };
+    if let Some(nulls) = column.nulls().filter(|nulls| nulls.null_count() > 0) {
+        for (i, found) in found.iter_mut().enumerate() {
+            if nulls.is_null(rows.get(i)) {
+                *found = NONE;
+            }
+        }
+    }
     found
+}
+
+/// These rows of a column.
+fn picked(column: &ArrayRef, rows: Rows<'_>) -> Result<ArrayRef> {
+    Ok(match rows {
+        Rows::All(_) => column.clone(),
+        Rows::Some(rows) => take(column, &UInt32Array::from(rows.to_vec()), None)?,
+    })
 }
 
 pub(super) fn is_text(data_type: &DataType) -> bool {

@@ -36,7 +36,7 @@ pub(crate) use index::NONE;
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::expr::{BindCache, column_index, filter_batch};
-use crate::operator::{DropCount, Dropped, MapOperator};
+use crate::operator::{DropCount, Dropped, MapOperator, Rows, TableRows};
 
 /// A table in memory, ready to be looked up in.
 #[derive(Debug)]
@@ -290,18 +290,18 @@ impl LookupJoin {
         Ok(Bound { keys, output: Arc::new(output) })
     }
 
-    /// The row of the table for each row; [`NONE`] where there is none.
-    fn find(&self, bound: &Bound, rows: &RecordBatch) -> Result<Vec<u32>> {
+    /// The row of the table for each of the rows; [`NONE`] where there is none.
+    fn find(&self, bound: &Bound, batch: &RecordBatch, rows: Rows<'_>) -> Result<Vec<u32>> {
         if self.table.rows == 0 {
-            return Ok(vec![NONE; rows.num_rows()]);
+            return Ok(vec![NONE; rows.len()]);
         }
         let column = |(index, to): &(usize, Option<DataType>)| {
-            let column = rows.column(*index);
+            let column = batch.column(*index);
             // What does not fit becomes null, and a null matches nothing.
             to.as_ref().map_or_else(|| Ok(column.clone()), |to| Ok(cast(column, to)?))
         };
         let columns = bound.keys.iter().map(column).collect::<Result<Vec<ArrayRef>>>()?;
-        self.table.index.find(&columns)
+        self.table.index.find(&columns, rows)
     }
 }
 
@@ -312,7 +312,7 @@ impl MapOperator for LookupJoin {
 
     fn map(&self, mut batch: Batch) -> Result<Batch> {
         let bound = self.bound.get(batch.rows.schema_ref(), |schema| self.bind(schema))?;
-        let mut found = self.find(&bound, &batch.rows)?;
+        let mut found = self.find(&bound, &batch.rows, Rows::All(batch.len()))?;
         let missing = found.iter().filter(|&&row| row == NONE).count();
         let mut valid = (missing > 0).then(|| {
             NullBuffer::new(found.iter().map(|&row| row != NONE).collect::<BooleanBuffer>())
@@ -334,6 +334,11 @@ impl MapOperator for LookupJoin {
 
     fn reads(&self) -> Option<Vec<String>> {
         Some(self.keys.clone())
+    }
+
+    fn as_table(&self) -> Option<&dyn TableRows> {
+        // Rows without a match are to be taken out of an inner one.
+        (!self.inner).then_some(self)
     }
 
     fn writes(&self) -> Option<Vec<String>> {
@@ -358,5 +363,33 @@ impl MapOperator for LookupJoin {
                 "nulls where none matches"
             },
         )
+    }
+}
+
+impl TableRows for LookupJoin {
+    fn table_rows(&self) -> usize {
+        self.table.rows
+    }
+
+    fn added(&self) -> Vec<String> {
+        self.columns.iter().map(|(_, name)| name.clone()).collect()
+    }
+
+    fn find(&self, batch: &RecordBatch, rows: Rows<'_>, found: &mut Vec<u32>) -> Result<()> {
+        let bound = self.bound.get(batch.schema_ref(), |schema| self.bind(schema))?;
+        *found = LookupJoin::find(self, &bound, batch, rows)?;
+        Ok(())
+    }
+
+    fn columns_of(&self, names: &[String], table_row: u32) -> Result<Vec<ArrayRef>> {
+        let missing = (table_row == NONE).then(|| NullBuffer::new_null(1));
+        let column = |name: &String| {
+            let (at, _) =
+                self.columns.iter().find(|(_, known)| known == name).ok_or_else(|| {
+                    Error::run(format!("the table {} has no column \"{name}\"", self.table.name))
+                })?;
+            self.table.columns[*at].1.of(&[table_row], missing.as_ref())
+        };
+        names.iter().map(column).collect()
     }
 }

@@ -146,6 +146,7 @@ fn an_empty_table_matches_nothing_and_late_rows_are_counted_apart() {
     let narrow: DictionaryArray<UInt8Type> = ["x", "y"].into_iter().collect();
     let mut rows = batch(vec![("k", Arc::new(narrow))]);
     rows.times = Some(RowTimes {
+        sorted: false,
         time: vec![5, 1].into(),
         late: Some(BooleanBuffer::from(vec![false, true])),
         largest_before: None,

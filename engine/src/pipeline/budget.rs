@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arrow::array::ArrayRef;
 
 use super::options::AtCap;
+use crate::accel::Accelerator;
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::operator::{KeyedEnrich, KeyedWindow, Rows, StateSize, WindowRows};
@@ -89,6 +90,10 @@ impl<O: ?Sized> Capped<O> {
 impl KeyedWindow for Capped<dyn KeyedWindow> {
     fn set_alone(&mut self) {
         self.operator.set_alone();
+    }
+
+    fn set_accelerator(&mut self, accelerator: &Accelerator) {
+        self.operator.set_accelerator(accelerator);
     }
 
     fn on_batch(&mut self, batch: &Batch, rows: Rows<'_>) -> Result<()> {

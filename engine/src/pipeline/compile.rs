@@ -15,6 +15,7 @@ use super::compile_over::describe_over;
 use super::inspect::Inspect;
 use super::lookup::{find, indices, time_unit};
 use super::window::Window;
+use crate::accel::Accelerator;
 use crate::error::{Error, Result};
 use crate::expr::{Compute, Computed};
 use crate::operator::{KeyedEnrich, KeyedStep, KeyedWindow, MapOperator};
@@ -95,13 +96,38 @@ impl Plan {
         Ok(Self { input: input.clone(), output: compiler.schema, time, stages })
     }
 
-    /// The stages of one shard.
-    pub(crate) fn build(&self, budget: Option<&Arc<Budget>>) -> Result<Vec<Stage>> {
+    /// The stages of one of so many shards.
+    pub(crate) fn build(
+        &self,
+        budget: Option<&Arc<Budget>>,
+        shards: usize,
+        accelerator: Option<&Accelerator>,
+    ) -> Result<Vec<Stage>> {
         let mut behind = false;
         let mut stages = Vec::with_capacity(self.stages.len());
-        for stage in &self.stages {
-            stages.push(stage.build(budget, behind)?);
-            behind |= stage.holds_back();
+        let mut schema = self.input.clone();
+        let mut at = 0;
+        while let Some(stage) = self.stages.get(at) {
+            // What is shed is counted behind filters.
+            let picked = if shards == 1 && budget.is_none() && !behind {
+                self.picked(at, &schema)?
+            } else {
+                None
+            };
+            if let Some((windows, operator)) = picked {
+                let schema = self.stages[windows].output_schema(&schema)?;
+                let keys = Vec::new();
+                stages.push(Stage::Keyed(Keyed::Window { keys, operator, schema, next: None }));
+                at = windows;
+            } else {
+                stages.push(stage.build(budget, behind)?);
+            }
+            schema = self.stages[at].output_schema(&schema)?;
+            behind |= self.stages[at].holds_back();
+            at += 1;
+        }
+        if let Some(accelerator) = accelerator {
+            stages.iter_mut().for_each(|stage| stage.set_accelerator(accelerator));
         }
         Ok(stages)
     }
@@ -221,6 +247,17 @@ impl StagePlan {
                 *input = schema;
                 Ok(output.clone())
             }
+        }
+    }
+
+    /// The columns of the stage's rows, given those that come.
+    fn output_schema(&self, input: &SchemaRef) -> Result<SchemaRef> {
+        match self {
+            Self::Map(map) => map.output_schema(input),
+            Self::Enrich { output, .. }
+            | Self::Window { output, .. }
+            | Self::Waiting { output, .. }
+            | Self::Keyed { output, .. } => Ok(output.clone()),
         }
     }
 

@@ -111,7 +111,9 @@ impl Driver {
             _ => None,
         };
         let budget = options.state_bytes_max.map(|max| Budget::new(max, options.at_cap));
-        let executor = runtime::start(shards, &|| plan.build(budget.as_ref()))?;
+        let executor = runtime::start(shards, &|| {
+            plan.build(budget.as_ref(), shards, options.accelerator.as_ref())
+        })?;
         let sink = match pipeline.output {
             None => None,
             Some(Output::Sink(sink)) => Some(sink),

@@ -8,6 +8,7 @@ mod compile;
 mod compile_detect;
 mod compile_lookup;
 mod compile_over;
+mod compile_picked;
 mod driver;
 mod facts;
 mod files;

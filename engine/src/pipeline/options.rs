@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
+use crate::accel::Accelerator;
 use crate::operator::StateSize;
 use crate::time::Clock;
 
@@ -79,6 +80,9 @@ pub struct Options {
     pub at_cap: AtCap,
     /// Processing time, for idle partitions of live runs.
     pub clock: Option<Arc<dyn Clock>>,
+    /// A GPU that does what it does sooner, or all that it can; the answers are the same. `None`:
+    /// the CPU alone.
+    pub accelerator: Option<Accelerator>,
 }
 
 impl Default for Options {
@@ -94,6 +98,7 @@ impl Default for Options {
             state_bytes_max: None,
             at_cap: AtCap::Fail,
             clock: None,
+            accelerator: None,
         }
     }
 }

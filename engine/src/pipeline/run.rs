@@ -235,6 +235,7 @@ impl Feed<'_> {
 pub(super) fn slice(batch: &Batch, at: usize, rows: usize) -> Batch {
     let times = batch.times.as_ref().map(|times| crate::batch::RowTimes {
         time: times.time.slice(at, rows),
+        sorted: times.sorted,
         late: times.late.as_ref().map(|late| late.slice(at, rows)),
         largest_before: times.largest_before.as_ref().map(|l| l.slice(at, rows)),
         // Of the whole batch: only right once all of it is in.

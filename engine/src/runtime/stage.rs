@@ -9,6 +9,7 @@ use arrow::compute::interleave;
 use arrow::datatypes::SchemaRef;
 
 use super::Item;
+use crate::accel::Accelerator;
 use crate::batch::{Batch, Offsets, Position, RowTimes};
 use crate::error::Result;
 use crate::operator::{KeyedEnrich, KeyedWindow, MapOperator, Rows, StateSize, WindowRows};
@@ -20,6 +21,17 @@ pub(crate) enum Stage {
     Map(Arc<dyn MapOperator>),
     /// Runs on the rows of the shard's keys.
     Keyed(Keyed),
+}
+
+impl Stage {
+    /// Tells the operators what a GPU may do.
+    pub(crate) fn set_accelerator(&mut self, accelerator: &Accelerator) {
+        match self {
+            Self::Map(map) => map.set_accelerator(accelerator),
+            Self::Keyed(Keyed::Window { operator, .. }) => operator.set_accelerator(accelerator),
+            Self::Keyed(Keyed::Enrich { .. }) => {}
+        }
+    }
 }
 
 /// The keyed operators of one stage; they do not depend on each other's columns.
@@ -186,7 +198,13 @@ fn join_windows(item: &Item, schema: &SchemaRef, parts: Vec<WindowRows>) -> Resu
         [part] => (part.rows.clone(), part.times.clone()),
         parts => merge_windows(schema, parts)?,
     };
-    let times = RowTimes { time, late: None, largest_before: None, watermark: item.watermark };
+    let times = RowTimes {
+        time,
+        sorted: false,
+        late: None,
+        largest_before: None,
+        watermark: item.watermark,
+    };
     let mut batch = Batch::new(rows, 0);
     batch.times = Some(times);
     batch.epoch = item.epoch;

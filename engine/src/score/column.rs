@@ -6,6 +6,7 @@ use arrow::array::{ArrayRef, RecordBatch};
 use arrow::datatypes::{DataType, Field, SchemaRef};
 
 use super::Scorer;
+use crate::accel::Accelerator;
 use crate::batch::Batch;
 use crate::error::Result;
 use crate::expr::{BindCache, schema_with};
@@ -73,6 +74,10 @@ impl MapOperator for ScoreColumn {
             let scores = self.scorer.score(batch)?;
             Ok(scores.into_iter().map(|scores| Arc::new(scores) as ArrayRef).collect())
         })
+    }
+
+    fn set_accelerator(&self, accelerator: &Accelerator) {
+        self.scorer.set_accelerator(accelerator);
     }
 
     fn on_barrier(&self, barrier: Barrier) -> bool {

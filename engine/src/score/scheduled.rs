@@ -10,6 +10,7 @@ use arrow::array::Float64Array;
 use arrow::datatypes::Schema;
 
 use super::{Explanation, Scorer};
+use crate::accel::Accelerator;
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::operator::Barrier;
@@ -114,6 +115,10 @@ impl Scorer for Scheduled {
         }
         let time = self.times(batch)?.get(row).copied().unwrap_or(i64::MIN);
         self.models[self.at(time)].1.explain(batch, row)
+    }
+
+    fn set_accelerator(&self, accelerator: &Accelerator) {
+        self.models.iter().for_each(|(_, model)| model.set_accelerator(accelerator));
     }
 
     fn on_barrier(&self, barrier: Barrier) -> bool {

@@ -6,6 +6,7 @@ use arrow::array::Float64Array;
 use arrow::datatypes::Schema;
 
 use super::numeric::check_numeric;
+use crate::accel::Accelerator;
 use crate::batch::Batch;
 use crate::error::Result;
 use crate::operator::Barrier;
@@ -43,6 +44,9 @@ pub trait Scorer: Send + Sync {
     /// # Errors
     /// As [`score`](Self::score), and when there is no such row.
     fn explain(&self, batch: &Batch, row: usize) -> Result<Explanation>;
+
+    /// What a GPU may do of it from now on; said once, before the first batch.
+    fn set_accelerator(&self, _accelerator: &Accelerator) {}
 
     /// Takes what was changed from outside (a new model) into force for the rows behind the
     /// barrier; whether there was anything.
@@ -82,6 +86,10 @@ macro_rules! scorer_behind {
 
             fn explain(&self, batch: &Batch, row: usize) -> Result<Explanation> {
                 (**self).explain(batch, row)
+            }
+
+            fn set_accelerator(&self, accelerator: &Accelerator) {
+                (**self).set_accelerator(accelerator);
             }
 
             fn on_barrier(&self, barrier: Barrier) -> bool {

@@ -18,9 +18,12 @@ struct Line([u64; LINE_WORDS]);
 pub struct Lines(Box<[Line]>);
 
 impl Lines {
-    /// Zeros, at least `words` of them.
+    /// Zeros, at least `words` of them: memory as the system gives it, not written before it is
+    /// used.
     pub fn zeroed(words: usize) -> Self {
-        Self(vec![Line([0; LINE_WORDS]); words.div_ceil(LINE_WORDS)].into_boxed_slice())
+        let lines = Box::<[Line]>::new_zeroed_slice(words.div_ceil(LINE_WORDS));
+        // SAFETY: a `Line` is words, and all bits 0 are one.
+        Self(unsafe { lines.assume_init() })
     }
 }
 

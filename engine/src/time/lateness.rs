@@ -206,6 +206,7 @@ impl TimeStage {
         let mut found = Found::default();
         let all_usable = times.nulls.is_none() && times.too_large.is_empty();
         if all_usable && is_sorted_in_bounds(&times.values, running, self.bounds) {
+            found.sorted = true;
             return found;
         }
         for (block, values) in times.values.chunks(BLOCK).enumerate() {
@@ -292,6 +293,8 @@ struct Found {
     late: Vec<u32>,
     /// Whether a row is behind the largest of all partitions by more than the delay.
     any_behind: bool,
+    /// Whether times are known to never fall.
+    sorted: bool,
 }
 
 impl Found {
@@ -321,7 +324,8 @@ impl Found {
             });
             before.collect()
         });
-        let times = RowTimes { time, late, largest_before, watermark: i64::MIN };
+        let times =
+            RowTimes { time, sorted: self.sorted, late, largest_before, watermark: i64::MIN };
         StagedRows { times, accepted, rejected: self.rejected }
     }
 }

@@ -100,13 +100,30 @@ impl SeenKeys {
         if self.index.len() > self.first_seen.len() {
             for (i, &id) in ids.iter().enumerate() {
                 if id as usize == self.first_seen.len() {
-                    let position = batch.position(rows.get(i));
-                    self.in_order &= self.first_seen.last().is_none_or(|last| last <= position);
-                    self.first_seen.push(position);
+                    self.note(batch.position(rows.get(i)));
                 }
             }
         }
         Ok(())
+    }
+
+    /// The id of one key, given as columns of one row, that a row at this position has.
+    ///
+    /// # Errors
+    /// When there are too many keys.
+    pub(super) fn id_of(&mut self, keys: &[ArrayRef], position: Position) -> Result<u32> {
+        let mut ids = Vec::with_capacity(1);
+        self.index.ids(keys, Rows::All(1), &mut ids)?;
+        if ids[0] as usize == self.first_seen.len() {
+            self.note(position);
+        }
+        Ok(ids[0])
+    }
+
+    /// A new key was seen here.
+    fn note(&mut self, position: Position) {
+        self.in_order &= self.first_seen.last().is_none_or(|last| last <= position);
+        self.first_seen.push(position);
     }
 
     /// Forgets all keys but those that stay.

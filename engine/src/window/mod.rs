@@ -5,6 +5,7 @@
 //! | [`over`] | exact ones that end at each row, at arrival | gets columns |
 //! | [`over::at_watermark`] | the same, exact by event time | waits for the watermark, then gets columns |
 //! | [`pane`] | tumbling, hopping, cumulating: cut by time | goes into the pane of its time |
+//! | `picked` | the same, with the filter and the lookup before them | is picked by its number |
 //! | `run` | session, count, state: cut by the rows themselves | waits for the watermark, then goes by (time, position) |
 //! | `global` | one for all rows | goes into its key's only state |
 //! | `sessions` | sessions that late rows correct | is kept until its session can't change |
@@ -27,11 +28,14 @@ mod keys;
 mod output;
 pub mod over;
 pub mod pane;
+mod picked;
 mod run;
 mod sessions;
 mod spec;
 #[cfg(test)]
 mod tests;
+
+use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
 
@@ -46,8 +50,9 @@ pub(crate) use spec::ends;
 pub use spec::{Early, Lateness, WindowKind, WindowSpec};
 
 use crate::error::{Error, Result};
-use crate::operator::KeyedWindow;
+use crate::operator::{KeyedWindow, MapOperator, TableRows};
 use pane::PaneWindow;
+use picked::PickedWindow;
 
 /// The window of one shard, and the schema of the rows that it gives out.
 ///
@@ -108,4 +113,37 @@ pub fn open(spec: &WindowSpec, input: &SchemaRef) -> Result<(Box<dyn KeyedWindow
             (Box::new(window), schema)
         }
     })
+}
+
+/// Windows that take rows in before a filter and a lookup (a step each, where there are) that
+/// stand right in front of them; `input`: the rows before those steps. `None`: these windows need
+/// the steps run first.
+///
+/// # Errors
+/// As [`open`].
+pub(crate) fn open_picked(
+    spec: &WindowSpec,
+    filter: Option<&Arc<dyn MapOperator>>,
+    lookup: Option<&Arc<dyn MapOperator>>,
+    input: &SchemaRef,
+) -> Result<Option<Box<dyn KeyedWindow>>> {
+    use WindowKind::{Cumulate, Hop, Tumble};
+    let on_panes = matches!(spec.kind, Tumble(_) | Hop { .. } | Cumulate { .. });
+    if !on_panes || spec.lateness.is_some() || spec.key_ttl.is_some() || spec.keys.is_empty() {
+        return Ok(None);
+    }
+    let mut schema = input.clone();
+    if let Some(lookup) = lookup {
+        let added = lookup.as_table().map(TableRows::added).unwrap_or_default();
+        let mut values = spec.clone();
+        values.keys.clear();
+        let keyed_by_table = spec.keys.iter().all(|key| added.contains(key));
+        if !keyed_by_table || values.reads().iter().any(|name| added.contains(name)) {
+            return Ok(None);
+        }
+        schema = lookup.output_schema(&schema)?;
+    }
+    let window = PaneWindow::new(spec, &schema)?;
+    let (filter, lookup) = (filter.cloned(), lookup.cloned());
+    Ok(Some(Box::new(PickedWindow::new(filter, lookup, &spec.keys, window))))
 }

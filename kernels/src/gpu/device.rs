@@ -210,13 +210,6 @@ impl Gpu {
         lock(&self.inner.stats).clone()
     }
 
-    /// Counts that the CPU did what the GPU was asked for.
-    pub(crate) fn note_fallback(&self, reason: &str) {
-        let mut stats = lock(&self.inner.stats);
-        stats.fallbacks += 1;
-        stats.fallback_reason = Some(reason.to_owned());
-    }
-
     /// Makes a later dispatch fail: for tests of what users do then.
     pub fn inject(&self, injected: Injected) {
         *lock(&self.inner.injected) = Some(injected);

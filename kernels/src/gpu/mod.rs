@@ -7,7 +7,7 @@
 //!   `stage`: how bytes get there.
 //! * `pipeline`: permutations of passes, compiled once; `trust`: what a device is tried on first.
 //! * [`calibrate`]: from how many rows on the GPU pays; [`probe`]: the kernels that it measures.
-//! * [`policy`]: which batches go to the process's GPU; `fault`: failures on demand.
+//! * `fault`: failures on demand.
 //!
 //! The passes themselves are WGSL (`pelton-shaders`); each kernel's folder has a `gpu.rs` that
 //! knows how to cut its rows, which buffers to bind, and in which form to run. A kernel's GPU
@@ -26,7 +26,6 @@ mod device;
 mod error;
 mod fault;
 mod pipeline;
-pub mod policy;
 pub mod probe;
 mod stage;
 mod stats;

@@ -1,4 +1,4 @@
-//! What a GPU has done, by pass: so that a report shows it, and that a silent fallback shows.
+//! What a GPU has done, by pass: so that a report shows it.
 
 use std::collections::BTreeMap;
 
@@ -22,10 +22,6 @@ pub struct Stats {
     pub uploaded_bytes: u64,
     /// Bytes read back.
     pub read_bytes: u64,
-    /// How often the CPU had to do what was sent to the GPU.
-    pub fallbacks: u64,
-    /// Why, the last time.
-    pub fallback_reason: Option<String>,
 }
 
 impl Stats {
@@ -56,8 +52,6 @@ impl Stats {
             passes,
             uploaded_bytes: self.uploaded_bytes - earlier.uploaded_bytes,
             read_bytes: self.read_bytes - earlier.read_bytes,
-            fallbacks: self.fallbacks - earlier.fallbacks,
-            fallback_reason: self.fallback_reason.clone(),
         }
     }
 }

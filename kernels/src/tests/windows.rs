@@ -67,6 +67,15 @@ fn naive_least(values: &[i64]) -> Answer {
     vec![least as u64, values.iter().copied().max().unwrap_or(i64::MIN) as u64]
 }
 
+fn summary(values: &[i64]) -> Answer {
+    let all = reduce::summary_i64(level(), values);
+    [wide(all.sum), vec![all.least as u64, all.greatest as u64]].concat()
+}
+
+fn naive_summary(values: &[i64]) -> Answer {
+    [wide(values.iter().copied().map(i128::from).sum()), naive_least(values)].concat()
+}
+
 fn combined<T: Element>(combine: impl Fn(&mut [T], &[T]), (a, b, _): &Columns<T>) -> Vec<T> {
     let mut to = a.clone();
     combine(&mut to, b);
@@ -127,6 +136,7 @@ suite! {
         sum: column::<i64> => |v| wide(reduce::sum_i64(level(), v)),
             |v| wide(v.iter().copied().map(i128::from).sum());
         least: column::<i64> => |v| least(v), |v| naive_least(v);
+        summary: column::<i64> => |v| summary(v), |v| naive_summary(v);
     }
 }
 

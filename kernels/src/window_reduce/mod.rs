@@ -4,6 +4,9 @@
 //! together in 128 bits, so that neither lanes nor order matter. The greatest is the least of the
 //! values with all bits turned, which turns their order around: `flip` is 0 or −1.
 //!
+//! Each loop is a plain one over all values: the compiler keeps a dozen lanes of each number by
+//! itself. An array of lanes it takes apart, and gathers its lanes one by one.
+//!
 //! Sums of floats are not here: they are added in the order of rows (`docs/NUMERICS.md`), one
 //! after the other.
 
@@ -29,26 +32,15 @@ fn sum_chunk(level: Level, values: &[i64]) -> i128 {
     (i128::from(high) << 32) + i128::from(low)
 }
 
-/// Lanes of the accumulators: so many that the latency of an operation doesn't matter.
-const LANES: usize = 32;
-
 multiversion! {
     /// Adds the lower halves (unsigned) and the upper halves (signed).
     fn add_halves(level; values: &[i64], halves: &mut (u64, i64)) {
-        let (mut low, mut high) = ([0u64; LANES], [0i64; LANES]);
-        let (blocks, rest) = values.as_chunks::<LANES>();
-        for block in blocks {
-            for lane in 0..LANES {
-                low[lane] += (block[lane] as u64) & 0xffff_ffff;
-                high[lane] += block[lane] >> 32;
-            }
+        let (mut low, mut high) = *halves;
+        for &value in values {
+            low += (value as u64) & 0xffff_ffff;
+            high += value >> 32;
         }
-        for (lane, value) in rest.iter().enumerate() {
-            low[lane] += (*value as u64) & 0xffff_ffff;
-            high[lane] += value >> 32;
-        }
-        halves.0 += low.iter().sum::<u64>();
-        halves.1 += high.iter().sum::<i64>();
+        *halves = (low, high);
     }
 }
 
@@ -62,14 +54,49 @@ pub fn least_i64(level: Level, values: &[i64], flip: i64, start: i64) -> i64 {
 
 multiversion! {
     fn least(level; values: &[i64], flip: i64, found: &mut i64) {
-        let mut lanes = [*found; LANES];
-        let (blocks, rest) = values.as_chunks::<LANES>();
-        for block in blocks {
-            for lane in 0..LANES {
-                lanes[lane] = lanes[lane].min(block[lane] ^ flip);
-            }
+        let mut least = *found;
+        for &value in values {
+            least = least.min(value ^ flip);
         }
-        let rest = rest.iter().map(|value| value ^ flip);
-        *found = lanes.iter().copied().chain(rest).fold(*found, i64::min);
+        *found = least;
+    }
+}
+
+/// What is asked of a column most, read once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Summary {
+    /// The exact sum; 0 of no value.
+    pub sum: i128,
+    /// The least value; `i64::MAX` of none.
+    pub least: i64,
+    /// The greatest value; `i64::MIN` of none.
+    pub greatest: i64,
+}
+
+/// Sum, least and greatest in one pass: what each of them alone costs where the values come from
+/// memory.
+#[must_use]
+pub fn summary_i64(level: Level, values: &[i64]) -> Summary {
+    let mut summary = Summary { sum: 0, least: i64::MAX, greatest: i64::MIN };
+    for chunk in values.chunks(1 << 30) {
+        let mut halves = (0, 0);
+        summarize(level, chunk, &mut halves, &mut summary);
+        summary.sum += (i128::from(halves.1) << 32) + i128::from(halves.0);
+    }
+    summary
+}
+
+multiversion! {
+    fn summarize(level; values: &[i64], halves: &mut (u64, i64), summary: &mut Summary) {
+        let (mut low, mut high) = *halves;
+        let (mut least, mut greatest) = (summary.least, summary.greatest);
+        for &value in values {
+            low += (value as u64) & 0xffff_ffff;
+            high += value >> 32;
+            least = least.min(value);
+            greatest = greatest.max(value);
+        }
+        *halves = (low, high);
+        (summary.least, summary.greatest) = (least, greatest);
     }
 }

@@ -51,7 +51,7 @@ pub struct Forest {
     plan: Plan,
     /// Made when a score is first explained.
     explaining: OnceLock<Explaining>,
-    /// Made when the process's GPU is first to score.
+    /// Made when a GPU is first to score.
     #[cfg(feature = "gpu")]
     on_gpu: score_forest::gpu::Backed,
 }
@@ -141,16 +141,26 @@ impl Forest {
         Scratch::new(&self.plan)
     }
 
+    /// As [`Forest::raw`], on a GPU; false where the forest does not fit it.
+    ///
+    /// # Errors
+    /// What the GPU answers; `out` is then of no use.
+    #[cfg(feature = "gpu")]
+    pub fn raw_on(
+        &self,
+        gpu: &pelton_kernels::gpu::Gpu,
+        columns: &[&[f64]],
+        out: &mut [f64],
+    ) -> std::result::Result<bool, pelton_kernels::gpu::GpuError> {
+        self.on_gpu.score(gpu, &self.parts.trees, &self.parts.initial, columns, out)
+    }
+
     /// The raw scores of rows that lie in columns: all of output 0, then all of output 1, ….
     ///
     /// # Contract
     /// As [`score_forest::score_columns`].
     pub fn raw(&self, columns: &[&[f64]], scratch: &mut Scratch, out: &mut [f64]) {
         let (plan, initial) = (&self.plan, &self.parts.initial);
-        #[cfg(feature = "gpu")]
-        if self.on_gpu.score(&self.parts.trees, initial, columns, out) {
-            return;
-        }
         score_forest::score_columns(simd::level(), plan, columns, initial, scratch, out);
     }
 

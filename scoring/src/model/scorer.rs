@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "gpu")]
+use pelton_kernels::gpu::{Gpu, GpuError};
 use pelton_kernels::score_forest::Scratch;
 
 use super::contributions::{self, Method};
@@ -18,6 +20,10 @@ pub struct Scorer {
     raw: Vec<f64>,
     one: Vec<f64>,
     predicted: Vec<f64>,
+    #[cfg(feature = "gpu")]
+    gpu: Option<Gpu>,
+    #[cfg(feature = "gpu")]
+    gpu_error: Option<GpuError>,
 }
 
 impl Scorer {
@@ -38,6 +44,10 @@ impl Scorer {
             raw: Vec::new(),
             one: vec![0.0; model.raw_outputs()],
             predicted: vec![0.0; model.predictions()],
+            #[cfg(feature = "gpu")]
+            gpu: None,
+            #[cfg(feature = "gpu")]
+            gpu_error: None,
             model,
         }
     }
@@ -48,16 +58,34 @@ impl Scorer {
         &self.model
     }
 
-    /// How many rows are best given at a time: any number, a batch of a GPU's, or `None` where
-    /// what fits a cache is better.
-    #[must_use]
-    pub fn rows_at_a_time(&self) -> Option<usize> {
-        #[cfg(feature = "gpu")]
-        if let Estimator::Forest(_) = self.model.estimator() {
-            use pelton_kernels::gpu::policy::sends_forests;
-            return sends_forests().then_some(usize::MAX);
-        }
-        None
+    /// From now on forests are scored on this GPU (`None`: on the CPU), several rows at a time.
+    /// Where it fails, the CPU scores, with the same bits.
+    #[cfg(feature = "gpu")]
+    pub fn set_gpu(&mut self, gpu: Option<Gpu>) {
+        self.gpu = gpu;
+    }
+
+    /// Why the GPU has failed since this was asked last, if it has.
+    #[cfg(feature = "gpu")]
+    pub fn take_gpu_error(&mut self) -> Option<GpuError> {
+        self.gpu_error.take()
+    }
+
+    /// Whether the GPU has scored the rows.
+    #[cfg(feature = "gpu")]
+    fn raw_on_gpu(&mut self, columns: &[&[f64]], out: &mut [f64]) -> bool {
+        let (Some(gpu), Estimator::Forest(forest)) = (&self.gpu, self.model.estimator()) else {
+            return false;
+        };
+        forest.raw_on(gpu, columns, out).unwrap_or_else(|error| {
+            self.gpu_error = Some(error);
+            false
+        })
+    }
+
+    #[cfg(not(feature = "gpu"))]
+    fn raw_on_gpu(&mut self, _columns: &[&[f64]], _out: &mut [f64]) -> bool {
+        false
     }
 
     /// Raw scores (before the link) of rows that lie in columns, one a feature in the order of
@@ -70,7 +98,10 @@ impl Scorer {
     pub fn raw(&mut self, columns: &[&[f64]], out: &mut [f64]) {
         assert!(columns.len() == self.model.features.len());
         if self.model.steps.is_empty() {
-            return raw_of(&self.model, &mut self.scratch, columns, out);
+            if !self.raw_on_gpu(columns, out) {
+                raw_of(&self.model, &mut self.scratch, columns, out);
+            }
+            return;
         }
         for (feature, (prepared, column)) in self.prepared.iter_mut().zip(columns).enumerate() {
             prepared.clear();

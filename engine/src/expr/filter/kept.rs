@@ -18,14 +18,30 @@ use pelton_kernels::batch_filter::{Value, batch_filter, filter_bits};
 use pelton_kernels::columns::words;
 use pelton_kernels::simd::{self, Level};
 
+use crate::accel::Accelerator;
+#[cfg(feature = "gpu")]
+use crate::accel::Kernel;
 use crate::batch::KeptRows;
 use crate::error::Result;
 
 /// Below one row in so many, rows are taken by their numbers.
 const FEW: usize = 32;
 
+/// A value that is moved: by a GPU, too, where there may be one.
+#[cfg(feature = "gpu")]
+pub(super) trait Moved: Value + bytemuck::Pod {}
+#[cfg(feature = "gpu")]
+impl<T: Value + bytemuck::Pod> Moved for T {}
+
+/// A value that is moved.
+#[cfg(not(feature = "gpu"))]
+pub(super) trait Moved: Value {}
+#[cfg(not(feature = "gpu"))]
+impl<T: Value> Moved for T {}
+
 /// The rows that a mask keeps.
-pub(super) struct Kept {
+pub(super) struct Kept<'a> {
+    accelerator: Option<&'a Accelerator>,
     level: Level,
     mask: Vec<u64>,
     /// Rows in all.
@@ -75,11 +91,12 @@ macro_rules! for_moved_type {
     };
 }
 
-impl Kept {
+impl<'a> Kept<'a> {
     /// The rows of a mask without nulls.
-    pub(super) fn new(keep: &BooleanBuffer) -> Self {
+    pub(super) fn new(keep: &BooleanBuffer, accelerator: Option<&'a Accelerator>) -> Self {
         let mask: Vec<u64> = keep.bit_chunks().iter_padded().take(words(keep.len())).collect();
         Self {
+            accelerator,
             level: simd::level(),
             len: pelton_kernels::batch_filter::kept(&mask),
             rows: keep.len(),
@@ -95,13 +112,33 @@ impl Kept {
     }
 
     /// A value for each row to one for each kept row.
-    pub(super) fn values<T: Value>(&self, values: &[T]) -> Vec<T> {
+    pub(super) fn values<T: Moved>(&self, values: &[T]) -> Vec<T> {
+        if let Some(kept) = self.on_gpu(values) {
+            return kept;
+        }
         if self.len * FEW < self.rows {
             return self.rows().numbers().iter().map(|row| values[*row as usize]).collect();
         }
         let mut out = Vec::new();
         batch_filter(self.level, &self.mask, values, &mut out);
         out
+    }
+
+    #[cfg(feature = "gpu")]
+    fn on_gpu<T: Moved>(&self, values: &[T]) -> Option<Vec<T>> {
+        let accelerator = self.accelerator?;
+        let gpu = accelerator.gpu_for(Kernel::Filter, values.len())?;
+        let mut out = Vec::with_capacity(self.len);
+        let done =
+            pelton_kernels::batch_filter::gpu::batch_filter(gpu, &self.mask, values, &mut out);
+        done.map_err(|error| accelerator.failed(Kernel::Filter, &error)).ok()?;
+        Some(out)
+    }
+
+    #[cfg(not(feature = "gpu"))]
+    fn on_gpu<T: Moved>(&self, _values: &[T]) -> Option<Vec<T>> {
+        debug_assert!(self.accelerator.is_none(), "there is no GPU");
+        None
     }
 
     /// A bit for each row to one for each kept row.
@@ -141,7 +178,7 @@ impl Kept {
         })
     }
 
-    fn primitive<T: ArrowPrimitiveType<Native: Value>>(&self, column: &ArrayRef) -> ArrayRef {
+    fn primitive<T: ArrowPrimitiveType<Native: Moved>>(&self, column: &ArrayRef) -> ArrayRef {
         let column = column.as_primitive::<T>();
         let values = ScalarBuffer::from(self.values(column.values()));
         let kept = PrimitiveArray::<T>::new(values, self.nulls(column.nulls()));

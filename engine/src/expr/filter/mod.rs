@@ -5,7 +5,7 @@ mod kept;
 mod tests;
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::buffer::ScalarBuffer;
@@ -15,9 +15,10 @@ use kept::Kept;
 
 use super::compare::without_nulls;
 use super::{BindCache, BoundExpr, Expr};
+use crate::accel::Accelerator;
 use crate::batch::{Batch, Offsets, RowTimes};
 use crate::error::{Error, Result};
-use crate::operator::{DropCount, Dropped, MapOperator};
+use crate::operator::{DropCount, Dropped, MapOperator, PickRows};
 
 /// Keeps the rows for which the condition is true (not false, not null).
 #[derive(Debug)]
@@ -27,6 +28,7 @@ pub struct Filter {
     only: Option<HashSet<String>>,
     dropped: DropCount,
     bound: BindCache<Bound>,
+    accelerator: OnceLock<Accelerator>,
 }
 
 #[derive(Debug)]
@@ -46,6 +48,7 @@ impl Filter {
             only: None,
             dropped: DropCount::default(),
             bound: BindCache::default(),
+            accelerator: OnceLock::new(),
         }
     }
 
@@ -66,6 +69,19 @@ impl Filter {
         }
         let none = RecordBatch::new_empty(Arc::new(schema.project(&columns)?));
         Ok(Bound { condition, columns: Some(columns), none })
+    }
+}
+
+impl PickRows for Filter {
+    fn keep(&self, batch: &Batch) -> Result<BooleanArray> {
+        let bound = self.bound.get(batch.rows.schema_ref(), |schema| self.bind(schema))?;
+        let keep = without_nulls(&bound.condition.evaluate_bool(&batch.rows)?);
+        self.dropped.count(batch, &keep);
+        Ok(keep)
+    }
+
+    fn picked(&self, batch: &Batch, keep: &BooleanArray) -> Result<Batch> {
+        kept_batch(batch.clone(), keep, self.accelerator.get())
     }
 }
 
@@ -95,7 +111,16 @@ impl MapOperator for Filter {
         if let Some(columns) = &bound.columns {
             batch.rows = batch.rows.project(columns)?;
         }
-        filter_batch(batch, &keep)
+        kept_batch(batch, &keep, self.accelerator.get())
+    }
+
+    fn set_accelerator(&self, accelerator: &Accelerator) {
+        // The first run's: answers are the same.
+        let _ = self.accelerator.set(accelerator.clone());
+    }
+
+    fn as_picker(&self) -> Option<&dyn PickRows> {
+        Some(self)
     }
 
     fn narrowed(&self, needed: &HashSet<String>) -> Option<Arc<dyn MapOperator>> {
@@ -125,6 +150,14 @@ impl MapOperator for Filter {
 /// # Errors
 /// When the mask has another length than the batch.
 pub fn filter_batch(batch: Batch, keep: &BooleanArray) -> Result<Batch> {
+    kept_batch(batch, keep, None)
+}
+
+fn kept_batch(
+    batch: Batch,
+    keep: &BooleanArray,
+    accelerator: Option<&Accelerator>,
+) -> Result<Batch> {
     if keep.len() != batch.len() {
         let (mask, rows) = (keep.len(), batch.len());
         return Err(Error::usage(format!("a mask of {mask} rows cannot filter {rows} rows")));
@@ -138,7 +171,7 @@ pub fn filter_batch(batch: Batch, keep: &BooleanArray) -> Result<Batch> {
         let none = RecordBatch::new_empty(batch.rows.schema());
         return Ok(without_rows(batch, none));
     }
-    let kept = Kept::new(keep.values());
+    let kept = Kept::new(keep.values(), accelerator);
     let rows = kept.batch(&batch.rows, &keep)?;
     let times = batch.times.as_ref().map(|times| filter_times(times, &kept));
     let offsets = match &batch.offsets {
@@ -156,6 +189,7 @@ pub fn filter_batch(batch: Batch, keep: &BooleanArray) -> Result<Batch> {
 fn without_rows(batch: Batch, none: RecordBatch) -> Batch {
     let times = batch.times.map(|times| RowTimes {
         time: ScalarBuffer::from(Vec::new()),
+        sorted: true,
         late: None,
         largest_before: None,
         watermark: times.watermark,
@@ -164,12 +198,13 @@ fn without_rows(batch: Batch, none: RecordBatch) -> Batch {
     Batch { rows: none, offsets, times, origin: None, ..batch }
 }
 
-fn filter_times(times: &RowTimes, kept: &Kept) -> RowTimes {
+fn filter_times(times: &RowTimes, kept: &Kept<'_>) -> RowTimes {
     let pick = |values: &ScalarBuffer<i64>| ScalarBuffer::from(kept.values(values));
     let late = times.late.as_ref().map(|late| kept.bits(late));
     let late = late.filter(|late| late.count_set_bits() > 0);
     RowTimes {
         time: pick(&times.time),
+        sorted: times.sorted,
         largest_before: times.largest_before.as_ref().filter(|_| late.is_some()).map(pick),
         late,
         watermark: times.watermark,

@@ -66,6 +66,7 @@ fn batch(values: &[Option<i64>], first: u64) -> Batch {
     let rows = RecordBatch::try_new(Arc::new(schema), columns).expect("columns of one length");
     let time = |i: usize| i as i64 * 7 - 50;
     let times = RowTimes {
+        sorted: false,
         time: (0..values.len()).map(time).collect(),
         late: Some(BooleanBuffer::collect_bool(values.len(), |i| i % 5 == 3)),
         largest_before: Some(ScalarBuffer::from_iter((0..values.len()).map(|i| time(i) + 99))),

@@ -25,6 +25,7 @@ fn batch_of(values: &[Option<i64>]) -> Batch {
     let any_late = late.count_set_bits() > 0;
     let largest: ScalarBuffer<i64> = (0..rows as i64).map(|row| row * 7).collect();
     batch.times = Some(RowTimes {
+        sorted: false,
         time: (0..rows as i64).map(|row| row * 10).collect(),
         late: any_late.then_some(late),
         largest_before: any_late.then_some(largest),

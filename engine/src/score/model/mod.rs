@@ -33,6 +33,7 @@ use pelton_scoring::model::{Method, Model as ScoringModel};
 
 use self::trained::Trained;
 use super::{Explanation, Logistic, Scorer};
+use crate::accel::Accelerator;
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 
@@ -216,6 +217,10 @@ impl Scorer for Model {
 
     fn explain(&self, batch: &Batch, row: usize) -> Result<Explanation> {
         self.scorer().explain(batch, row)
+    }
+
+    fn set_accelerator(&self, accelerator: &Accelerator) {
+        self.scorer().set_accelerator(accelerator);
     }
 
     fn describe(&self) -> String {

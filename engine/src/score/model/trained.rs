@@ -9,6 +9,8 @@ use pelton_scoring::model::{Method, Model as ScoringModel, Scorer as Memory};
 
 use super::BLOCK_ROWS;
 use super::read::engine_error;
+#[cfg(feature = "gpu")]
+use crate::accel::Accelerator;
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::expr::BindCache;
@@ -31,6 +33,8 @@ pub(super) struct Trained {
     columns: BindCache<Vec<Option<usize>>>,
     /// Desks that nobody sits at.
     desks: Mutex<Vec<Desk>>,
+    #[cfg(feature = "gpu")]
+    accelerator: std::sync::OnceLock<Accelerator>,
 }
 
 /// The memory of one core that scores.
@@ -51,6 +55,8 @@ impl Clone for Trained {
             absent: self.absent.clone(),
             columns: BindCache::default(),
             desks: Mutex::default(),
+            #[cfg(feature = "gpu")]
+            accelerator: self.accelerator.clone(),
             ..*self
         }
     }
@@ -70,6 +76,8 @@ impl Trained {
             method: Method::Exact,
             columns: BindCache::default(),
             desks: Mutex::default(),
+            #[cfg(feature = "gpu")]
+            accelerator: std::sync::OnceLock::new(),
             model,
         }
     }
@@ -187,6 +195,30 @@ impl Trained {
         }
     }
 
+    /// Where the batch goes to a GPU, all its rows; otherwise as many as fit a cache.
+    #[cfg(feature = "gpu")]
+    fn rows_at_a_time(&self, desk: &mut Desk, rows: usize) -> usize {
+        let accelerator = self.accelerator.get();
+        let gpu = accelerator.and_then(|accelerator| accelerator.gpu_for(self.kernel(), rows));
+        let rows = if gpu.is_some() { rows.max(1) } else { BLOCK_ROWS };
+        desk.memory.set_gpu(gpu.cloned());
+        rows
+    }
+
+    #[cfg(not(feature = "gpu"))]
+    fn rows_at_a_time(&self, _desk: &mut Desk, _rows: usize) -> usize {
+        BLOCK_ROWS
+    }
+
+    #[cfg(feature = "gpu")]
+    fn kernel(&self) -> crate::accel::Kernel {
+        let trees = match self.model.estimator() {
+            pelton_scoring::model::Estimator::Forest(forest) => forest.trees().len(),
+            _ => 0,
+        };
+        crate::accel::Kernel::Forest { trees }
+    }
+
     fn fill_row(row: &mut [f64], batch: &Batch, columns: &[Option<usize>], at: usize) {
         for (value, column) in row.iter_mut().zip(columns) {
             *value = column.map_or(f64::NAN, |index| float(batch.rows.column(index), at));
@@ -232,7 +264,7 @@ impl Scorer for Trained {
         let rows = batch.len();
         let mut scores = vec![Vec::with_capacity(rows); self.outputs()];
         let mut desk = self.sit_down();
-        let block_rows = desk.memory.rows_at_a_time().unwrap_or(BLOCK_ROWS);
+        let block_rows = self.rows_at_a_time(&mut desk, rows);
         let mut start = 0;
         while start < rows {
             let length = block_rows.min(rows - start);
@@ -249,12 +281,24 @@ impl Scorer for Trained {
             }
             start += length;
         }
+        #[cfg(feature = "gpu")]
+        if let (Some(accelerator), Some(error)) =
+            (self.accelerator.get(), desk.memory.take_gpu_error())
+        {
+            accelerator.failed(self.kernel(), &error);
+        }
         self.stand_up(desk);
         if self.model.is_inverse() {
             // Not `−x`, which makes a −0 of 0.
             scores.iter_mut().flatten().for_each(|score| *score = 0.0 - *score);
         }
         Ok(scores.into_iter().map(Float64Array::from).collect())
+    }
+
+    #[cfg(feature = "gpu")]
+    fn set_accelerator(&self, accelerator: &Accelerator) {
+        // The first run's: answers are the same.
+        let _ = self.accelerator.set(accelerator.clone());
     }
 
     fn explain(&self, batch: &Batch, row: usize) -> Result<Explanation> {

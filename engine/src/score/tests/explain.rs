@@ -105,6 +105,7 @@ fn bounds_of_windows() {
     let untimed = step.map(batch.clone()).unwrap_err();
     assert!(untimed.to_string().contains("event time"));
     batch.times = Some(RowTimes {
+        sorted: false,
         time: vec![1000, -5, i64::MIN].into(),
         late: None,
         largest_before: None,

@@ -127,6 +127,7 @@ impl IntegerKeys {
             }
         } else {
             self.table.first_probes(keys, ids);
+            self.table.prefetch_second(keys, ids);
         }
         for (&key, id) in keys.iter().zip(ids) {
             if *id == NO_ID {

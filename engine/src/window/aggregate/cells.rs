@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 
 use pelton_kernels::simd::level;
+use pelton_kernels::window_reduce::Summary;
 use pelton_kernels::{window_combine, window_reduce};
 
 use super::column::{Column, Values};
@@ -162,6 +163,38 @@ impl Cells {
         }
     }
 
+    /// Whether [`Cells::add_summary`] is all that values of 64 bits are to these cells.
+    pub(super) fn takes_summary(&self) -> bool {
+        matches!(self, Self::Exact(_) | Self::Least(_))
+    }
+
+    /// Takes the values that were summed up into the only cell.
+    pub(super) fn add_summary(&mut self, op: &Op, summary: &Summary) {
+        match (op, self) {
+            (Op::Exact, Self::Exact(sums)) => sums.add_to_only(summary.sum),
+            (Op::Least { flip: 0 }, Self::Least(cells)) => cells[0] = cells[0].min(summary.least),
+            // The greatest is the least with all bits turned.
+            (Op::Least { .. }, Self::Least(cells)) => cells[0] = cells[0].min(!summary.greatest),
+            _ => unreachable!("{SAME_PLAN}"),
+        }
+    }
+
+    /// Takes sums into the cells of sums, least values into those of least ones; `None` where a
+    /// sum exceeds 128 bits.
+    #[cfg(feature = "gpu")]
+    #[must_use]
+    pub(super) fn add_totals(&mut self, entries: &[u32], totals: &[i128]) -> Option<()> {
+        match self {
+            Self::Exact(sums) => sums.add_wide(entries, totals.iter().copied()),
+            Self::Least(cells) => {
+                let values = totals.iter().map(|&value| value as i64);
+                fold(cells, Entries::Listed(entries), values, i64::min);
+                Some(())
+            }
+            _ => unreachable!("a device keeps sums and least values"),
+        }
+    }
+
     pub(super) fn bytes(&self) -> usize {
         match self {
             Self::Exact(sums) => sums.bytes(),
@@ -192,7 +225,7 @@ fn named(error: Error, aggregate: &str) -> Error {
     error.at(format!("the aggregate \"{aggregate}\""))
 }
 
-fn overflow(aggregate: &str) -> Error {
+pub(super) fn overflow(aggregate: &str) -> Error {
     Error::run(format!("the aggregate \"{aggregate}\" overflows 38 digits"))
         .advise("aggregate over shorter windows, or scale the column down")
 }
@@ -252,7 +285,7 @@ fn add_column(
         // All rows into one entry: whole vectors at a time.
         match (op, &mut *cells, &column.values) {
             (Op::Exact, Cells::Exact(sums), Values::Int(values)) if sums.len() == 1 => {
-                sums.add_to_only(&values[..len]);
+                sums.add_to_only(window_reduce::sum_i64(level(), &values[..len]));
                 return Some(());
             }
             (Op::Least { flip }, Cells::Least(cells), Values::Int(values)) if cells.len() == 1 => {

@@ -23,6 +23,8 @@
 
 mod cells;
 mod column;
+#[cfg(feature = "gpu")]
+mod device;
 mod function;
 mod lower;
 mod plan;
@@ -53,10 +55,14 @@ use arrow::datatypes::DataType;
 
 pub(crate) use cells::Entries;
 pub(crate) use column::{Column, Values};
+#[cfg(feature = "gpu")]
+pub(crate) use device::Device;
 pub use function::{Function, Spread};
 pub use hyperloglog::APPROX_DISTINCT_ERROR;
 pub(crate) use lower::{int_array, nearest, time_array, wide_array};
 pub use plan::Aggregate;
+#[cfg(feature = "gpu")]
+pub(crate) use plan::Lift;
 pub(crate) use plan::{AggregatePlan, Lower, find, plain};
 pub use sketch::APPROX_QUANTILE_ERROR;
 pub use states::UserFunction;

@@ -8,9 +8,6 @@
 
 use std::borrow::Cow;
 
-use pelton_kernels::simd::level;
-use pelton_kernels::window_reduce;
-
 use super::cells::{Entries, fold};
 
 /// Sums, an entry each.
@@ -144,9 +141,8 @@ impl Sums {
         }
     }
 
-    /// Adds all values to the only sum.
-    pub(super) fn add_to_only(&mut self, values: &[i64]) {
-        let added = window_reduce::sum_i64(level(), values);
+    /// Adds a sum of values to the only one.
+    pub(super) fn add_to_only(&mut self, added: i128) {
         match self {
             Self::Narrow { sums, bound } => {
                 let sum = i128::from(sums[0]) + added;
@@ -322,10 +318,11 @@ mod tests {
                     Step::Only(values) => {
                         let mut only = Sums::default();
                         only.resize(1);
-                        only.add_to_only(&values);
-                        only.add_to_only(&values);
+                        let sum: i128 = values.iter().copied().map(i128::from).sum();
+                        only.add_to_only(sum);
+                        only.add_to_only(sum);
                         sums.combine(&only, Entries::Listed(&[2])).expect("fits");
-                        expected[2] += 2 * values.iter().copied().map(i128::from).sum::<i128>();
+                        expected[2] += 2 * sum;
                     }
                     Step::Combine(rows) => {
                         let mut other = Sums::default();

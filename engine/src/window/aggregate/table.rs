@@ -5,10 +5,10 @@
 //! nulls in each column, and one cell a lift (`cells.rs`).
 
 use pelton_kernels::simd::level;
-use pelton_kernels::window_combine;
+use pelton_kernels::{window_combine, window_reduce};
 
 use super::cells::{Cells, Entries, fold};
-use super::column::Column;
+use super::column::{Column, Values};
 use super::plan::{AggregatePlan, Lift};
 use super::states::RowSet;
 use crate::error::Result;
@@ -78,15 +78,39 @@ impl Table {
     ) -> Result<()> {
         if let [only] = &mut self.rows[..] {
             *only += entries.len() as u64;
-            if let (Rows::All(len), true) = (rows.rows, lifts.len() > 1)
-                && len > PART_ROWS
-            {
-                return self.add_in_parts(lifts, columns, rows, entries);
+            if let Rows::All(len) = rows.rows {
+                let done = self.add_summaries(lifts, columns, len);
+                let left = done.iter().filter(|done| !**done).count();
+                return if left > 1 && len > PART_ROWS {
+                    self.add_in_parts(lifts, columns, rows, entries, &done)
+                } else {
+                    self.add_values(lifts, columns, rows, entries, &done)
+                };
             }
         } else {
             entries.iter().for_each(|&at| self.rows[at as usize] += 1);
         }
-        self.add_values(lifts, columns, rows, entries)
+        self.add_values(lifts, columns, rows, entries, &vec![false; lifts.len()])
+    }
+
+    /// All of the first rows into the only entry, for the columns of which several of sum, least
+    /// and greatest are wanted: one pass gives them all. Which lifts are done.
+    fn add_summaries(&mut self, lifts: &[Lift], columns: &[Column], len: usize) -> Vec<bool> {
+        let mut done = vec![false; lifts.len()];
+        for (at, column) in columns.iter().enumerate() {
+            let (Values::Int(values), None) = (&column.values, &column.nulls) else { continue };
+            let of: Vec<usize> = (0..lifts.len())
+                .filter(|&i| lifts[i].inputs == [at] && self.cells[i].takes_summary())
+                .collect();
+            if of.len() > 1 {
+                let summary = window_reduce::summary_i64(level(), &values[..len]);
+                for i in of {
+                    self.cells[i].add_summary(&lifts[i].op, &summary);
+                    done[i] = true;
+                }
+            }
+        }
+        done
     }
 
     /// All rows into the only entry, some at a time, so that what several lifts read comes from
@@ -97,21 +121,25 @@ impl Table {
         columns: &[Column],
         rows: &RowSet<'_>,
         entries: &[u32],
+        done: &[bool],
     ) -> Result<()> {
         for from in (0..entries.len()).step_by(PART_ROWS) {
             let until = entries.len().min(from + PART_ROWS);
             let part: Vec<Column> = columns.iter().map(|c| c.slice(from, until)).collect();
-            self.add_values(lifts, &part, &rows.slice(from, until), &entries[from..until])?;
+            let rows = rows.slice(from, until);
+            self.add_values(lifts, &part, &rows, &entries[from..until], done)?;
         }
         Ok(())
     }
 
+    /// Takes the values in, but for the lifts that are done.
     fn add_values(
         &mut self,
         lifts: &[Lift],
         columns: &[Column],
         rows: &RowSet<'_>,
         entries: &[u32],
+        done: &[bool],
     ) -> Result<()> {
         let len = self.rows.len();
         for (column, counts) in columns.iter().zip(&mut self.nulls) {
@@ -121,7 +149,9 @@ impl Table {
                 counts[at as usize] += u64::from(nulls.is_null(rows.rows.get(i)));
             }
         }
-        for (lift, cells) in lifts.iter().zip(&mut self.cells) {
+        for ((lift, cells), _) in
+            lifts.iter().zip(&mut self.cells).zip(done).filter(|(_, done)| !**done)
+        {
             let inputs: Vec<&Column> = lift.inputs.iter().map(|&input| &columns[input]).collect();
             cells.add_rows(&lift.op, &inputs, rows, entries, &lift.name)?;
         }

@@ -139,6 +139,7 @@ fn batches(rows: &[Row], sizes: &[usize], delay: i64) -> Vec<Batch> {
         let any = late.contains(&true);
         out.push(Batch {
             times: Some(RowTimes {
+                sorted: false,
                 time: part.iter().map(|r| r.time).collect(),
                 late: any.then(|| BooleanBuffer::from(late)),
                 largest_before: any.then(|| ScalarBuffer::from(before)),

@@ -24,6 +24,8 @@
 //! that is not late (a partition that woke) counts while its pane is open; after that it is
 //! counted in [`StateSize::rows_beyond_memory`].
 
+#[cfg(feature = "gpu")]
+mod device;
 mod grid;
 mod store;
 mod totals;
@@ -41,6 +43,7 @@ use pelton_kernels::window_assign;
 use store::{Pane, Panes};
 use totals::Totals;
 
+use crate::accel::Accelerator;
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::operator::{KeyedWindow, Rows, StateSize, WindowRows};
@@ -64,6 +67,8 @@ pub struct PaneWindow {
     next_window: i128,
     rows_beyond_memory: u64,
     expiry: Option<Expiry>,
+    #[cfg(feature = "gpu")]
+    accelerator: Option<Accelerator>,
     // Buffers.
     ids: Vec<u32>,
     entries: Vec<u32>,
@@ -75,6 +80,9 @@ const BEFORE_ALL: i128 = i128::MIN / 8;
 
 /// Up to so many neighbouring panes the rows of each are picked by a pass over the batch.
 const PANES_SELECTED: i128 = 4;
+
+/// All times of a batch are looked at where one row in so many or more is added.
+const MANY: usize = 16;
 
 /// Room for the rows of so many windows is made at once.
 const WINDOWS_RESERVED: i128 = 1024;
@@ -112,6 +120,8 @@ impl PaneWindow {
             next_window: BEFORE_ALL,
             rows_beyond_memory: 0,
             expiry: Expiry::new(spec)?,
+            #[cfg(feature = "gpu")]
+            accelerator: None,
             ids: Vec::new(),
             entries: Vec::new(),
             kept: Vec::new(),
@@ -129,12 +139,18 @@ impl PaneWindow {
         self.grid.panes_a_window()
     }
 
-    /// Adds the rows, whose key ids are `self.ids`, to their panes.
-    fn add(&mut self, columns: &[Column], rows: &RowSet<'_>) -> Result<()> {
+    /// Adds the rows, whose key ids are `self.ids`, to their panes. `sorted`: the batch's times are
+    /// known to never fall.
+    fn add(&mut self, columns: &[Column], rows: &RowSet<'_>, sorted: bool) -> Result<()> {
         let ids = std::mem::take(&mut self.ids);
         let result = match rows.rows {
-            Rows::All(len) if window_assign::is_sorted(level(), &rows.times[..len]) => {
+            Rows::All(len) if sorted || is_sorted(&rows.times[..len]) => {
                 self.add_sorted(columns, rows, &ids)
+            }
+            Rows::Some(own)
+                if sorted || own.len() >= rows.times.len() / MANY && is_sorted(rows.times) =>
+            {
+                self.add_some_sorted(columns, rows, own, &ids)
             }
             _ => self.add_unsorted(columns, rows, &ids),
         };
@@ -154,6 +170,26 @@ impl PaneWindow {
             let part: Vec<Column> = columns.iter().map(|c| c.slice(from, until)).collect();
             let rows = rows.slice(from, until);
             self.add_to_pane(bounds.number, &part, &rows, &ids[from..until])?;
+            from = until;
+        }
+        Ok(())
+    }
+
+    /// Adds some rows of a batch whose times never fall.
+    fn add_some_sorted(
+        &mut self,
+        columns: &[Column],
+        rows: &RowSet<'_>,
+        own: &[u32],
+        ids: &[u32],
+    ) -> Result<()> {
+        let mut from = 0;
+        while let Some(&first) = own.get(from) {
+            let bounds = self.bounds_of(rows.times[first as usize]);
+            let is_in = |row: &u32| rows.times[*row as usize] <= bounds.last;
+            let until = from + own[from..].partition_point(is_in);
+            let part = RowSet { rows: Rows::Some(&own[from..until]), ..*rows };
+            self.add_to_pane(bounds.number, columns, &part, &ids[from..until])?;
             from = until;
         }
         Ok(())
@@ -222,7 +258,17 @@ impl PaneWindow {
         let keys = self.keys.len();
         let pane = self.panes.open(pane, &self.plan, keys);
         let entries = pane.entries(ids, keys, &mut self.entries)?;
-        pane.table.add_rows(&self.plan.aggregates.lifts, columns, rows, entries)
+        let lifts = &self.plan.aggregates.lifts;
+        #[cfg(feature = "gpu")]
+        if let Some(accelerator) = &self.accelerator {
+            let difference = pane
+                .difference
+                .get_or_insert_with(|| Box::new(device::Difference::new(accelerator)));
+            if difference.add(&mut pane.table, lifts, columns, rows.rows, entries)? {
+                return Ok(());
+            }
+        }
+        pane.table.add_rows(lifts, columns, rows, entries)
     }
 
     /// Sorts the rows of a batch into panes, keeping their order in each.
@@ -273,7 +319,7 @@ impl PaneWindow {
             }
             let (first, last) = grid.panes_of(window);
             let rows = if grid.is_tumbling() {
-                let rows = self.panes.take_before(last + 1, out).unwrap_or(0);
+                let rows = self.panes.take_before(last + 1, &self.plan, out)?.unwrap_or(0);
                 if let Some(expiry) = &mut self.expiry {
                     let ids = &out.keys[out.keys.len() - rows..];
                     expiry.note(ids.iter().copied(), saturated(grid.pane_bounds(pane).1));
@@ -318,6 +364,7 @@ impl PaneWindow {
         if !expiry.is_due(watermark) {
             return Ok(());
         }
+        self.panes.settle(&self.plan)?;
         let mut held = vec![false; self.keys.len()];
         self.panes.all().flat_map(Pane::live_keys).for_each(|key| held[key as usize] = true);
         let survivors = expiry.survivors(watermark, held.len(), |id| held[id as usize]);
@@ -332,7 +379,7 @@ impl PaneWindow {
     /// Gives out the windows that the watermark closes.
     fn give_out(&mut self, watermark: i64) -> Result<Option<WindowRows>> {
         let grid = self.grid;
-        self.panes.seal(grid.first_open_pane(watermark), &self.plan, grid.is_tumbling());
+        self.panes.seal(grid.first_open_pane(watermark), &self.plan, grid.is_tumbling())?;
         let open_from = match watermark {
             i64::MAX => self.panes.last().map_or(self.next_window, |p| grid.windows_of(p).1 + 1),
             _ => grid.first_open_window(watermark),
@@ -359,6 +406,10 @@ fn bounds(rows: &RowSet<'_>) -> (i64, i64) {
         }
     };
     found.unwrap_or_default()
+}
+
+fn is_sorted(times: &[i64]) -> bool {
+    window_assign::is_sorted(level(), times)
 }
 
 fn saturated(time: i128) -> i64 {
@@ -393,6 +444,15 @@ pub(super) fn grid(spec: &WindowSpec) -> Result<Grid> {
 impl KeyedWindow for PaneWindow {
     fn set_alone(&mut self) {
         self.keys.set_alone();
+    }
+
+    fn set_accelerator(&mut self, accelerator: &Accelerator) {
+        #[cfg(feature = "gpu")]
+        if crate::window::aggregate::Device::can_keep(&self.plan.aggregates.lifts) {
+            self.accelerator = Some(accelerator.clone());
+        }
+        #[cfg(not(feature = "gpu"))]
+        let _ = accelerator;
     }
 
     fn on_batch(&mut self, batch: &Batch, rows: Rows<'_>) -> Result<()> {
@@ -434,7 +494,32 @@ impl PaneWindow {
     fn take(&mut self, batch: &Batch, times: &[i64], rows: Rows<'_>) -> Result<()> {
         let keys = self.plan.key_columns(&batch.rows);
         self.keys.ids(&keys, batch, rows, &mut self.ids)?;
+        self.add_batch(batch, times, rows)
+    }
+
+    /// As [`KeyedWindow::on_batch`]; `key_ids` finds the ids of the keys of rows.
+    pub(super) fn take_keyed(
+        &mut self,
+        batch: &Batch,
+        rows: Rows<'_>,
+        key_ids: impl FnOnce(&mut SeenKeys, Rows<'_>, &mut Vec<u32>) -> Result<()>,
+    ) -> Result<()> {
+        let mut kept = std::mem::take(&mut self.kept);
+        let result = on_time(batch, rows, &mut kept).and_then(|(times, rows)| {
+            if rows.is_empty() {
+                return Ok(());
+            }
+            key_ids(&mut self.keys, rows, &mut self.ids)?;
+            self.add_batch(batch, times, rows)
+        });
+        self.kept = kept;
+        result
+    }
+
+    /// Adds rows of the keys `self.ids`.
+    fn add_batch(&mut self, batch: &Batch, times: &[i64], rows: Rows<'_>) -> Result<()> {
         let columns = self.plan.aggregates.read(&self.plan.aggregates.arrays(&batch.rows)?)?;
-        self.add(&columns, &RowSet { rows, times, positions: Positions::Of(batch) })
+        let sorted = batch.times.as_ref().is_some_and(|times| times.sorted);
+        self.add(&columns, &RowSet { rows, times, positions: Positions::Of(batch) }, sorted)
     }
 }

@@ -45,6 +45,9 @@ pub(super) struct Pane {
     pub(super) table: Table,
     /// Only while open.
     map: Option<EntryMap>,
+    /// What a GPU has that the table has not.
+    #[cfg(feature = "gpu")]
+    pub(super) difference: Option<Box<super::device::Difference>>,
     /// Entry i is key i; those without a row count for nothing.
     pub(super) is_full: bool,
 }
@@ -133,9 +136,20 @@ impl Panes {
 
     /// Appends the rows of the first pane, in the order of key ids, to the output, forgets the
     /// pane, and gives their number; `None` where the first is no pane below `end`.
-    pub(super) fn take_before(&mut self, end: i128, out: &mut Output) -> Option<usize> {
-        let first = self.panes.first_entry().filter(|first| *first.key() < end)?;
+    ///
+    /// # Errors
+    /// When what a GPU had of it does not fit a sum.
+    pub(super) fn take_before(
+        &mut self,
+        end: i128,
+        plan: &Plan,
+        out: &mut Output,
+    ) -> Result<Option<usize>> {
+        let Some(first) = self.panes.first_entry().filter(|first| *first.key() < end) else {
+            return Ok(None);
+        };
         let mut pane = first.remove();
+        pane.settle(plan)?;
         let before = out.keys.len();
         let order = pane.drain_order(&mut out.keys);
         let is_whole = order.len() == pane.table.len() && order.is_sorted();
@@ -148,18 +162,14 @@ impl Panes {
         }
         self.last_keys = order.len();
         self.recycle(pane);
-        Some(out.keys.len() - before)
+        Ok(Some(out.keys.len() - before))
     }
 
     /// An open pane, new or known.
     pub(super) fn open(&mut self, number: i128, plan: &Plan, keys: usize) -> &mut Pane {
         self.panes.entry(number).or_insert_with(|| {
-            let mut pane = self.spare.pop().unwrap_or_else(|| Pane {
-                keys: Vec::new(),
-                table: Table::new(&plan.aggregates),
-                map: None,
-                is_full: false,
-            });
+            let mut pane =
+                self.spare.pop().unwrap_or_else(|| Pane::new(Table::new(&plan.aggregates)));
             pane.is_full = keys <= FULL_KEYS || self.last_keys * FULL_SHARE >= keys;
             if pane.is_full {
                 pane.map = None;
@@ -177,14 +187,18 @@ impl Panes {
     }
 
     /// Seals the panes below `open_from`, unless they are given out at once (`is_tumbling`).
-    pub(super) fn seal(&mut self, open_from: i128, plan: &Plan, is_tumbling: bool) {
+    ///
+    /// # Errors
+    /// When what a GPU had of them does not fit a sum.
+    pub(super) fn seal(&mut self, open_from: i128, plan: &Plan, is_tumbling: bool) -> Result<()> {
         if open_from <= self.open_from {
-            return;
+            return Ok(());
         }
         let newly = if is_tumbling { open_from..open_from } else { self.open_from..open_from };
         let numbers: Vec<i128> = self.panes.range(newly).map(|(&number, _)| number).collect();
         for number in numbers {
             let Some(mut open) = self.panes.remove(&number) else { continue };
+            open.settle(plan)?;
             if open.is_full {
                 self.last_keys = open.table.rows.iter().filter(|&&rows| rows > 0).count();
                 self.panes.insert(number, open);
@@ -195,10 +209,19 @@ impl Panes {
             let order = open.drain_order(&mut keys);
             let mut table = Table::new(&plan.aggregates);
             table.take(&mut open.table, &order);
-            self.panes.insert(number, Pane { keys, table, map: None, is_full: false });
+            self.panes.insert(number, Pane { keys, ..Pane::new(table) });
             self.recycle(open);
         }
         self.open_from = open_from;
+        Ok(())
+    }
+
+    /// Sees to it that all panes hold what a GPU had of them.
+    ///
+    /// # Errors
+    /// When that does not fit a sum.
+    pub(super) fn settle(&mut self, plan: &Plan) -> Result<()> {
+        self.panes.values_mut().try_for_each(|pane| pane.settle(plan))
     }
 
     /// Keeps the arrays of a pane, whose map is empty, for the next.
@@ -216,12 +239,35 @@ impl Panes {
 }
 
 impl Pane {
+    fn new(table: Table) -> Self {
+        Self {
+            keys: Vec::new(),
+            table,
+            map: None,
+            #[cfg(feature = "gpu")]
+            difference: None,
+            is_full: false,
+        }
+    }
+
+    /// Takes in what a GPU has of the rows.
+    fn settle(&mut self, plan: &Plan) -> Result<()> {
+        #[cfg(feature = "gpu")]
+        if let Some(difference) = &mut self.difference {
+            difference.settle(&mut self.table, &plan.aggregates.lifts)?;
+        }
+        let _ = plan;
+        Ok(())
+    }
+
     fn bytes(&self) -> usize {
         let map = match &self.map {
             Some(EntryMap::Dense(map)) => map.entries.capacity() * 4 + map.live.capacity() * 8,
             Some(EntryMap::Hashed(map)) => map.bytes() as usize,
             None => 0,
         };
+        #[cfg(feature = "gpu")]
+        let map = map + self.difference.as_ref().map_or(0, |difference| difference.bytes());
         self.keys.capacity() * 4 + self.table.bytes() + map
     }
 

@@ -262,6 +262,7 @@ fn one_column(data_type: &DataType, values: ArrayRef, function: Function) -> Res
     let rows = values.len();
     let batch = Batch {
         times: Some(RowTimes {
+            sorted: false,
             time: vec![5; rows].into(),
             late: None,
             largest_before: None,

@@ -47,6 +47,7 @@ pub(super) fn batch(rows: &[Row], offset: u64) -> Batch {
     Batch {
         offsets: Offsets::Contiguous(offset),
         times: Some(RowTimes {
+            sorted: false,
             time: rows.iter().map(|r| r.time).collect(),
             late: rows.iter().any(|r| r.late).then_some(late),
             largest_before: None,

@@ -1,15 +1,24 @@
-//! A forest of the CPU that has a twin on the process's GPU, made when it is first wanted.
+//! A forest of the CPU that has a twin on a GPU, made when it is first wanted.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::Forest;
-use crate::gpu::{Gpu, policy};
+use super::{Forest, ForestError};
+use crate::gpu::{Gpu, GpuError};
 use crate::score_forest::Trees;
 
-/// The twin, or that there is none.
+/// The twin, where it was made.
 #[derive(Debug, Default)]
 pub struct Backed {
-    twin: OnceLock<Option<Forest>>,
+    twin: Mutex<Twin>,
+}
+
+#[derive(Debug, Default)]
+enum Twin {
+    #[default]
+    None,
+    /// It does not fit.
+    Unfit,
+    Here(Arc<Forest>),
 }
 
 impl Clone for Backed {
@@ -20,39 +29,40 @@ impl Clone for Backed {
 }
 
 impl Backed {
-    /// Scores rows on the GPU where the policy sends them ([`policy::send_forests_from`]), into
-    /// `out` as [`super::super::score_columns`] does. False where it does not, or the GPU fails:
-    /// `out` is then as it was, and the CPU is to score them. Either way the bits are the same,
-    /// so that no row is lost or doubled by changing over.
+    /// Scores rows on the GPU, into `out` as [`super::super::score_columns`] does. False where the
+    /// forest does not fit it. Then, and where the GPU fails, the CPU is to score the rows: with
+    /// the same bits, so that no row is lost or doubled by changing over.
+    ///
+    /// # Errors
+    /// What the GPU answers; `out` is then of no use.
     ///
     /// # Panics
     /// As [`Forest::submit`].
     pub fn score(
         &self,
+        gpu: &Gpu,
         trees: &Trees,
         initial: &[f64],
         columns: &[&[f64]],
         out: &mut [f64],
-    ) -> bool {
-        let rows = columns.first().map_or(0, |column| column.len());
-        if !policy::sends_forest(rows, trees.len()) {
-            return false;
+    ) -> Result<bool, GpuError> {
+        let mut twin = self.twin.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Twin::None = *twin {
+            *twin = match Forest::new(gpu, trees, initial) {
+                Ok(forest) => Twin::Here(Arc::new(forest)),
+                Err(ForestError::Gpu(error)) => return Err(error),
+                Err(ForestError::Fault(_) | ForestError::Unfit(_)) => Twin::Unfit,
+            };
         }
-        let Ok(gpu) = Gpu::of_process() else { return false };
-        let make = || match Forest::new(&gpu, trees, initial) {
-            Ok(forest) => Some(forest),
-            Err(error) => {
-                gpu.note_fallback(&error.to_string());
-                None
-            }
-        };
-        let Some(forest) = self.twin.get_or_init(make) else { return false };
-        match forest.score_columns(columns, out) {
-            Ok(()) => true,
-            Err(error) => {
-                gpu.note_fallback(&error.to_string());
-                false
-            }
+        let Twin::Here(forest) = &*twin else { return Ok(false) };
+        let forest = Arc::clone(forest);
+        // Several threads score at a time.
+        drop(twin);
+        let scored = forest.score_columns(columns, out);
+        if scored.is_err() {
+            // Another device may be tried.
+            *self.twin.lock().unwrap_or_else(PoisonError::into_inner) = Twin::None;
         }
+        scored.map(|()| true)
     }
 }

@@ -25,7 +25,7 @@ fn plan() -> Plan {
 
 fn pane(plan: &Plan, map: Option<EntryMap>) -> Pane {
     let is_full = map.is_none();
-    Pane { keys: Vec::new(), table: Table::new(&plan.aggregates), map, is_full }
+    Pane { map, is_full, ..Pane::new(Table::new(&plan.aggregates)) }
 }
 
 /// Adds ids in batches as long as `step`; gives the keys in order and the rows of each.

@@ -1,0 +1,182 @@
+//! Runs with a GPU give the bits of runs without: whatever it takes of the work, and wherever it
+//! fails. Any adapter will do, a software Vulkan too; without one these tests say that they skip.
+#![cfg(feature = "gpu")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, Decimal128Array, Float64Array, Int64Array, RecordBatch, TimestampMillisecondArray,
+    UInt32Array,
+};
+use arrow::compute::concat_batches;
+use pelton::accel::Accelerator;
+use pelton::expr::col;
+use pelton::pipeline::{
+    Aggregate, Options, Pipeline, Watermark, Window, count, hop, max, mean, min, sum, tumble,
+};
+use pelton::sink::MemorySink;
+use pelton::time::seconds;
+use pelton_kernels::gpu::{Choice, Fault, Gpu, Injected};
+
+/// A device of its own: faults are injected into it.
+fn gpu() -> Option<Gpu> {
+    let choice = match Choice::from_env() {
+        Choice::Best => Choice::Software,
+        choice => choice,
+    };
+    match Gpu::open(&choice) {
+        Ok(gpu) => Some(gpu),
+        Err(error) => {
+            assert!(std::env::var_os("CI").is_none(), "CI has a software Vulkan: {error}");
+            println!("skipped: {error}");
+            None
+        }
+    }
+}
+
+fn scrambled(row: usize) -> u64 {
+    let bits = (row as u64).wrapping_add(7).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (bits ^ (bits >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) ^ (bits >> 32)
+}
+
+/// Rows out of order by up to two seconds, of so many keys; some batches have nulls or wide values.
+fn batches(rows: usize, keys: u64) -> Vec<RecordBatch> {
+    let batch = |from: usize| {
+        let rows = from..(from + 900).min(rows);
+        let each = || rows.clone().map(scrambled);
+        let times = rows.clone().map(|row| (row * 7) as i64 - (scrambled(row) >> 53) as i64);
+        let has_nulls = from % 2700 == 1800;
+        let amounts: Int64Array =
+            each().map(|bits| (!has_nulls || bits % 5 != 0).then_some(bits as i64 >> 20)).collect();
+        // Beyond 64 bits in some batches.
+        let unit = if from % 2700 == 900 { 1 << 70 } else { 1 };
+        let cents = each().map(|bits| i128::from(bits as i32) * unit);
+        let floats = each().map(|bits| match bits % 50 {
+            0 => f64::NAN,
+            1 => -0.0,
+            _ => (bits % 1000) as f64 - 500.0,
+        });
+        RecordBatch::try_from_iter_with_nullable([
+            ("ts", Arc::new(TimestampMillisecondArray::from_iter_values(times)) as ArrayRef, false),
+            (
+                "key",
+                Arc::new(UInt32Array::from_iter_values(each().map(|b| (b % keys) as u32))),
+                false,
+            ),
+            ("amount", Arc::new(amounts), true),
+            ("cents", Arc::new(Decimal128Array::from_iter_values(cents)), false),
+            ("level", Arc::new(Float64Array::from_iter_values(floats)), false),
+        ])
+        .unwrap()
+    };
+    (0..rows).step_by(900).map(batch).collect()
+}
+
+#[derive(Clone)]
+struct Case {
+    window: Window,
+    aggregates: Vec<Aggregate>,
+    filters: bool,
+    keys: u64,
+}
+
+fn cases() -> Vec<Case> {
+    let all = vec![count(), sum("amount"), min("amount"), max("level"), mean("amount")];
+    let case = |window, aggregates: &[Aggregate], filters, keys| Case {
+        window,
+        aggregates: aggregates.to_vec(),
+        filters,
+        keys,
+    };
+    vec![
+        case(tumble(seconds(5)), &all, false, 40),
+        case(tumble(seconds(5)), &all, true, 6000),
+        case(hop(seconds(9), seconds(4)), &all, false, 900),
+        case(tumble(seconds(7)), &[count()], false, 3),
+        case(hop(seconds(6), seconds(2)), &[max("amount"), sum("cents")], true, 300),
+        // Float sums and the like stay with the core.
+        case(tumble(seconds(5)), &[sum("level"), count()], false, 50),
+    ]
+}
+
+fn run(case: &Case, shards: usize, accelerator: Option<&Accelerator>) -> RecordBatch {
+    let rows = batches(30_000, case.keys);
+    let mut pipeline = Pipeline::rows(rows[0].schema())
+        .event_time("ts", Watermark::bounded(seconds(3)).implausible_after(None));
+    if case.filters {
+        pipeline = pipeline.filter(col("level").gt(-300.0)).column("more", col("level") * 2.0);
+    }
+    let pipeline = pipeline.key_by(["key"]).window(case.window.clone(), case.aggregates.clone());
+    let schema = pipeline.schema().unwrap();
+    let sink = MemorySink::new();
+    let given = sink.batches();
+    let mut options = Options::default().shards(shards);
+    options.accelerator = accelerator.cloned();
+    let summary = pipeline.write_to(sink).run_rows(rows.into_iter().map(Ok), options).unwrap();
+    assert_eq!(summary.rows_in, 30_000);
+    concat_batches(&schema, given.lock().unwrap().iter()).unwrap()
+}
+
+#[test]
+fn a_gpu_gives_the_cpus_bits() {
+    let Some(gpu) = gpu() else { return };
+    for (at, case) in cases().iter().enumerate() {
+        let expected = run(case, 1, None);
+        assert!(expected.num_rows() > 30);
+        for shards in [1, 2] {
+            let accelerator = Accelerator::forced(gpu.clone());
+            assert_eq!(run(case, shards, Some(&accelerator)), expected, "case {at}");
+            let report = accelerator.report();
+            assert_eq!(report.notes, Vec::<String>::new());
+            let reduced = report.passes.contains_key("window_reduce");
+            assert_eq!(reduced, at != 5, "case {at}: {report:?}");
+            let filtered = report.passes.contains_key("batch_filter_gather");
+            assert_eq!(filtered, case.filters, "case {at}: {report:?}");
+        }
+    }
+}
+
+#[test]
+fn a_gpu_that_fails_loses_and_doubles_no_row() {
+    if gpu().is_none() {
+        return;
+    }
+    for (at, case) in cases().iter().enumerate().take(3) {
+        let expected = run(case, 1, None);
+        for (fault, after_dispatches) in [
+            (Fault::OutOfMemory, 0),
+            (Fault::OutOfMemory, 13),
+            (Fault::OutOfMemory, 40),
+            (Fault::Lost, 0),
+            (Fault::Lost, 21),
+            (Fault::Lost, 60),
+        ] {
+            // A lost one is of no use to the next.
+            let Some(gpu) = gpu() else { return };
+            gpu.inject(Injected { fault, after_dispatches });
+            let accelerator = Accelerator::forced(gpu);
+            let given = run(case, 1, Some(&accelerator));
+            assert_eq!(given, expected, "case {at}, {fault:?} after {after_dispatches}");
+            let report = accelerator.report();
+            assert!(!report.notes.is_empty() && report.batches_handed_back > 0, "{report:?}");
+        }
+    }
+}
+
+#[test]
+fn what_is_measured_as_slower_stays_with_the_cpu() {
+    let Some(gpu) = gpu() else { return };
+    let case = &cases()[0];
+    let expected = run(case, 1, None);
+    let never = Accelerator::calibrated(gpu.clone(), BTreeMap::new());
+    assert_eq!(run(case, 1, Some(&never)), expected);
+    assert!(never.report().passes.is_empty());
+    let sometimes = BTreeMap::from([("reduce-64".to_owned(), 500)]);
+    let both = Accelerator::calibrated(gpu.clone(), sometimes);
+    assert_eq!(run(case, 1, Some(&both)), expected);
+    assert!(both.report().passes.contains_key("window_reduce"));
+    let twin = Accelerator::forced(gpu).with_twins(vec!["reduce".to_owned()]);
+    assert_eq!(run(case, 1, Some(&twin)), expected);
+    assert!(!twin.report().passes.contains_key("window_reduce"));
+}
