@@ -47,7 +47,7 @@ pub(crate) fn device() -> Option<&'static Gpu> {
 }
 
 /// A device of a test's own: to be lost, or to count on.
-fn own_device() -> Option<Gpu> {
+pub(crate) fn own_device() -> Option<Gpu> {
     let name = device()?.adapter().name.clone();
     Some(Gpu::open(&Choice::Name(name)).expect("it was opened before"))
 }

@@ -10,8 +10,8 @@ use super::gpu::{compare, gpu_suite, variants};
 use super::inputs::*;
 use super::scores::*;
 use super::{Answer, same};
-use crate::gpu::tests::{CHILD, device};
-use crate::gpu::{Flags, Gpu, GpuError};
+use crate::gpu::tests::{CHILD, device, own_device};
+use crate::gpu::{Fault, Flags, Gpu, GpuError, Injected};
 use crate::score_network::gpu::DeviceNetwork;
 use crate::score_products::gpu::{Items, K_MAX};
 use crate::score_profile::{self, Profile, Series};
@@ -207,6 +207,45 @@ fn too_many_items_are_an_error_and_none_is_none() {
     let nothing = score_products::Rows { dimensions: 2, values: &[] };
     let empty = Items::new(gpu, nothing).unwrap();
     assert_eq!(empty.best(items, 1).unwrap().best.items, [score_products::NONE; 2]);
+}
+
+/// Each kernel once, on little.
+fn run_each(gpu: &Gpu) -> [Result<(), GpuError>; 5] {
+    let columns = usual_columns(3, 200);
+    let slices: Vec<&[f64]> = columns.iter().map(Vec::as_slice).collect();
+    let (forest, network) = (isolation_forest(1, 3, 4, 20), network(1, &[3, 4, 2], 0.5));
+    let on_device = score_isolation::gpu::DeviceForest::new(gpu, &forest);
+    let isolation = on_device.and_then(|own| own.level_sums(&slices, &mut [0; 200]));
+    let on_device = DeviceNetwork::new(gpu, &network);
+    let outputs = on_device.and_then(|own| own.score_columns(&slices, &mut [0.0; 400]).map(|_| ()));
+    let rows = score_products::Rows { dimensions: 2, values: &[0.5; 64] };
+    let products = Items::new(gpu, rows).and_then(|own| own.best(rows, 3).map(|_| ()));
+    let series = Series::new(&columns[0], 10, 3).expect("a series");
+    let profile = score_profile::gpu::profile(gpu, &series).map(|_| ());
+    let edges = Edges::new([0.0, 0.5]);
+    let histogram = HistogramTable::new(gpu, &edges, 1).and_then(|mut table| {
+        let values = &columns[1];
+        table.add_slices(gpu, crate::window_histogram::Rows { ids: None, valid: None, values })
+    });
+    [isolation, outputs, products, profile, histogram]
+}
+
+#[test]
+fn faults_are_errors_and_the_device_goes_on_where_it_can() {
+    let Some(gpu) = own_device() else { return };
+    for failing in 0..5_u64 {
+        // The network has two layers, so two dispatches.
+        let after_dispatches = failing + u64::from(failing > 1);
+        gpu.inject(Injected { fault: Fault::OutOfMemory, after_dispatches });
+        for (at, result) in run_each(&gpu).into_iter().enumerate() {
+            let is_fault = matches!(result, Err(GpuError::OutOfMemory { .. }));
+            assert_eq!(is_fault, at as u64 == failing, "kernel {at} of {failing}: {result:?}");
+        }
+    }
+    gpu.inject(Injected { fault: Fault::Lost, after_dispatches: 3 });
+    let lost = run_each(&gpu).map(|result| result.is_err_and(|error| error.is_lost()));
+    assert_eq!(lost[3..], [true, true], "{lost:?}");
+    assert!(!lost[0], "{lost:?}");
 }
 
 /// Many rows on a device whose bindings are small: cut into parts, several in flight.
