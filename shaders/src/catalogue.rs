@@ -178,6 +178,16 @@ pub enum Pass {
     ScoreForestWalk,
     /// Nearest references of queries.
     ScoreNearest,
+    /// Rows to levels of isolation.
+    ScoreIsolation,
+    /// Values through a layer.
+    ScoreNetwork,
+    /// Queries to candidates for their items.
+    ScoreProducts,
+    /// Windows of a series to those like them.
+    ScoreProfile,
+    /// Values to counts between edges.
+    WindowHistogram,
 }
 
 /// What a host must know of a pass.
@@ -226,7 +236,7 @@ macro_rules! pass {
 }
 
 /// Every pass, in the order of [`Pass`].
-pub static CATALOGUE: [Entry; 13] = [
+pub static CATALOGUE: [Entry; 18] = [
     pass!(BatchFilterCount, "batch_filter_count", 256, 4, [], [read("mask"), write("counts")]),
     pass!(
         BatchFilterScan,
@@ -319,6 +329,44 @@ pub static CATALOGUE: [Entry; 13] = [
         12288,
         [],
         [read("queries"), read("references"), write("distances"), write("rows")]
+    ),
+    pass!(ScoreIsolation, "score_isolation", 128, 16384, [INT64 SHARED_ROWS INPUT32], [
+        read("columns"),
+        read("nodes"),
+        read("roots"),
+        write("sums")
+    ]),
+    pass!(
+        ScoreNetwork,
+        "score_network",
+        128,
+        0,
+        [],
+        [read("weights"), read("bias"), read("inputs"), write("outputs")]
+    ),
+    pass!(
+        ScoreProducts,
+        "score_products",
+        64,
+        16384,
+        [],
+        [read("queries"), read("items"), write("found")]
+    ),
+    pass!(
+        ScoreProfile,
+        "score_profile",
+        64,
+        1536,
+        [],
+        [read("series"), read("shapes"), write("found")]
+    ),
+    pass!(
+        WindowHistogram,
+        "window_histogram",
+        256,
+        16384,
+        [PRIVATE],
+        [read("ids"), read("valid"), read("values"), read("edges"), write("counts")]
     ),
 ];
 

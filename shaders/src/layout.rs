@@ -210,4 +210,79 @@ shared! {
         /// How many.
         nodes,
     }
+    /// Of `score_isolation`.
+    IsolationParams = ScoreIsolation / "Params" {
+        /// Rows.
+        rows,
+        /// Rows of a column of the buffers.
+        pitch,
+        /// Columns.
+        columns,
+        /// Trees.
+        trees,
+        /// Trees that a workgroup walks.
+        share,
+    }
+    /// Of `score_network`.
+    LayerParams = ScoreNetwork / "Params" {
+        /// Rows.
+        rows,
+        /// Rows of a column of the buffers.
+        pitch,
+        /// Values that come in.
+        inputs,
+        /// Values that go out.
+        units,
+        /// 0: none, 1: relu, 2: tanh, 3: logistic.
+        activation,
+    }
+    /// Of `score_products`.
+    ProductsParams = ScoreProducts / "Params" {
+        /// Queries.
+        queries,
+        /// Queries of a dimension of the buffers.
+        pitch,
+        /// Dimensions.
+        dimensions,
+        /// Items.
+        items,
+        /// Blocks of sixteen items that a workgroup looks at.
+        share,
+        /// Slots of a list.
+        k,
+    }
+    /// Of `score_profile`.
+    ProfileParams = ScoreProfile / "Params" {
+        /// Windows of the series.
+        windows,
+        /// Values of a window.
+        length,
+        /// Windows nearer than this are not compared.
+        exclusion,
+        /// First row.
+        first_row,
+        /// The row behind the last.
+        last_row,
+        /// Columns that a workgroup goes through.
+        share,
+        /// Rows of the results.
+        pitch,
+    }
+    /// Of `window_histogram`.
+    HistogramParams = WindowHistogram / "Params" {
+        /// Rows.
+        rows,
+        /// Groups.
+        groups,
+        /// Edges.
+        edges,
+        /// Invocations of all workgroups.
+        stride,
+        /// 0: values are f64; 1: i64.
+        kind,
+        /// 0: all rows are of group 0.
+        has_ids,
+        /// 0: no value is null.
+        has_nulls,
+    }
 }

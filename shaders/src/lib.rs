@@ -32,6 +32,7 @@ pub use layout::{
     GatherParams, GroupsParams, HashBytesParams, HashParams, Layout, LeastParams, NearestParams,
     ReduceParams, RowsParams, SHARED, ScanParams, WalkParams,
 };
+pub use layout::{HistogramParams, IsolationParams, LayerParams, ProductsParams, ProfileParams};
 
 /// Invocations of most workgroups.
 pub const INVOCATIONS: u32 = 256;
@@ -61,3 +62,21 @@ pub const NEAREST_TILE: u32 = 32;
 pub const NEAREST_WIDTH_MAX: u32 = 32;
 /// Candidates that it gives a query.
 pub const NEAREST_CANDIDATES: u32 = 16;
+/// Rows that a workgroup of an isolation forest takes.
+pub const ISOLATION_ROWS: u32 = 128;
+/// Bytes of a row that it keeps in its memory: 16 columns of f64, 32 of f32.
+pub const ISOLATION_SHARED_BYTES: u32 = 128;
+/// Rows that a workgroup of a network takes.
+pub const NETWORK_ROWS: u32 = 256;
+/// Units of a layer that it takes.
+pub const NETWORK_UNITS: u32 = 16;
+/// Queries that a workgroup of products takes.
+pub const PRODUCTS_QUERIES: u32 = 64;
+/// Items that it looks at together.
+pub const PRODUCTS_ITEMS: u32 = 16;
+/// Slots of a query's list.
+pub const PRODUCTS_SLOTS: u32 = 24;
+/// Rows that a workgroup of a matrix profile takes, and the age of a covariance.
+pub const PROFILE_ROWS: u32 = 64;
+/// Counts of a private table of `window_histogram`.
+pub const HISTOGRAM_SLOTS: u32 = 4096;

@@ -311,7 +311,7 @@ fn swiftshader() -> Option<std::path::PathBuf> {
 fn again(what: &str, variables: &[(&str, &str)]) {
     let own = std::env::current_exe().expect("this program");
     let mut command = Command::new(own);
-    command.args(["tests::gpu::"]).env(CHILD, "1").env(REQUIRED, "1");
+    command.args(["tests::gpu::", "tests::gpu_scores::"]).env(CHILD, "1").env(REQUIRED, "1");
     command.envs(variables.iter().copied());
     let output = command.output().expect("it starts");
     let text = String::from_utf8_lossy(&output.stdout);

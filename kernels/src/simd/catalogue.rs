@@ -41,6 +41,9 @@ const WRITTEN: &[Level] = &[Level::Scalar, Level::Avx2, Level::Avx512];
 /// The levels of what only vectors of 512 bits pay for.
 const WIDE: &[Level] = &[Level::Scalar, Level::Avx512];
 
+/// The level of what has no code for vectors of its own.
+const PLAIN: &[Level] = &[Level::Scalar];
+
 /// Every kernel, in the order of the data.
 pub const KERNELS: &[Kernel] = &[
     Kernel { name: "csv_scan", purpose: "fields and records of CSV", levels: WRITTEN },
@@ -58,4 +61,9 @@ pub const KERNELS: &[Kernel] = &[
     Kernel { name: "score_forest", purpose: "scores of trees", levels: WRITTEN },
     Kernel { name: "score_nearest", purpose: "nearest rows of others", levels: COMPILED },
     Kernel { name: "score_halves", purpose: "masses of half-space trees", levels: COMPILED },
+    Kernel { name: "score_isolation", purpose: "levels in isolation trees", levels: PLAIN },
+    Kernel { name: "score_network", purpose: "layers of networks", levels: PLAIN },
+    Kernel { name: "score_products", purpose: "greatest products", levels: PLAIN },
+    Kernel { name: "score_profile", purpose: "windows alike", levels: PLAIN },
+    Kernel { name: "window_histogram", purpose: "counts between edges", levels: PLAIN },
 ];

@@ -40,7 +40,7 @@ fn is_child() -> bool {
 }
 
 /// Each subset of `flags` that the device has.
-fn variants(gpu: &Gpu, flags: Flags) -> Vec<Gpu> {
+pub(super) fn variants(gpu: &Gpu, flags: Flags) -> Vec<Gpu> {
     let usable = gpu.flags().and(flags).consistent();
     let mut variants: Vec<Flags> = usable.subsets();
     variants.dedup();
@@ -48,7 +48,7 @@ fn variants(gpu: &Gpu, flags: Flags) -> Vec<Gpu> {
 }
 
 /// The answers of every variant are those of the scalar code.
-fn compare<I: Debug>(
+pub(super) fn compare<I: Debug>(
     flags: Flags,
     inputs: impl Fn(usize) -> BoxedStrategy<I>,
     run: impl Fn(&Gpu, &I) -> Answer,
@@ -83,6 +83,7 @@ macro_rules! gpu_suite {
         }
     };
 }
+pub(super) use gpu_suite;
 
 fn filtered<T: Element + filter::Value + bytemuck::Pod>(
     gpu: &Gpu,

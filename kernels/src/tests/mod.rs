@@ -14,9 +14,12 @@ mod floats;
 mod forest;
 #[cfg(feature = "gpu")]
 mod gpu;
+#[cfg(feature = "gpu")]
+mod gpu_scores;
 mod inputs;
 mod keys;
 mod operations;
+mod scores;
 mod text;
 mod windows;
 
@@ -149,6 +152,7 @@ fn suites() -> BTreeSet<&'static str> {
         include_str!("forest.rs"),
         include_str!("keys.rs"),
         include_str!("operations.rs"),
+        include_str!("scores.rs"),
         include_str!("text.rs"),
         include_str!("windows.rs"),
     ];
