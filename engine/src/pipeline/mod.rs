@@ -20,6 +20,7 @@ mod lookup;
 mod marks;
 mod options;
 mod pace;
+mod prune;
 mod run;
 mod split;
 mod window;
