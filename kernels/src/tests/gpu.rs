@@ -448,6 +448,7 @@ fn every_pass_is_run_by_a_kernel() {
     let references = References::new(&[1.0, 2.0], 2);
     let on_device = score_nearest::gpu::Nearest::new(gpu, references).unwrap();
     on_device.nearest(&[1.1], &mut [0.0], &mut [0]).unwrap();
+    super::gpu_scores::run_each(gpu).into_iter().for_each(|ran| ran.unwrap());
     let ran: Vec<&str> = gpu.stats().passes.keys().copied().collect();
     let mut all: Vec<&str> = CATALOGUE.iter().map(|entry| entry.name).collect();
     all.sort_unstable();

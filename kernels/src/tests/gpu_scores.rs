@@ -210,7 +210,7 @@ fn too_many_items_are_an_error_and_none_is_none() {
 }
 
 /// Each kernel once, on little.
-fn run_each(gpu: &Gpu) -> [Result<(), GpuError>; 5] {
+pub(super) fn run_each(gpu: &Gpu) -> [Result<(), GpuError>; 5] {
     let columns = usual_columns(3, 200);
     let slices: Vec<&[f64]> = columns.iter().map(Vec::as_slice).collect();
     let (forest, network) = (isolation_forest(1, 3, 4, 20), network(1, &[3, 4, 2], 0.5));
