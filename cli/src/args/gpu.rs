@@ -25,7 +25,7 @@ pub struct BenchGpuArgs {
     #[arg(long, value_name = "NAME", default_value = "")]
     pub kernel: String,
 
-    /// Also write the figures and a plot to DIR/<adapter>/<date>.json and .svg
+    /// Also write the figures and a plot to DIR/ADAPTER/DATE.json and .svg
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 
