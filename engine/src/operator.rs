@@ -162,12 +162,30 @@ pub trait TableRows {
     /// When a key column is missing or cannot be read.
     fn find(&self, batch: &RecordBatch, rows: Rows<'_>, found: &mut Vec<u32>) -> Result<()>;
 
+    /// How rows find theirs by an array alone; `None` where they do not, or some have no code.
+    ///
+    /// # Errors
+    /// When a key column is missing.
+    fn codes(&self, batch: &RecordBatch) -> Result<Option<TableCodes<'_>>>;
+
     /// The columns `names`, of those that the step adds, for a row of the table; nulls for
     /// [`u32::MAX`].
     ///
     /// # Errors
     /// When there is no such column.
     fn columns_of(&self, names: &[String], table_row: u32) -> Result<Vec<ArrayRef>>;
+}
+
+/// Codes of rows, and the table's row for each code.
+#[derive(Debug)]
+pub struct TableCodes<'a> {
+    /// The code of each row: integers, none of them null.
+    pub column: ArrayRef,
+    /// The code of `rows[0]`, as 64 bits; signed ones extended.
+    pub low: u64,
+    /// The table's row of codes counting up from `low`, and last that of all others;
+    /// [`u32::MAX`] where there is none.
+    pub rows: &'a [u32],
 }
 
 /// Rows that a step has taken out.

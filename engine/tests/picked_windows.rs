@@ -56,6 +56,8 @@ struct Shape {
     table: Option<usize>,
     keys: Vec<&'static str>,
     hops: bool,
+    /// Whether rows are only counted, which is a loop of its own.
+    counts: bool,
     batch_rows: usize,
 }
 
@@ -69,7 +71,8 @@ fn pipeline(shape: &Shape) -> Pipeline {
         pipeline = pipeline.lookup(Lookup::rows(ads().slice(0, rows)).on("ad"));
     }
     let window: Window = if shape.hops { hop(seconds(3), seconds(2)) } else { tumble(seconds(2)) };
-    let aggregates = [count(), sum("kind"), max("price")];
+    let all = vec![count(), sum("kind"), max("price")];
+    let aggregates = if shape.counts { vec![count()] } else { all };
     pipeline.key_by(shape.keys.iter().copied()).window(window, aggregates)
 }
 
@@ -100,29 +103,40 @@ fn shape() -> impl Strategy<Value = Shape> {
     ];
     let filter = prop::option::of(0..12i64);
     let table = prop::option::of(prop_oneof![Just(0), Just(13), Just(20)]);
-    (filter, table, keys, any::<bool>(), 1..200usize)
-        .prop_map(|(filter, table, keys, hops, batch_rows)| {
+    let batch_rows = prop_oneof![1..200usize, 256..2000usize];
+    (filter, table, keys, any::<bool>(), any::<bool>(), batch_rows)
+        .prop_map(|(filter, table, keys, hops, counts, batch_rows)| {
             let of_table = keys.iter().any(|key| ["campaign", "size"].contains(key));
             // Without a table there are no columns of it.
             let table = if of_table { table.or(Some(20)) } else { table };
-            Shape { filter, table, keys, hops, batch_rows }
+            Shape { filter, table, keys, hops, counts, batch_rows }
         })
         .prop_filter("a filter or a lookup", |shape| shape.filter.or(Some(0)).is_some())
 }
 
 fn rows() -> impl Strategy<Value = Vec<Row>> {
+    // Where no ad is null, their codes alone say which key a row has.
+    (any::<bool>(), prop_oneof![0..400usize, 1000..3000usize])
+        .prop_flat_map(|(known, rows)| rows_of(known, rows))
+}
+
+fn rows_of(all_known: bool, len: usize) -> impl Strategy<Value = Vec<Row>> {
     let row = (
         0..40i64,
         prop::option::weighted(0.9, 0..10i64),
         prop::option::weighted(0.9, 0..25u32),
         prop_oneof![Just(f64::NAN), Just(-0.0), -5.0..5.0f64],
     );
-    (prop::collection::vec(row, 0..400), any::<bool>()).prop_map(|(rows, sorted)| {
+    (prop::collection::vec(row, len), any::<bool>()).prop_map(move |(rows, sorted)| {
         let mut now = 0;
         let mut rows: Vec<Row> = rows
             .into_iter()
-            .map(|(step, kind, ad, price)| {
+            .enumerate()
+            .map(|(i, (step, kind, ad, price))| {
                 now += step;
+                // Ads come one after the other.
+                let ad = if all_known { ad.or(Some(3)) } else { ad };
+                let ad = ad.map(|ad| ad.min(i as u32 / 40));
                 // Some are out of order, some late.
                 let back = if sorted { 0 } else { step * step % 1900 };
                 (now - back, kind, ad, price)

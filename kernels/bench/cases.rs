@@ -17,7 +17,7 @@ use pelton_kernels::text_parse::{
 };
 use pelton_kernels::window_assign::is_sorted;
 use pelton_kernels::window_combine::add_f64;
-use pelton_kernels::window_reduce::{least_i64, sum_i64, summary_i64};
+use pelton_kernels::window_reduce::{Slots, count_by_code, least_i64, sum_i64, summary_i64};
 
 use super::data::{Data, ROWS};
 
@@ -155,6 +155,12 @@ cases! {
     window_reduce_sum |d, level| { d.out_i128 = vec![sum_i64(level, &d.ints)]; }
     window_reduce_least |d, level| { d.out_i64 = vec![least_i64(level, &d.ints, -1, i64::MAX)]; }
     window_reduce_summary |d, level| { d.out_i128 = vec![summary_i64(level, &d.ints).sum]; }
+    window_reduce_count_of_half |d, level| {
+        let slots: Vec<u32> = (0..64).map(|code| code / 8).collect();
+        d.out_u32.resize(8, 0);
+        let slots = Slots { low: 0, slots: &slots };
+        count_by_code(level, Some(&d.half), &d.of_64, slots, &mut d.out_u32);
+    }
     window_combine_add_f64 |d, level| { d.out_f64.resize(ROWS, 0.0);
         add_f64(level, &mut d.out_f64, &d.floats);
     }

@@ -118,6 +118,15 @@ impl Index {
         Ok(found)
     }
 
+    /// Rows by code from the first code on, the last for all others, where the key is one column of
+    /// integers that stand close together.
+    pub(super) fn dense(&self) -> Option<(u64, &[u32])> {
+        match self.columns.as_slice() {
+            [Codes::Dense { low, codes }] => Some((*low, codes)),
+            _ => None,
+        }
+    }
+
     /// How a row is found, in words.
     pub(super) fn describe(&self) -> String {
         match self.columns.as_slice() {

@@ -36,7 +36,7 @@ pub(crate) use index::NONE;
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::expr::{BindCache, column_index, filter_batch};
-use crate::operator::{DropCount, Dropped, MapOperator, Rows, TableRows};
+use crate::operator::{DropCount, Dropped, MapOperator, Rows, TableCodes, TableRows};
 
 /// A table in memory, ready to be looked up in.
 #[derive(Debug)]
@@ -379,6 +379,21 @@ impl TableRows for LookupJoin {
         let bound = self.bound.get(batch.schema_ref(), |schema| self.bind(schema))?;
         *found = LookupJoin::find(self, &bound, batch, rows)?;
         Ok(())
+    }
+
+    fn codes(&self, batch: &RecordBatch) -> Result<Option<TableCodes<'_>>> {
+        let bound = self.bound.get(batch.schema_ref(), |schema| self.bind(schema))?;
+        let ([(key, None)], Some((low, rows))) = (bound.keys.as_slice(), self.table.index.dense())
+        else {
+            return Ok(None);
+        };
+        let column = batch.column(*key);
+        let usable = column.data_type().is_integer() && column.null_count() == 0;
+        Ok((usable && self.table.rows > 0).then(|| TableCodes {
+            column: column.clone(),
+            low,
+            rows,
+        }))
     }
 
     fn columns_of(&self, names: &[String], table_row: u32) -> Result<Vec<ArrayRef>> {

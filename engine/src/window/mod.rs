@@ -19,6 +19,7 @@ pub mod aggregate;
 mod correct;
 mod corrected_cut;
 mod corrected_runs;
+mod counted;
 mod describe;
 mod early;
 mod expiry;

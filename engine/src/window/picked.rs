@@ -19,6 +19,7 @@ use arrow::array::BooleanArray;
 use pelton_kernels::batch_filter::filter_rows;
 use pelton_kernels::simd::level;
 
+use super::counted::Counter;
 use super::keys::SeenKeys;
 use super::pane::PaneWindow;
 use crate::accel::Accelerator;
@@ -38,6 +39,7 @@ pub(crate) struct PickedWindow {
     /// The step that adds the columns that windows are keyed by.
     table: Option<TableKeys>,
     window: PaneWindow,
+    counter: Counter,
     /// Numbers of the rows that are kept.
     rows: Vec<u32>,
 }
@@ -52,7 +54,7 @@ impl PickedWindow {
         window: PaneWindow,
     ) -> Self {
         let table = table.map(|step| TableKeys::new(step, keys));
-        Self { filter, table, window, rows: Vec::new() }
+        Self { filter, table, window, counter: Counter::default(), rows: Vec::new() }
     }
 
     fn take(&mut self, batch: &Batch, rows: Rows<'_>) -> Result<()> {
@@ -64,15 +66,47 @@ impl PickedWindow {
         }
     }
 
+    /// Takes rows in from the first on, where all that is done with them is to count them; gives
+    /// the number of those that need nothing more.
+    fn count(
+        &mut self,
+        batch: &Batch,
+        rows: Rows<'_>,
+        keep: Option<&BooleanArray>,
+    ) -> Result<usize> {
+        let (Rows::All(_), Some(keys)) = (rows, &self.table) else { return Ok(0) };
+        if !self.window.only_counts() || !self.counter.is_due(batch) {
+            return Ok(0);
+        }
+        let Some(table) = keys.step.as_table() else { return Ok(0) };
+        let Some(codes) = table.codes(&batch.rows)? else { return Ok(0) };
+        let ids = (keys.ids.as_slice(), keys.known);
+        self.counter.count(&mut self.window, batch, keep, &codes, ids)
+    }
+
+    /// Takes all rows in.
+    fn take_all(&mut self, batch: &Batch, rows: Rows<'_>) -> Result<()> {
+        match self.count(batch, rows, None)? {
+            0 => self.take(batch, rows),
+            done if done == rows.len() => Ok(()),
+            done => {
+                let rest: Vec<u32> = (done as u32..rows.len() as u32).collect();
+                self.take(batch, Rows::Some(&rest))
+            }
+        }
+    }
+
     fn take_picked(&mut self, picker: &dyn PickRows, batch: &Batch, rows: Rows<'_>) -> Result<()> {
         let keep = picker.keep(batch)?;
         let kept = keep.true_count();
         if kept == 0 {
             return Ok(());
         }
+        let done = self.count(batch, rows, Some(&keep))?;
         match rows {
-            Rows::All(len) if kept == len => return self.take(batch, rows),
-            Rows::All(len) if kept < len / FEW => {
+            _ if done == rows.len() => return Ok(()),
+            Rows::All(len) if done == 0 && kept == len => return self.take(batch, rows),
+            Rows::All(len) if done == 0 && kept < len / FEW => {
                 let batch = picker.picked(batch, &keep)?;
                 return self.take(&batch, Rows::All(kept));
             }
@@ -80,7 +114,8 @@ impl PickedWindow {
         }
         let mut numbers = std::mem::take(&mut self.rows);
         list(&keep, rows, &mut numbers);
-        let result = self.take(batch, Rows::Some(&numbers));
+        let rest = &numbers[numbers.partition_point(|&row| (row as usize) < done)..];
+        let result = self.take(batch, Rows::Some(rest));
         self.rows = numbers;
         result
     }
@@ -114,7 +149,7 @@ impl KeyedWindow for PickedWindow {
         let filter = self.filter.clone();
         match filter.as_ref().and_then(|filter| filter.as_picker()) {
             Some(picker) => self.take_picked(picker, batch, rows),
-            None => self.take(batch, rows),
+            None => self.take_all(batch, rows),
         }
     }
 
@@ -124,7 +159,7 @@ impl KeyedWindow for PickedWindow {
 
     fn state(&self) -> StateSize {
         let mut size = self.window.state();
-        size.bytes += (self.rows.capacity() * 4) as u64;
+        size.bytes += (self.rows.capacity() * 4) as u64 + self.counter.bytes();
         size.bytes += self.table.as_ref().map_or(0, |table| (table.ids.len() * 4) as u64);
         size
     }
@@ -138,6 +173,8 @@ struct TableKeys {
     /// For each row of the table the id of its key, and, last, that of rows without one;
     /// [`NO_ID`]: not seen yet.
     ids: Vec<u32>,
+    /// How many of these there are.
+    known: usize,
     /// The table's rows of a batch.
     found: Vec<u32>,
 }
@@ -145,7 +182,13 @@ struct TableKeys {
 impl TableKeys {
     fn new(step: Arc<dyn MapOperator>, names: &[String]) -> Self {
         let rows = step.as_table().map_or(0, TableRows::table_rows);
-        Self { step, names: names.to_vec(), ids: vec![NO_ID; rows + 1], found: Vec::new() }
+        Self {
+            step,
+            names: names.to_vec(),
+            ids: vec![NO_ID; rows + 1],
+            known: 0,
+            found: Vec::new(),
+        }
     }
 
     /// Writes the key id of each row to `out` (cleared first).
@@ -172,6 +215,7 @@ impl TableKeys {
                 if *known == NO_ID {
                     let columns = table.columns_of(&self.names, row)?;
                     *known = keys.id_of(&columns, batch.position(rows.get(i)))?;
+                    self.known += 1;
                 }
                 *id = *known;
             }

@@ -97,6 +97,45 @@ fn naive_positive(counts: &[u64]) -> Answer {
     counts.chunks(64).map(word).collect()
 }
 
+/// A mask (of all rows: none), codes, the code of the first slot, slots, and how many counts.
+type Coded<T> = (Option<Vec<u64>>, Vec<T>, u64, Vec<u32>, usize);
+
+fn coded<T: Element + reduce::Code>(rows: usize) -> BoxedStrategy<Coded<T>> {
+    let mask = prop::option::of(vec(any::<bool>(), rows).prop_map(|bits| {
+        let mut mask = vec![0; words(bits.len())];
+        bits.iter().enumerate().for_each(|(i, &bit)| mask[i / 64] |= u64::from(bit) << (i % 64));
+        mask
+    }));
+    // In planes, just not any more, and one alone.
+    let counts = prop_oneof![1..5usize, Just(256), Just(257), 1000..1100usize];
+    (mask, column::<T>(rows), prop_oneof![Just(0), any::<u64>()], 1..300usize, counts, any::<u32>())
+        .prop_map(|(mask, codes, low, slots, counts, seed)| {
+            // From one of the codes, so that some are within the slots.
+            let low = codes.first().filter(|_| low % 2 == 0).map_or(low, |code| code.bits());
+            let slot = |i: usize| (i as u32).wrapping_mul(seed | 1) % counts as u32;
+            (mask, codes, low, (0..slots).map(slot).collect(), counts)
+        })
+        .boxed()
+}
+
+fn count_coded<T: Element + reduce::Code>((mask, codes, low, slots, n): &Coded<T>) -> Answer {
+    let (mut counts, slots) = (vec![1; *n], reduce::Slots { low: *low, slots });
+    let rows = reduce::count_by_code(level(), mask.as_deref(), codes, slots, &mut counts);
+    counts.into_iter().map(u64::from).chain([rows as u64]).collect()
+}
+
+fn naive_coded<T: Element + reduce::Code>((mask, codes, low, slots, n): &Coded<T>) -> Answer {
+    let (mut counts, mut rows) = (vec![1; *n], 0);
+    for (i, code) in codes.iter().enumerate() {
+        if mask.as_ref().is_none_or(|mask| mask[i / 64] >> (i % 64) & 1 == 1) {
+            let at = (code.bits().wrapping_sub(*low)).min(slots.len() as u64 - 1);
+            counts[slots[at as usize] as usize] += 1;
+            rows += 1;
+        }
+    }
+    counts.into_iter().chain([rows]).collect()
+}
+
 /// Sorted times, keys, values, a horizon.
 type Log4 = (Vec<i64>, Vec<u32>, Vec<i64>, Horizon);
 
@@ -137,6 +176,10 @@ suite! {
             |v| wide(v.iter().copied().map(i128::from).sum());
         least: column::<i64> => |v| least(v), |v| naive_least(v);
         summary: column::<i64> => |v| summary(v), |v| naive_summary(v);
+        count_of_u8: coded::<u8> => count_coded, naive_coded;
+        count_of_u32: coded::<u32> => count_coded, naive_coded;
+        count_of_i16: coded::<i16> => count_coded, naive_coded;
+        count_of_i64: coded::<i64> => count_coded, naive_coded;
     }
 }
 
@@ -168,5 +211,19 @@ fn sums_at_the_ends_of_the_range_do_not_overflow() {
     for value in [i64::MIN, i64::MAX] {
         let sum = reduce::sum_i64(level(), &vec![value; 100_000]);
         assert_eq!(sum, i128::from(value) * 100_000);
+    }
+}
+
+#[test]
+fn many_rows_are_counted_alike() {
+    let codes: Vec<u32> = (0..9000u32).map(|row| row.wrapping_mul(2_654_435_761) >> 22).collect();
+    let mask: Vec<u64> = (0..words(9000) as u64).map(|i| !0 << (i % 60)).collect();
+    let mask = [&mask[..mask.len() - 1], &[(1 << (9000 % 64)) - 1]].concat();
+    for counts in [1usize, 100, 256, 257] {
+        let slots: Vec<u32> = (0..1000).map(|code| code % counts as u32).collect();
+        for mask in [None, Some(mask.clone())] {
+            let of = (mask, codes.clone(), 5, slots.clone(), counts);
+            assert_eq!(count_coded(&of), naive_coded(&of));
+        }
     }
 }

@@ -10,10 +10,12 @@
 //! Sums of floats are not here: they are added in the order of rows (`docs/NUMERICS.md`), one
 //! after the other.
 
+mod coded;
 #[cfg(feature = "gpu")]
 pub mod gpu;
 mod grouped;
 
+pub use coded::{Code, Slots, count_by_code};
 pub use grouped::{Total, least_by_group, sum_by_group, sum_in_order};
 
 use crate::simd::{Level, multiversion};

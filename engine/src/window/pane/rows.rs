@@ -202,6 +202,55 @@ impl PaneWindow {
         buckets.into_iter().map(|(bounds, bucket)| (bounds.number, bucket)).collect()
     }
 
+    /// Whether all that these windows do with rows is to count them, here.
+    pub(in crate::window) fn only_counts(&self) -> bool {
+        #[cfg(feature = "gpu")]
+        if self.accelerator.is_some() {
+            return false;
+        }
+        let aggregates = &self.plan.aggregates;
+        aggregates.lifts.is_empty() && aggregates.columns.is_empty()
+    }
+
+    /// Number of keys that have an id.
+    pub(in crate::window) fn keys(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Up to where rows fall into the pane of row `from`, where times never fall.
+    pub(in crate::window) fn part_until(&self, times: &[i64], from: usize) -> usize {
+        let bounds = self.bounds_of(times[from]);
+        from + times[from..].partition_point(|&time| time <= bounds.last)
+    }
+
+    /// Adds rows to the pane of `time`: so many of each key.
+    ///
+    /// # Errors
+    /// When the pane cannot take them in.
+    pub(in crate::window) fn add_counts(&mut self, time: i64, counts: &[u32]) -> Result<()> {
+        let number = self.grid.pane_of(time);
+        let (first, last) = self.grid.windows_of(number);
+        let rows: u64 = counts.iter().map(|&count| u64::from(count)).sum();
+        if first > last || rows == 0 {
+            return Ok(());
+        }
+        if !self.panes.is_open(number) {
+            self.rows_beyond_memory += rows;
+            return Ok(());
+        }
+        let mut ids = std::mem::take(&mut self.ids);
+        ids.clear();
+        ids.extend((0..counts.len() as u32).filter(|&id| counts[id as usize] > 0));
+        let keys = self.keys.len();
+        let pane = self.panes.open(number, &self.plan, keys);
+        let entries = pane.entries(&ids, keys, &mut self.entries)?;
+        for (&entry, &id) in entries.iter().zip(&ids) {
+            pane.table.rows[entry as usize] += u64::from(counts[id as usize]);
+        }
+        self.ids = ids;
+        Ok(())
+    }
+
     fn bounds_of(&self, time: i64) -> PaneBounds {
         let number = self.grid.pane_of(time);
         let (start, end) = self.grid.pane_bounds(number);
