@@ -4,12 +4,16 @@ use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions, StringArray, UInt32Array};
 
-use super::aggregate::{Table, time_array};
+use super::aggregate::{Picked, Table, time_array};
 use super::keys::{Places, SeenKeys};
 use super::spec::Plan;
 use crate::batch::Position;
 use crate::error::Result;
 use crate::operator::WindowRows;
+
+/// Tables of so many entries are moved rather than copied; a smaller one keeps its memory for the
+/// next pane.
+const MOVED_ENTRIES_MIN: usize = 1 << 16;
 
 /// Rows to give out: windows one after the other, each in the order of key ids.
 #[derive(Debug)]
@@ -46,6 +50,25 @@ impl Output {
     pub(super) fn reserve(&mut self, rows: usize) {
         self.keys.reserve(rows);
         self.table.reserve(rows);
+    }
+
+    /// Appends a window: entries of `cells` that are not used any more, and their keys.
+    pub(super) fn take(
+        &mut self,
+        (start, end): (i128, i128),
+        cells: &mut Table,
+        entries: Picked<'_>,
+        keys: &[u32],
+    ) {
+        match entries {
+            Picked::All if self.keys.is_empty() && keys.len() >= MOVED_ENTRIES_MIN => {
+                std::mem::swap(&mut self.table, cells);
+            }
+            Picked::All => self.table.append(cells),
+            Picked::Some(entries) => self.table.take(cells, entries),
+        }
+        self.keys.extend_from_slice(keys);
+        self.windows.push((start, end, keys.len()));
     }
 
     /// Builds the rows.

@@ -89,12 +89,78 @@ fn each<T: Element>(op: impl Fn(T, T) -> T, (a, b, _): &Columns<T>) -> Vec<T> {
 fn positive(counts: &[u64]) -> Answer {
     let mut out = vec![u64::MAX; words(counts.len())];
     combine::positive_bits(level(), counts, &mut out);
+    out.push(combine::positive(level(), counts) as u64);
     out
 }
 
 fn naive_positive(counts: &[u64]) -> Answer {
     let word = |counts: &[u64]| (0..counts.len()).filter(|&i| counts[i] > 0).map(|i| 1 << i).sum();
-    counts.chunks(64).map(word).collect()
+    let all = counts.iter().filter(|&&count| count > 0).count() as u64;
+    counts.chunks(64).map(word).chain([all]).collect()
+}
+
+/// Sums, and panes of which some have fewer entries and some more.
+type Panes = (Vec<f64>, Vec<Vec<f64>>);
+
+fn panes(rows: usize) -> BoxedStrategy<Panes> {
+    let pane = prop_oneof![Just(rows), Just(rows + 3), 0..=rows].prop_flat_map(column::<f64>);
+    (column::<f64>(rows), vec(pane, 0..5)).boxed()
+}
+
+fn all_added((to, from): &Panes) -> Answer {
+    let mut to = to.clone();
+    let from: Vec<&[f64]> = from.iter().map(Vec::as_slice).collect();
+    combine::add_all_f64(level(), &mut to, &from);
+    numbers(&to)
+}
+
+fn naive_all_added((to, from): &Panes) -> Answer {
+    let mut to = to.clone();
+    for from in from {
+        to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
+    }
+    numbers(&to)
+}
+
+fn integers(rows: usize) -> BoxedStrategy<(Vec<i64>, Vec<u64>, i8)> {
+    let small = vec(0..9u64, rows);
+    (column(rows), prop_oneof![column(rows), small.boxed()], -3..9i8).boxed()
+}
+
+fn up_down(scale: i8) -> (f64, f64) {
+    let power = 10f64.powi(scale.unsigned_abs().into());
+    if scale < 0 { (power, 1.0) } else { (1.0, power) }
+}
+
+fn means((sums, counts, scale): &(Vec<i64>, Vec<u64>, i8)) -> Answer {
+    let mut out = vec![7.0; sums.len()];
+    combine::means_of_i64(level(), sums, counts, up_down(*scale), &mut out);
+    bits(&out)
+}
+
+fn naive_means((sums, counts, scale): &(Vec<i64>, Vec<u64>, i8)) -> Answer {
+    let power = 10f64.powi(scale.unsigned_abs().into());
+    let mean = |(&sum, &count): (&i64, &u64)| match *scale {
+        ..0 => sum as f64 * power / count.max(1) as f64,
+        _ => sum as f64 / (count.max(1) as f64 * power),
+    };
+    bits(&sums.iter().zip(counts).map(mean).collect::<Vec<f64>>())
+}
+
+fn floats(rows: usize) -> BoxedStrategy<(Vec<f64>, Vec<u64>)> {
+    (column(rows), prop_oneof![column(rows), vec(0..9u64, rows).boxed()]).boxed()
+}
+
+fn float_means((sums, counts): &(Vec<f64>, Vec<u64>)) -> Answer {
+    let mut out = vec![7.0; sums.len()];
+    combine::means_of_f64(level(), sums, counts, &mut out);
+    bits(&out)
+}
+
+fn naive_float_means((sums, counts): &(Vec<f64>, Vec<u64>)) -> Answer {
+    let mean = |(&sum, &count): (&f64, &u64)| sum / count.max(1) as f64;
+    let means = sums.iter().zip(counts).map(mean);
+    bits(&means.map(|mean| if mean.is_nan() { f64::NAN } else { mean }).collect::<Vec<f64>>())
 }
 
 /// A mask (of all rows: none), codes, the code of the first slot, slots, and how many counts.
@@ -190,6 +256,14 @@ suite! {
         subtract: columns::<u64> =>
             |c| combined(|to, from| combine::subtract_u64(level(), to, from), c),
             |c| each(u64::wrapping_sub, c);
+        add_signed: columns::<i64> => |c| bits(&combined(|to, from| combine::add_i64(level(), to, from), c)),
+            |c| bits(&each(i64::wrapping_add, c));
+        subtract_signed: columns::<i64> =>
+            |c| bits(&combined(|to, from| combine::subtract_i64(level(), to, from), c)),
+            |c| bits(&each(i64::wrapping_sub, c));
+        add_all_floats: panes => all_added, naive_all_added;
+        means: integers => means, naive_means;
+        float_means: floats => float_means, naive_float_means;
         add_float: columns::<f64> =>
             |c| numbers(&combined(|to, from| combine::add_f64(level(), to, from), c)),
             |c| numbers(&each(|a, b| a + b, c));

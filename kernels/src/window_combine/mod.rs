@@ -41,6 +41,99 @@ multiversion! {
     }
 }
 
+/// Sums that are kept in registers while the panes go by.
+const LANES: usize = 32;
+
+multiversion! {
+    /// `to[i] += from[0][i]`, then `+= from[1][i]` and so on, each over its own length or that of
+    /// `to`: the bits of [`add_f64`] for one after the other, without a store between them.
+    pub fn add_all_f64(level; to: &mut [f64], from: &[&[f64]]) {
+        for (block, to) in to.chunks_mut(LANES).enumerate() {
+            let (start, end) = (block * LANES, block * LANES + LANES);
+            match to.first_chunk_mut::<LANES>() {
+                Some(to) if from.iter().all(|from| from.len() >= end) => {
+                    let mut sums = *to;
+                    for from in from {
+                        let Some(from) = from.get(start..end).and_then(<[f64]>::first_chunk) else {
+                            continue;
+                        };
+                        let from: &[f64; LANES] = from;
+                        for lane in 0..LANES {
+                            sums[lane] += from[lane];
+                        }
+                    }
+                    *to = sums;
+                }
+                _ => {
+                    for from in from.iter().filter_map(|from| from.get(start..)) {
+                        to.iter_mut().zip(from).for_each(|(to, from)| *to += *from);
+                    }
+                }
+            }
+        }
+    }
+}
+
+multiversion! {
+    /// `to[i] += from[i]` (wrapping), over the shorter of the two.
+    pub fn add_i64(level; to: &mut [i64], from: &[i64]) {
+        for (to, from) in to.iter_mut().zip(from) {
+            *to = to.wrapping_add(*from);
+        }
+    }
+}
+
+multiversion! {
+    /// `to[i] -= from[i]` (wrapping), over the shorter of the two.
+    pub fn subtract_i64(level; to: &mut [i64], from: &[i64]) {
+        for (to, from) in to.iter_mut().zip(from) {
+            *to = to.wrapping_sub(*from);
+        }
+    }
+}
+
+multiversion! {
+    /// `out[i] = sums[i] × up / (counts[i] × down)`, each operation rounded; a count of 0 is taken
+    /// for 1. Over the shortest of the three.
+    pub fn means_of_i64(
+        level;
+        sums: &[i64],
+        counts: &[u64],
+        up_down: (f64, f64),
+        out: &mut [f64],
+    ) {
+        let (up, down) = up_down;
+        for ((out, &sum), &count) in out.iter_mut().zip(sums).zip(counts) {
+            *out = sum as f64 * up / (count.max(1) as f64 * down);
+        }
+    }
+}
+
+multiversion! {
+    /// `out[i] = sums[i] / counts[i]`; a count of 0 is taken for 1, and any NaN becomes
+    /// [`f64::NAN`]. Over the shortest of the three.
+    pub fn means_of_f64(level; sums: &[f64], counts: &[u64], out: &mut [f64]) {
+        for ((out, &sum), &count) in out.iter_mut().zip(sums).zip(counts) {
+            let mean = sum / count.max(1) as f64;
+            *out = if mean.is_nan() { f64::NAN } else { mean };
+        }
+    }
+}
+
+/// How many counts are above 0.
+#[must_use]
+pub fn positive(level: Level, counts: &[u64]) -> usize {
+    let mut found = 0;
+    count_positive(level, counts, &mut found);
+    found as usize
+}
+
+multiversion! {
+    fn count_positive(level; counts: &[u64], found: &mut u64) {
+        *found = counts.iter().map(|&count| u64::from(count > 0)).sum();
+    }
+}
+
 multiversion! {
     /// `to[i] = least of to[i] and from[i]`, over the shorter of the two.
     pub fn least_i64(level; to: &mut [i64], from: &[i64]) {

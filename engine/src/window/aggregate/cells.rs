@@ -78,6 +78,16 @@ impl Cells {
         }
     }
 
+    /// Makes all `len` entries those of empty sets.
+    pub(super) fn reset_all(&mut self, len: usize) {
+        match self {
+            Self::Float(cells) => cells.fill(0.0),
+            Self::Least(cells) => cells.fill(i64::MAX),
+            Self::LeastWide(cells) => cells.fill(i128::MAX),
+            Self::Exact(_) | Self::States(_) => (0..len).for_each(|at| self.reset(at)),
+        }
+    }
+
     /// Appends entries of `from`.
     pub(super) fn gather(&mut self, from: &Self, entries: &[u32]) {
         fn take<T: Copy>(to: &mut Vec<T>, from: &[T], entries: &[u32]) {
@@ -138,6 +148,22 @@ impl Cells {
             }
             _ => unreachable!("{SAME_PLAN}"),
         }
+        Ok(())
+    }
+
+    /// As [`Cells::combine`] of one after the other, all entries: each with their number.
+    pub(super) fn combine_all(&mut self, from: &[(&Self, usize)], name: &str) -> Result<()> {
+        let Self::Float(to) = self else {
+            return from
+                .iter()
+                .try_for_each(|(from, len)| self.combine(from, Entries::Same(*len), name));
+        };
+        let floats = from.iter().map(|&(from, _)| match from {
+            Self::Float(from) => from.as_slice(),
+            _ => unreachable!("{SAME_PLAN}"),
+        });
+        let from: Vec<&[f64]> = floats.collect();
+        window_combine::add_all_f64(level(), to, &from);
         Ok(())
     }
 

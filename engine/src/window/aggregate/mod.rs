@@ -27,6 +27,7 @@ mod column;
 mod device;
 mod function;
 mod lower;
+mod lowered;
 mod plan;
 mod states;
 mod sums;
@@ -60,6 +61,7 @@ pub(crate) use device::Device;
 pub use function::{Function, Spread};
 pub use hyperloglog::APPROX_DISTINCT_ERROR;
 pub(crate) use lower::{int_array, nearest, time_array, wide_array};
+pub(crate) use lowered::{Lowered, Picked};
 pub use plan::Aggregate;
 #[cfg(feature = "gpu")]
 pub(crate) use plan::Lift;

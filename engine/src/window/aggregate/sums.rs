@@ -8,6 +8,9 @@
 
 use std::borrow::Cow;
 
+use pelton_kernels::simd::level;
+use pelton_kernels::window_combine;
+
 use super::cells::{Entries, fold};
 
 /// Sums, an entry each.
@@ -163,7 +166,10 @@ impl Sums {
         self.make_room(from.bound());
         match (&mut *self, from) {
             (Self::Narrow { sums, .. }, Self::Narrow { sums: from, .. }) => {
-                fold(sums, entries, from.iter().copied(), |a, b| a + b);
+                match entries {
+                    Entries::Same(_) => window_combine::add_i64(level(), sums, from),
+                    entries => fold(sums, entries, from.iter().copied(), |a, b| a + b),
+                }
                 Some(())
             }
             (Self::Wide(sums), from) => {
@@ -179,7 +185,10 @@ impl Sums {
     pub(super) fn subtract(&mut self, from: &Self, entries: Entries<'_>) -> Option<()> {
         match (&mut *self, from) {
             (Self::Narrow { sums, bound }, Self::Narrow { sums: from, bound: gone }) => {
-                fold(sums, entries, from.iter().copied(), |a, b| a - b);
+                match entries {
+                    Entries::Same(_) => window_combine::subtract_i64(level(), sums, from),
+                    entries => fold(sums, entries, from.iter().copied(), |a, b| a - b),
+                }
                 // What is left is the sum of what else was added.
                 *bound = bound.saturating_sub(*gone);
                 Some(())

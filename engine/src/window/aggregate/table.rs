@@ -235,6 +235,28 @@ impl Table {
         Ok(())
     }
 
+    /// As [`Table::combine_inexact`] of one after the other, entry `i` into entry `i`.
+    ///
+    /// # Errors
+    /// When a state cannot hold the result.
+    pub(crate) fn combine_all_inexact(&mut self, lifts: &[Lift], from: &[&Self]) -> Result<()> {
+        for (at, (lift, to)) in lifts.iter().zip(&mut self.cells).enumerate() {
+            if !to.is_exact() {
+                let from: Vec<(&Cells, usize)> =
+                    from.iter().map(|from| (&from.cells[at], from.len())).collect();
+                to.combine_all(&from, &lift.name)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes all cells that are not exact those of empty sets.
+    pub(crate) fn reset_all_inexact(&mut self) {
+        let len = self.len();
+        let inexact = self.cells.iter_mut().filter(|cells| !cells.is_exact());
+        inexact.for_each(|cells| cells.reset_all(len));
+    }
+
     /// Makes the cells that are not exact those of an empty set.
     pub(crate) fn reset_inexact(&mut self, entries: &[u32]) {
         for cells in self.cells.iter_mut().filter(|cells| !cells.is_exact()) {

@@ -24,6 +24,7 @@
 //! that is not late (a partition that woke) counts while its pane is open; after that it is
 //! counted in [`StateSize::rows_beyond_memory`].
 
+mod closed;
 #[cfg(feature = "gpu")]
 mod device;
 mod grid;
@@ -36,6 +37,7 @@ mod tests;
 
 use arrow::datatypes::SchemaRef;
 
+use closed::Given;
 pub(super) use grid::Grid;
 use store::{Pane, Panes};
 use totals::Totals;
@@ -47,7 +49,6 @@ use crate::operator::{KeyedWindow, Rows, StateSize, WindowRows};
 use crate::window::aggregate::{Positions, RowSet};
 use crate::window::expiry::Expiry;
 use crate::window::keys::{SeenKeys, on_time};
-use crate::window::output::Output;
 use crate::window::spec::{Plan, WindowKind, WindowSpec};
 
 /// Tumbling, hopping or cumulating windows over the rows of one shard.
@@ -114,8 +115,8 @@ impl PaneWindow {
         self.grid.panes_a_window()
     }
 
-    /// Appends the rows of the windows below `open_from` to `out`.
-    fn close(&mut self, open_from: i128, out: &mut Output) -> Result<()> {
+    /// Gives out the windows below `open_from`.
+    fn close(&mut self, open_from: i128, given: &mut Given) -> Result<()> {
         let grid = self.grid;
         let mut is_first = true;
         // Windows without a pane are stepped over.
@@ -125,25 +126,28 @@ impl PaneWindow {
                 break;
             }
             let (first, last) = grid.panes_of(window);
-            let rows = if grid.is_tumbling() {
-                let rows = self.panes.take_before(last + 1, &self.plan, out)?.unwrap_or(0);
-                if let Some(expiry) = &mut self.expiry {
-                    let ids = &out.keys[out.keys.len() - rows..];
-                    expiry.note(ids.iter().copied(), saturated(grid.pane_bounds(pane).1));
-                }
-                rows
+            let bounds = grid.window_bounds(window);
+            let before = given.rows();
+            if grid.is_tumbling() {
+                let closed = saturated(grid.pane_bounds(pane).1);
+                let (plan, expiry) = (&self.plan, &mut self.expiry);
+                self.panes.take_before(last + 1, plan, |cells, entries, keys| {
+                    if let Some(expiry) = expiry {
+                        expiry.note(keys.iter().copied(), closed);
+                    }
+                    given.take(plan, bounds, cells, entries, keys);
+                })?;
             } else {
                 let keys = self.keys.len();
                 self.totals.advance(&self.panes, first, last, &self.plan, keys)?;
-                self.totals.append_to(&self.panes, &self.plan, &mut out.table, &mut out.keys)?
-            };
-            let (start, end) = grid.window_bounds(window);
-            out.windows.push((start, end, rows));
+                self.totals.complete(&self.panes, &self.plan)?;
+                given.append(&self.plan, bounds, &self.totals);
+            }
             self.next_window = window + 1;
             if std::mem::take(&mut is_first) {
                 // Those to come have about as many rows, if all have some.
                 let more = (open_from - self.next_window).clamp(0, WINDOWS_RESERVED) as usize;
-                out.reserve(rows * more);
+                given.reserve((given.rows() - before) * more);
             }
         }
         self.next_window = self.next_window.max(open_from);
@@ -194,12 +198,9 @@ impl PaneWindow {
         if open_from <= self.next_window {
             return Ok(None);
         }
-        let mut out = Output::new(&self.plan);
-        self.close(open_from, &mut out)?;
-        if out.keys.is_empty() {
-            return Ok(None);
-        }
-        out.finish(&self.plan, &self.keys).map(Some)
+        let mut given = Given::new(&self.plan, &self.keys);
+        self.close(open_from, &mut given)?;
+        given.finish(&self.plan, &self.keys)
     }
 }
 

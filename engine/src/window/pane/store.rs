@@ -17,11 +17,13 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use pelton_kernels::simd::level;
+use pelton_kernels::window_combine;
+
 use crate::error::Result;
 use crate::state::keys::{IdTable, NO_ID};
-use crate::window::aggregate::{Entries, Table};
+use crate::window::aggregate::{Entries, Picked, Table};
 use crate::window::expiry::Survivors;
-use crate::window::output::Output;
 use crate::window::spec::Plan;
 
 /// Most bytes that arrays from key to entry may take; panes beyond it use hash tables.
@@ -32,10 +34,6 @@ const FULL_SHARE: usize = 4;
 
 /// Up to so many keys panes are always full.
 const FULL_KEYS: usize = 256;
-
-/// Tables of so many entries are moved rather than copied; a smaller one keeps its memory for the
-/// next pane.
-const MOVED_ENTRIES_MIN: usize = 1 << 16;
 
 /// The rows of one pane, by key.
 #[derive(Debug)]
@@ -77,8 +75,10 @@ pub(super) struct Panes {
     dense_maps: usize,
     /// Panes to use again, empty.
     spare: Vec<Pane>,
-    /// Keys of the pane that was closed or sealed last.
+    /// Keys of the pane that was closed or sealed last: how many.
     last_keys: usize,
+    // Buffer.
+    keys: Vec<u32>,
 }
 
 impl Panes {
@@ -89,6 +89,7 @@ impl Panes {
             dense_maps: 0,
             spare: Vec::new(),
             last_keys: 0,
+            keys: Vec::new(),
         }
     }
 
@@ -134,8 +135,8 @@ impl Panes {
         self.spare.clear();
     }
 
-    /// Appends the rows of the first pane, in the order of key ids, to the output, forgets the
-    /// pane, and gives their number; `None` where the first is no pane below `end`.
+    /// Takes the first pane, where its number is below `end`, whose rows, in the order of key ids,
+    /// `give` gives out: its cells, the entries in that order, and their keys.
     ///
     /// # Errors
     /// When what a GPU had of it does not fit a sum.
@@ -143,26 +144,23 @@ impl Panes {
         &mut self,
         end: i128,
         plan: &Plan,
-        out: &mut Output,
-    ) -> Result<Option<usize>> {
+        give: impl FnOnce(&mut Table, Picked<'_>, &[u32]),
+    ) -> Result<()> {
         let Some(first) = self.panes.first_entry().filter(|first| *first.key() < end) else {
-            return Ok(None);
+            return Ok(());
         };
         let mut pane = first.remove();
         pane.settle(plan)?;
-        let before = out.keys.len();
-        let order = pane.drain_order(&mut out.keys);
+        let mut keys = std::mem::take(&mut self.keys);
+        keys.clear();
+        let order = pane.drain_order(&mut keys);
         let is_whole = order.len() == pane.table.len() && order.is_sorted();
-        if is_whole && out.table.len() == 0 && order.len() >= MOVED_ENTRIES_MIN {
-            std::mem::swap(&mut out.table, &mut pane.table);
-        } else if is_whole {
-            out.table.append(&pane.table);
-        } else {
-            out.table.take(&mut pane.table, &order);
-        }
+        let entries = if is_whole { Picked::All } else { Picked::Some(&order) };
+        give(&mut pane.table, entries, &keys);
+        self.keys = keys;
         self.last_keys = order.len();
         self.recycle(pane);
-        Ok(Some(out.keys.len() - before))
+        Ok(())
     }
 
     /// An open pane, new or known.
@@ -200,7 +198,7 @@ impl Panes {
             let Some(mut open) = self.panes.remove(&number) else { continue };
             open.settle(plan)?;
             if open.is_full {
-                self.last_keys = open.table.rows.iter().filter(|&&rows| rows > 0).count();
+                self.last_keys = window_combine::positive(level(), &open.table.rows);
                 self.panes.insert(number, open);
                 continue;
             }

@@ -12,11 +12,12 @@
 use pelton_kernels::simd::level;
 use pelton_kernels::window_combine;
 
-use super::store::Panes;
+use super::store::{Pane, Panes};
 use crate::error::Result;
 use crate::state::keys::NO_ID;
-use crate::window::aggregate::{Entries, Table};
+use crate::window::aggregate::{Entries, Picked, Table};
 use crate::window::expiry::Survivors;
+use crate::window::output::Output;
 use crate::window::spec::Plan;
 
 /// The cells of the current window, by key id.
@@ -34,6 +35,8 @@ pub(super) struct Totals {
     folded: Option<(i128, i128)>,
     /// The live keys of the last window; no others have such cells.
     keys: Vec<u32>,
+    /// Whether all keys were live, which are then not listed.
+    has_all: bool,
 }
 
 impl Totals {
@@ -46,6 +49,7 @@ impl Totals {
             last: i128::MIN,
             folded: None,
             keys: Vec::new(),
+            has_all: false,
         }
     }
 
@@ -117,16 +121,15 @@ impl Totals {
         });
     }
 
-    /// The live keys, ascending.
+    /// Finds the live keys, ascending.
     fn find_keys(&mut self) {
         self.keys.clear();
         if std::mem::take(&mut self.is_stale) {
             window_combine::positive_bits(level(), &self.table.rows, &mut self.live);
         }
-        if self.live.iter().map(|word| word.count_ones() as usize).sum::<usize>()
-            == self.table.len()
-        {
-            self.keys.extend(0..self.table.len() as u32);
+        let live = self.live.iter().map(|word| word.count_ones() as usize).sum::<usize>();
+        self.has_all = live == self.table.len();
+        if self.has_all {
             return;
         }
         for (at, &word) in self.live.iter().enumerate() {
@@ -138,38 +141,64 @@ impl Totals {
         }
     }
 
-    /// Appends the window's rows, in the order of key ids, and gives their number.
+    /// Finds the window's keys, and what cannot be taken away.
     ///
     /// # Errors
     /// When a state cannot hold the window's rows.
-    pub(super) fn append_to(
-        &mut self,
-        panes: &Panes,
-        plan: &Plan,
-        out: &mut Table,
-        out_keys: &mut Vec<u32>,
-    ) -> Result<usize> {
+    pub(super) fn complete(&mut self, panes: &Panes, plan: &Plan) -> Result<()> {
         let fold_from = match self.folded {
             // The window before, grown: what it was made of stays (cumulating windows).
             Some((first, last)) if first == self.first => last + 1,
+            _ if self.has_all => {
+                self.table.reset_all_inexact();
+                self.first
+            }
             _ => {
                 self.table.reset_inexact(&self.keys);
                 self.first
             }
         };
         self.find_keys();
-        if self.table.has_inexact() {
-            for pane in panes.between(fold_from, self.last) {
-                self.table.combine_inexact(&plan.aggregates.lifts, &pane.table, pane.keys())?;
-            }
-            self.folded = Some((self.first, self.last));
+        if !self.table.has_inexact() {
+            return Ok(());
         }
-        if self.keys.len() == self.table.len() {
-            out.append(&self.table);
+        let lifts = &plan.aggregates.lifts;
+        let panes: Vec<&Pane> = panes.between(fold_from, self.last).collect();
+        if panes.iter().all(|pane| pane.is_full) {
+            let tables: Vec<&Table> = panes.iter().map(|pane| &pane.table).collect();
+            self.table.combine_all_inexact(lifts, &tables)?;
         } else {
-            out.gather(&self.table, &self.keys);
+            for pane in panes {
+                self.table.combine_inexact(lifts, &pane.table, pane.keys())?;
+            }
         }
-        out_keys.extend_from_slice(&self.keys);
-        Ok(self.keys.len())
+        self.folded = Some((self.first, self.last));
+        Ok(())
+    }
+
+    /// The cells of the window that is complete, by key id.
+    pub(super) fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// The keys of the window that is complete.
+    pub(super) fn keys(&self) -> Picked<'_> {
+        if self.has_all { Picked::All } else { Picked::Some(&self.keys) }
+    }
+
+    /// Appends the rows of the window that is complete, in the order of key ids.
+    pub(super) fn append_to(&self, (start, end): (i128, i128), out: &mut Output) {
+        let before = out.keys.len();
+        match self.keys() {
+            Picked::All => {
+                out.table.append(&self.table);
+                out.keys.extend(0..self.table.len() as u32);
+            }
+            Picked::Some(keys) => {
+                out.table.gather(&self.table, keys);
+                out.keys.extend_from_slice(keys);
+            }
+        }
+        out.windows.push((start, end, out.keys.len() - before));
     }
 }
