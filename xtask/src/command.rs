@@ -28,12 +28,6 @@ impl CommandLine {
         }
     }
 
-    /// The same with one more argument, spaces and all.
-    pub fn argument(mut self, argument: impl Into<String>) -> Self {
-        self.arguments.push(argument.into());
-        self
-    }
-
     /// The same with a variable set.
     pub fn variable(mut self, name: &str, value: impl Into<String>) -> Self {
         self.variables.push((name.to_owned(), value.into()));

@@ -1,6 +1,5 @@
 //! Developer commands, one file each: `cargo xtask validate` (everything that CI runs),
-//! `cargo xtask tidy` (the rules of the house that no other tool checks),
-//! `cargo xtask readme` (the README's code and commands, compiled and run) and
+//! `cargo xtask tidy` (the rules of the house that no other tool checks) and
 //! `cargo xtask instructions` (how many instructions a row each kernel takes).
 //!
 //! No dependencies: what checks the supply chain should add nothing to it, and it is built
@@ -8,7 +7,6 @@
 
 mod command;
 mod instructions;
-mod readme;
 mod rust_text;
 mod tidy;
 mod validate;
@@ -21,12 +19,11 @@ usage: cargo xtask <command>
 
   validate [--list] [STEP…]   run everything that CI runs, in order; with names, those steps
   tidy                        check the rules of the house (file sizes, imports, links, …)
-  readme [--list]             compile and run the README's blocks marked <!-- check -->
   instructions [--update]     count the instructions of each kernel, compare with the record
 ";
 
 /// The names of the commands, for the rule that holds documents to commands that exist.
-const COMMANDS: [&str; 4] = ["validate", "tidy", "readme", "instructions"];
+const COMMANDS: [&str; 3] = ["validate", "tidy", "instructions"];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -34,7 +31,6 @@ fn main() -> ExitCode {
     let result = match arguments.first().map(String::as_str) {
         Some("validate") => validate::run(&root, &arguments[1..]),
         Some("tidy") => tidy::run(&root),
-        Some("readme") => readme::run(&root, &arguments[1..]),
         Some("instructions") => instructions::run(&root, &arguments[1..]),
         Some("help" | "--help" | "-h") => {
             print!("{HELP}");

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use crate::command::CommandLine;
-use crate::{instructions, readme, tidy};
+use crate::{instructions, tidy};
 
 /// What a step does.
 enum Action {
@@ -28,7 +28,7 @@ struct Step {
     action: fn(&Path) -> Action,
 }
 
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 9] = [
     Step {
         name: "fmt",
         purpose: "one way to lay out code",
@@ -68,11 +68,6 @@ const STEPS: [Step; 10] = [
     },
     Step { name: "deny", purpose: "licences, versions and origins of dependencies", action: deny },
     Step { name: "fuzz", purpose: "the fuzz targets still build", action: fuzz },
-    Step {
-        name: "readme",
-        purpose: "the README's code compiles and its commands run",
-        action: |_| Action::Own(|root| readme::run(root, &[]), "cargo xtask readme"),
-    },
     Step {
         name: "instructions",
         purpose: "no kernel takes more instructions than were recorded",
