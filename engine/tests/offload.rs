@@ -272,3 +272,35 @@ fn a_model_serves_several_devices_and_none() {
     assert_eq!(run(scored(shared), 900, 1, Some(&c)), expected);
     assert!(walks(&c) > 0 && c.report().notes.is_empty(), "{:?}", c.report());
 }
+
+#[test]
+fn explain_says_from_where_scores_pay() {
+    let Some(gpu) = gpu() else { return };
+    let adapter = gpu.adapter().name.clone();
+    let level = pelton_kernels::simd::level();
+    let says = |name: &str, accelerator: &Accelerator, line: &str| {
+        let mut options = Options::default().shards(1);
+        options.accelerator = Some(accelerator.clone());
+        let plan = scored(model(name)).explain_plan_with(&options).unwrap();
+        assert!(plan.contains(line), "no `{line}` in\n{plan}");
+    };
+    let forest = "lgb_binary.model.txt";
+    // Measured with 500 trees; the fixture has 8.
+    let measured = Accelerator::measured(gpu.clone(), [("forest".to_owned(), Some(1024))].into());
+    let from =
+        format!("\n  forest: {adapter} from 64,000 rows a batch on, else this core ({level})\n");
+    says(forest, &measured, &from);
+    let never = Accelerator::measured(gpu.clone(), [("forest".to_owned(), None)].into());
+    says(forest, &never, &format!("\n  forest: this core ({level}); {adapter} never paid"));
+    let unknown = Accelerator::calibrated(gpu, BTreeMap::new());
+    says(
+        forest,
+        &unknown,
+        &format!("\n  forest: this core ({level}); not measured on {adapter}\n"),
+    );
+    // What has no pass says nothing of one.
+    let mut options = Options::default().shards(1);
+    options.accelerator = Some(unknown);
+    let linear = scored(model("skl_logistic.model.onnx"));
+    assert_eq!(linear.explain_plan_with(&options).unwrap(), linear.explain_plan().unwrap());
+}

@@ -91,6 +91,17 @@ macro_rules! for_moved_type {
     };
 }
 
+/// Whether the kernel moves values of this type.
+#[cfg(feature = "gpu")]
+pub(super) fn is_moved(data_type: &DataType) -> bool {
+    macro_rules! yes {
+        ($type:ty) => {
+            true
+        };
+    }
+    for_moved_type!(data_type, yes, false)
+}
+
 impl<'a> Kept<'a> {
     /// The rows of a mask without nulls.
     pub(super) fn new(keep: &BooleanBuffer, accelerator: Option<&'a Accelerator>) -> Self {

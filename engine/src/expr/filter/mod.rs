@@ -147,6 +147,22 @@ impl MapOperator for Filter {
         self.dropped.get()
     }
 
+    #[cfg(feature = "gpu")]
+    fn kernels(&self, input: &SchemaRef) -> Vec<crate::accel::KernelUse> {
+        let goes_on = |name: &str| self.only.as_ref().is_none_or(|only| only.contains(name));
+        let fields = input.fields().iter().filter(|field| goes_on(field.name()));
+        let copied: Vec<String> = fields
+            .filter(|field| !kept::is_moved(field.data_type()))
+            .map(|field| format!("`{}`", field.name()))
+            .collect();
+        let but = match copied.as_slice() {
+            [] => "the core finds which rows are kept".to_owned(),
+            some => format!("the core finds which rows are kept, and copies {}", some.join(", ")),
+        };
+        let of = crate::accel::KernelUse::of(crate::accel::Kernel::Filter);
+        vec![crate::accel::KernelUse { but: Some(but), ..of }]
+    }
+
     fn describe(&self) -> String {
         format!("filter {}", self.condition)
     }
