@@ -161,6 +161,27 @@ fn a_device_that_fails_loses_and_doubles_no_row() {
     }
 }
 
+#[test]
+fn a_large_batch_goes_in_parts() {
+    let name = "lgb_binary.model.txt";
+    let expected = run(scored(model(name)), ROWS, 1, None);
+    for after_dispatches in [None, Some(4), Some(8), Some(13)] {
+        // As if a binding showed so little that a third of the rows can be under way.
+        let Some(gpu) = gpu().map(|gpu| gpu.with_bindings_of(1 << 16)) else { return };
+        if let Some(after_dispatches) = after_dispatches {
+            gpu.inject(Injected { fault: Fault::OutOfMemory, after_dispatches });
+        }
+        let accelerator = Accelerator::forced(gpu);
+        assert_eq!(run(scored(model(name)), ROWS, 1, Some(&accelerator)), expected);
+        let report = accelerator.report();
+        assert_eq!(report.batches_handed_back, u64::from(after_dispatches.is_some()));
+        assert!(
+            walks(&accelerator) >= if after_dispatches.is_some() { 1 } else { 7 },
+            "{report:?}"
+        );
+    }
+}
+
 /// Pushes and polls; a model takes over at each third push.
 fn pushed(shards: usize, accelerator: Option<&Accelerator>, updates: bool) -> RecordBatch {
     let names = ["lgb_binary.model.txt", "xgb_binary.model.json"];

@@ -46,7 +46,7 @@ fn fold(
 ) -> Result<std::result::Result<(), GpuError>> {
     if let Some(words) = text(gpu, column) {
         let nulls = column.nulls().filter(|nulls| nulls.null_count() > 0);
-        let valid = nulls.map(|nulls| super::bits_of(nulls));
+        let valid = nulls.map(super::bits_of);
         return Ok(words.and_then(|words| hash_integers(gpu, &words, valid.as_deref(), hashes)));
     }
     let Words { values, valid } = Words::new(level, column, hashes.len())?;
