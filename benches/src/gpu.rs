@@ -227,7 +227,8 @@ fn point(
     device: &DeviceReport,
 ) -> Result<PointReport> {
     let fail = |error: GpuError| failed(kind.name, &error);
-    let rate = |seconds: f64| rows as f64 / seconds;
+    let all_rows = rows * probe.batches();
+    let rate = |seconds: f64| all_rows as f64 / seconds;
     let mut scalar_rows_per_s = None;
     if rows <= SCALAR_ROWS_MAX {
         let (seconds, _) = fastest(|| Ok(probe.cpu(Level::Scalar))).map_err(fail)?;

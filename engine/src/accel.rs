@@ -12,11 +12,15 @@
 //! device is a *difference* to what it keeps in memory, and the rows of that difference are kept
 //! until it was read back. A lost device is not asked again; what happened is in the report.
 
+mod explain;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pelton_kernels::gpu::{Gpu, GpuError, PassStats, Stats};
+
+pub use explain::{KernelUse, explain};
 
 /// A kernel that steps run on either side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +37,9 @@ pub enum Kernel {
         /// Trees that it has.
         trees: usize,
     },
+    /// Which shard a key belongs to. Every shard asks for all rows, so it goes to a GPU only
+    /// where everything does.
+    Hash,
 }
 
 impl Kernel {
@@ -42,6 +49,7 @@ impl Kernel {
             Self::Filter => "filter",
             Self::Reduce { .. } => "reduce",
             Self::Forest { .. } => "forest",
+            Self::Hash => "hash",
         }
     }
 
@@ -49,13 +57,20 @@ impl Kernel {
     fn probe(self) -> &'static str {
         match self {
             Self::Filter => "filter",
-            Self::Reduce { groups: 0..=1024 } => "reduce-64",
-            Self::Reduce { groups: 1025..=65_536 } => "reduce-4k",
-            Self::Reduce { .. } => "reduce-1m",
+            Self::Reduce { groups: 0..=FEW_GROUPS } => "window-64",
+            Self::Reduce { groups: ..=SOME_GROUPS } => "window-4k",
+            Self::Reduce { .. } => "window-1m",
             Self::Forest { .. } => "forest",
+            Self::Hash => "hash",
         }
     }
 }
+
+/// Up to so many groups the smallest table that calibrations measure stands for all.
+const FEW_GROUPS: usize = 1024;
+
+/// Up to so many the middle one does.
+const SOME_GROUPS: usize = 65_536;
 
 /// Trees of the forest that calibrations measure.
 const MEASURED_TREES: usize = 500;
@@ -69,8 +84,8 @@ pub struct Accelerator {
 #[derive(Debug)]
 struct Inner {
     gpu: Gpu,
-    /// From how many rows on, by the name of the probe; `None`: forced.
-    rows_min: Option<BTreeMap<String, usize>>,
+    /// From how many rows on, by the name of the probe, `None` where it never paid; `None`: forced.
+    rows_min: Option<BTreeMap<String, Option<usize>>>,
     /// Kernels that the CPU does all the same.
     twins: Vec<String>,
     /// What the device had done before.
@@ -112,6 +127,13 @@ impl Accelerator {
     /// ([`Calibration`](pelton_kernels::gpu::calibrate::Calibration)).
     #[must_use]
     pub fn calibrated(gpu: Gpu, rows_min: BTreeMap<String, usize>) -> Self {
+        Self::measured(gpu, rows_min.into_iter().map(|(name, rows)| (name, Some(rows))).collect())
+    }
+
+    /// As [`Accelerator::calibrated`], naming the probes as well that were measured and never
+    /// paid (`None`), so that they can be told from those that were not measured.
+    #[must_use]
+    pub fn measured(gpu: Gpu, rows_min: BTreeMap<String, Option<usize>>) -> Self {
         Self::new(gpu, Some(rows_min), Vec::new())
     }
 
@@ -122,7 +144,11 @@ impl Accelerator {
         Self::new(self.inner.gpu.clone(), self.inner.rows_min.clone(), kernels)
     }
 
-    fn new(gpu: Gpu, rows_min: Option<BTreeMap<String, usize>>, twins: Vec<String>) -> Self {
+    fn new(
+        gpu: Gpu,
+        rows_min: Option<BTreeMap<String, Option<usize>>>,
+        twins: Vec<String>,
+    ) -> Self {
         let before = gpu.stats();
         Self {
             inner: Arc::new(Inner {
@@ -152,12 +178,15 @@ impl Accelerator {
         match &self.inner.rows_min {
             None => Some(1),
             Some(measured) => {
-                let rows = *measured.get(kernel.probe())?;
-                Some(match kernel {
+                let rows = (*measured.get(kernel.probe())?)?;
+                match kernel {
                     // As much work as the forest that was measured.
-                    Kernel::Forest { trees } => rows.saturating_mul(MEASURED_TREES) / trees.max(1),
-                    _ => rows,
-                })
+                    Kernel::Forest { trees } => {
+                        Some(rows.saturating_mul(MEASURED_TREES) / trees.max(1))
+                    }
+                    Kernel::Hash => None,
+                    _ => Some(rows),
+                }
             }
         }
     }
@@ -166,7 +195,9 @@ impl Accelerator {
     #[must_use]
     pub fn gpu_for(&self, kernel: Kernel, rows: usize) -> Option<&Gpu> {
         let is_lost = self.inner.lost.load(Ordering::Relaxed);
-        let enough = rows > 0 && !is_lost && rows >= self.rows_min(kernel)?;
+        // What is pushed row by row is wanted at once.
+        let rows_min = self.rows_min(kernel)?.max(if self.is_forced() { 1 } else { 2 });
+        let enough = !is_lost && rows >= rows_min;
         enough.then_some(&self.inner.gpu)
     }
 
@@ -176,11 +207,20 @@ impl Accelerator {
             self.inner.lost.store(true, Ordering::Relaxed);
         }
         self.hand_back();
-        let note = format!("{}: {error}; the CPU went on", kernel.name());
+        self.note(format!("{}: {error}; the CPU went on", kernel.name()));
+    }
+
+    fn note(&self, note: String) {
         let mut notes = self.notes();
         if !notes.contains(&note) {
             notes.push(note);
         }
+    }
+
+    /// A step that a GPU was asked for cannot be done there: the CPU does it, and it shows.
+    pub fn declined(&self, kernel: Kernel, why: &str) {
+        self.hand_back();
+        self.note(format!("{}: {why}", kernel.name()));
     }
 
     /// A batch that the GPU could have done was done by the CPU.

@@ -1,7 +1,6 @@
 //! A stage as the runtime sees it: without state, or keyed; and how parts become wholes.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::buffer::ScalarBuffer;
@@ -9,16 +8,17 @@ use arrow::compute::interleave;
 use arrow::datatypes::SchemaRef;
 
 use super::Item;
+use super::held::MapStage;
 use crate::accel::Accelerator;
 use crate::batch::{Batch, Offsets, Position, RowTimes};
 use crate::error::Result;
-use crate::operator::{KeyedEnrich, KeyedWindow, MapOperator, Rows, StateSize, WindowRows};
+use crate::operator::{KeyedEnrich, KeyedWindow, Rows, StateSize, WindowRows};
 use crate::shard;
 
 /// One step of a shard.
 pub(crate) enum Stage {
     /// Any core may run it on any batch.
-    Map(Arc<dyn MapOperator>),
+    Map(MapStage),
     /// Runs on the rows of the shard's keys.
     Keyed(Keyed),
 }
@@ -31,6 +31,19 @@ impl Stage {
             Self::Keyed(Keyed::Window { operator, .. }) => operator.set_accelerator(accelerator),
             Self::Keyed(Keyed::Enrich { .. }) => {}
         }
+    }
+
+    /// Items that are held while another device works on them or on those before them.
+    pub(super) fn held(&self) -> usize {
+        match self {
+            Self::Map(map) => map.held(),
+            Self::Keyed(_) => 0,
+        }
+    }
+
+    /// Whether items may be held.
+    pub(super) fn may_hold(&self) -> bool {
+        matches!(self, Self::Map(map) if map.has_accelerator())
     }
 }
 
@@ -66,7 +79,12 @@ impl Keyed {
     }
 
     /// One shard's share of an item.
-    pub(crate) fn run(&mut self, item: &Item, shard: usize, shards: usize) -> Result<Part> {
+    pub(crate) fn run(
+        &mut self,
+        item: &Item,
+        (shard, shards): (usize, usize),
+        accelerator: Option<&Accelerator>,
+    ) -> Result<Part> {
         match self {
             Self::Enrich { operators, .. } => {
                 let Some(batch) = item.batch.as_ref().filter(|batch| !batch.is_empty()) else {
@@ -74,7 +92,7 @@ impl Keyed {
                 };
                 let mut parts = Vec::with_capacity(operators.len());
                 for (keys, operator) in operators {
-                    let rows = select(batch, keys, shard, shards)?;
+                    let rows = select(batch, keys, (shard, shards), accelerator)?;
                     let columns = operator.on_batch(batch, as_rows(rows.as_deref(), batch))?;
                     parts.push((rows, columns));
                 }
@@ -82,7 +100,7 @@ impl Keyed {
             }
             Self::Window { keys, operator, next, .. } => {
                 if let Some(batch) = item.batch.as_ref().filter(|batch| !batch.is_empty()) {
-                    let rows = select(batch, keys, shard, shards)?;
+                    let rows = select(batch, keys, (shard, shards), accelerator)?;
                     let batch = numbered(batch, next);
                     operator.on_batch(&batch, as_rows(rows.as_deref(), &batch))?;
                 }
@@ -145,13 +163,19 @@ fn numbered<'a>(batch: &'a Batch, next: &mut Option<u64>) -> Cow<'a, Batch> {
     Cow::Owned(Batch { partition: 0, offsets, ..batch.clone() })
 }
 
-fn select(batch: &Batch, keys: &[usize], shard: usize, shards: usize) -> Result<Option<Vec<u32>>> {
+fn select(
+    batch: &Batch,
+    keys: &[usize],
+    (shard, shards): (usize, usize),
+    accelerator: Option<&Accelerator>,
+) -> Result<Option<Vec<u32>>> {
     if shards == 1 {
         return Ok(None);
     }
     let columns: Vec<ArrayRef> = keys.iter().map(|&key| batch.rows.column(key).clone()).collect();
     let mut rows = Vec::with_capacity(batch.len() / shards * 9 / 8);
-    shard::select(&columns, batch.len(), shards as u32, shard as u32, &mut rows)?;
+    let of = (shard as u32, shards as u32);
+    shard::select(&columns, batch.len(), of, accelerator, &mut rows)?;
     Ok(Some(rows))
 }
 
@@ -236,11 +260,4 @@ fn merge_windows(
         .collect::<Result<Vec<_>>>()?;
     let times = places.iter().map(|&(shard, i)| parts[shard].times[i]).collect();
     Ok((RecordBatch::try_new(schema.clone(), columns)?, times))
-}
-
-/// Runs a step without state on an item.
-pub(crate) fn run_map(map: &Arc<dyn MapOperator>, item: Item) -> Result<Item> {
-    let Item { batch, .. } = item;
-    let batch = batch.map(|batch| map.map(batch)).transpose()?;
-    Ok(Item { batch, ..item })
 }

@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use arrow::array::BooleanArray;
 use pelton_kernels::batch_filter::filter_rows;
+use pelton_kernels::columns::words;
 use pelton_kernels::simd::level;
 
 use super::counted::Counter;
@@ -39,6 +40,7 @@ pub(crate) struct PickedWindow {
     /// The step that adds the columns that windows are keyed by.
     table: Option<TableKeys>,
     window: PaneWindow,
+    accelerator: Option<Accelerator>,
     counter: Counter,
     /// Numbers of the rows that are kept.
     rows: Vec<u32>,
@@ -54,7 +56,8 @@ impl PickedWindow {
         window: PaneWindow,
     ) -> Self {
         let table = table.map(|step| TableKeys::new(step, keys));
-        Self { filter, table, window, counter: Counter::default(), rows: Vec::new() }
+        let counter = Counter::default();
+        Self { filter, table, window, accelerator: None, counter, rows: Vec::new() }
     }
 
     fn take(&mut self, batch: &Batch, rows: Rows<'_>) -> Result<()> {
@@ -75,7 +78,9 @@ impl PickedWindow {
         keep: Option<&BooleanArray>,
     ) -> Result<usize> {
         let (Rows::All(_), Some(keys)) = (rows, &self.table) else { return Ok(0) };
-        if !self.window.only_counts() || !self.counter.is_due(batch) {
+        // Every pass that there is was asked for.
+        let is_forced = self.accelerator.as_ref().is_some_and(Accelerator::is_forced);
+        if is_forced || !self.window.only_counts() || !self.counter.is_due(batch) {
             return Ok(0);
         }
         let Some(table) = keys.step.as_table() else { return Ok(0) };
@@ -107,13 +112,13 @@ impl PickedWindow {
             _ if done == rows.len() => return Ok(()),
             Rows::All(len) if done == 0 && kept == len => return self.take(batch, rows),
             Rows::All(len) if done == 0 && kept < len / FEW => {
-                let batch = picker.picked(batch, &keep)?;
+                let batch = picker.picked(batch, &keep, self.accelerator.as_ref())?;
                 return self.take(&batch, Rows::All(kept));
             }
             _ => {}
         }
         let mut numbers = std::mem::take(&mut self.rows);
-        list(&keep, rows, &mut numbers);
+        list(&keep, rows, self.accelerator.as_ref(), &mut numbers);
         let rest = &numbers[numbers.partition_point(|&row| (row as usize) < done)..];
         let result = self.take(batch, Rows::Some(rest));
         self.rows = numbers;
@@ -122,17 +127,46 @@ impl PickedWindow {
 }
 
 /// Writes the numbers of the rows that are kept to `numbers` (cleared first).
-fn list(keep: &BooleanArray, rows: Rows<'_>, numbers: &mut Vec<u32>) {
+fn list(
+    keep: &BooleanArray,
+    rows: Rows<'_>,
+    accelerator: Option<&Accelerator>,
+    numbers: &mut Vec<u32>,
+) {
     numbers.clear();
     match rows {
         Rows::All(_) => {
-            let mask: Vec<u64> = keep.values().bit_chunks().iter_padded().collect();
-            filter_rows(level(), &mask, 0, numbers);
+            let mask = keep.values().bit_chunks().iter_padded().take(words(keep.len()));
+            let mask: Vec<u64> = mask.collect();
+            if !list_on_gpu(&mask, keep.len(), accelerator, numbers) {
+                filter_rows(level(), &mask, 0, numbers);
+            }
         }
         Rows::Some(own) => {
             numbers.extend(own.iter().copied().filter(|&row| keep.value(row as usize)));
         }
     }
+}
+
+/// Whether a GPU has written the numbers.
+#[cfg(feature = "gpu")]
+fn list_on_gpu(
+    mask: &[u64],
+    rows: usize,
+    accelerator: Option<&Accelerator>,
+    numbers: &mut Vec<u32>,
+) -> bool {
+    let kernel = crate::accel::Kernel::Filter;
+    let Some(accelerator) = accelerator else { return false };
+    let Some(gpu) = accelerator.gpu_for(kernel, rows) else { return false };
+    let done = pelton_kernels::batch_filter::gpu::filter_rows(gpu, mask, 0, numbers);
+    done.map_err(|error| accelerator.failed(kernel, &error)).is_ok()
+}
+
+#[cfg(not(feature = "gpu"))]
+fn list_on_gpu(_: &[u64], _: usize, accelerator: Option<&Accelerator>, _: &mut Vec<u32>) -> bool {
+    debug_assert!(accelerator.is_none(), "there is no GPU");
+    false
 }
 
 impl KeyedWindow for PickedWindow {
@@ -142,7 +176,7 @@ impl KeyedWindow for PickedWindow {
 
     fn set_accelerator(&mut self, accelerator: &Accelerator) {
         self.window.set_accelerator(accelerator);
-        self.filter.iter().for_each(|filter| filter.set_accelerator(accelerator));
+        self.accelerator = Some(accelerator.clone());
     }
 
     fn on_batch(&mut self, batch: &Batch, rows: Rows<'_>) -> Result<()> {

@@ -202,12 +202,8 @@ impl PaneWindow {
         buckets.into_iter().map(|(bounds, bucket)| (bounds.number, bucket)).collect()
     }
 
-    /// Whether all that these windows do with rows is to count them, here.
+    /// Whether all that these windows do with rows is to count them.
     pub(in crate::window) fn only_counts(&self) -> bool {
-        #[cfg(feature = "gpu")]
-        if self.accelerator.is_some() {
-            return false;
-        }
         let aggregates = &self.plan.aggregates;
         aggregates.lifts.is_empty() && aggregates.columns.is_empty()
     }

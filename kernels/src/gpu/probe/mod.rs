@@ -7,6 +7,7 @@
 mod forest;
 mod nearest;
 mod rows;
+mod window;
 
 use pelton_shaders::Pass;
 
@@ -18,6 +19,11 @@ use crate::simd::Level;
 pub trait Probe {
     /// Bytes a row that cross the bus in both directions where its columns come from the host.
     fn bus_bytes_per_row(&self) -> f64;
+
+    /// Batches of one run: each is of the rows that the probe was made for.
+    fn batches(&self) -> usize {
+        1
+    }
 
     /// Rows of a resident run.
     fn resident_rows(&self) -> usize;
@@ -56,7 +62,7 @@ pub struct Kind {
 }
 
 /// Every probe, in the order of the data.
-pub static PROBES: [Kind; 9] = [
+pub static PROBES: [Kind; 12] = [
     Kind {
         name: "filter",
         kernel: "batch_filter",
@@ -86,6 +92,24 @@ pub static PROBES: [Kind; 9] = [
         kernel: "window_reduce",
         setting: "count and sum of i64, 1,048,576 groups",
         make: |rows| Box::new(rows::Reduce::new(rows, 1 << 20)),
+    },
+    Kind {
+        name: "window-64",
+        kernel: "window_reduce",
+        setting: "count, sum and least of i64 in a pane, 64 groups",
+        make: |rows| Box::new(window::Pane::new(rows, 64)),
+    },
+    Kind {
+        name: "window-4k",
+        kernel: "window_reduce",
+        setting: "count, sum and least of i64 in a pane, 4,096 groups",
+        make: |rows| Box::new(window::Pane::new(rows, 4096)),
+    },
+    Kind {
+        name: "window-1m",
+        kernel: "window_reduce",
+        setting: "count, sum and least of i64 in a pane, 1,048,576 groups",
+        make: |rows| Box::new(window::Pane::new(rows, 1 << 20)),
     },
     Kind {
         name: "combine",
