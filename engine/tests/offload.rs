@@ -11,7 +11,7 @@ use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, TimestampMil
 use arrow::compute::concat_batches;
 use pelton::accel::Accelerator;
 use pelton::expr::col;
-use pelton::pipeline::{Options, Pipeline, Watermark, count, max, sum, tumble};
+use pelton::pipeline::{Csv, Options, Pipeline, Watermark, count, max, sum, tumble};
 use pelton::score::{LiveModel, Model, Scheduled, Scorer};
 use pelton::sink::MemorySink;
 use pelton::time::seconds;
@@ -271,6 +271,50 @@ fn results_come_though_nothing_follows() {
             std::thread::yield_now();
         }
     }
+}
+
+/// The features of rows as CSV.
+fn csv(range: std::ops::Range<usize>) -> String {
+    let mut text = if range.start == 0 { "f0,f1,f2,f3,f4,f5\n".to_owned() } else { String::new() };
+    for bits in range.map(scrambled) {
+        let value = |feature: u64| ((bits >> (8 * feature)) as u8) as f64 / 64.0 - 2.0;
+        let values: Vec<String> = (0..6).map(|feature| format!("{:.3}", value(feature))).collect();
+        text.push_str(&(values.join(",") + "\n"));
+    }
+    text
+}
+
+/// A stream may pause for as long as it likes: what the device has done comes out meanwhile.
+#[cfg(unix)]
+#[test]
+fn results_of_a_stream_come_though_nothing_follows() {
+    use std::io::Write;
+    let Some(gpu) = gpu() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("rows.csv");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let sink = MemorySink::new();
+    let given = sink.batches();
+    let path = pipe.to_str().unwrap().to_owned();
+    let run = std::thread::spawn(move || {
+        let mut options = Options::default().shards(1);
+        options.accelerator = Some(Accelerator::forced(gpu));
+        let pipeline = Pipeline::read(Csv::file(path)).score("risk", model("lgb_binary.model.txt"));
+        pipeline.write_to(sink).run(options)
+    });
+    let mut input = std::fs::File::options().write(true).open(&pipe).unwrap();
+    let mut pushed = 0;
+    // The types of the columns are told from the first thousand rows.
+    for size in [1000, 50, 50] {
+        input.write_all(csv(pushed..pushed + size).as_bytes()).unwrap();
+        pushed += size;
+        while given.lock().unwrap().iter().map(RecordBatch::num_rows).sum::<usize>() < pushed {
+            assert!(!run.is_finished(), "the run has ended");
+            std::thread::yield_now();
+        }
+    }
+    drop(input);
+    assert_eq!(run.join().unwrap().unwrap().rows_out, 1100);
 }
 
 #[test]

@@ -245,12 +245,13 @@ impl Driver {
 
     /// Waits for what only this thread moves on: before it may be held up elsewhere.
     pub(crate) fn settle(&mut self, results: &mut Results<'_>) -> Result<()> {
-        while self.executor.is_holding() {
-            if !self.drain(results)? {
-                self.executor.wait();
+        loop {
+            self.drain(results)?;
+            if !self.executor.is_holding() {
+                return Ok(());
             }
+            self.executor.wait();
         }
-        Ok(())
     }
 
     /// Whether there is something that only this thread moves on.

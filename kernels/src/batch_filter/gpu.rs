@@ -181,44 +181,52 @@ impl<'a> Column<'a> {
     fn rows(&self) -> usize {
         self.bytes.len() / self.value_bytes
     }
+
+    /// The bytes of so many rows from `first` on, or of those that there are.
+    fn part(&self, first: usize, rows: usize) -> &'a [u8] {
+        let until = self.rows().min(first + rows);
+        &self.bytes[first * self.value_bytes..until * self.value_bytes]
+    }
 }
 
 /// Columns that are recorded together; the others come right behind.
 const COLUMNS_A_WORK: usize = DISPATCHES_MAX - 3;
 
-/// Hands columns of one batch to the device, where their rows are found once, and comes back.
+/// Hands columns of one batch to the device, where their rows are found once, and comes back. Rows
+/// are cut where a binding could not show them.
 ///
 /// # Errors
-/// What the GPU answers; [`GpuError::TooLarge`] for more rows than one binding can show.
+/// What the GPU answers.
 ///
 /// # Panics
 /// Where the mask does not fit a column.
 pub fn submit(gpu: &Gpu, mask: &[u64], columns: &[Column<'_>]) -> Result<Flight, GpuError> {
     columns.iter().for_each(|column| check_mask(mask, column.rows()));
     let widest = columns.iter().map(|column| column.value_bytes).max().unwrap_or(0).max(4);
-    let (size, limit) = (mask.len() * 64, gpu.rows_a_binding(widest, TILE));
-    if size > limit.next_multiple_of(64) {
-        let (size, limit) = (size as u64, limit as u64);
-        return Err(GpuError::TooLarge { what: "a batch in rows", size, limit });
-    }
-    let count = kept(mask);
-    let mut flight = Flight { works: Vec::new(), reads: Vec::new() };
-    if count == 0 {
-        return Ok(flight);
-    }
-    let mut work = gpu.work()?;
-    let found = upload_and_find(gpu, &mut work, mask, 0, count)?;
-    let mut first = Some(work);
-    for (at, part) in columns.chunks(COLUMNS_A_WORK).enumerate() {
-        let mut work = first.take().map_or_else(|| gpu.work(), Ok)?;
-        for column in part {
-            let on_device = gpu.buffer(column.bytes.len())?;
-            work.upload(&on_device, column.bytes)?;
-            let kept = gather(gpu, &mut work, &found, &on_device, 8 * column.value_bytes, count)?;
-            let read = work.read(&kept, 0..(count * column.value_bytes) as u64)?;
-            flight.reads.push((at, read));
+    let rows = gpu.rows_a_binding(widest, TILE);
+    let mut flight = Flight { works: Vec::new(), reads: vec![Vec::new(); columns.len()] };
+    for (part, mask) in mask.chunks(words(rows)).enumerate() {
+        let count = kept(mask);
+        if count == 0 {
+            continue;
         }
-        flight.works.push(work.submit()?);
+        let mut work = gpu.work()?;
+        let found = upload_and_find(gpu, &mut work, mask, 0, count)?;
+        let mut first = Some(work);
+        for from in (0..columns.len()).step_by(COLUMNS_A_WORK) {
+            let mut work = first.take().map_or_else(|| gpu.work(), Ok)?;
+            let until = columns.len().min(from + COLUMNS_A_WORK);
+            for (column, reads) in columns[from..until].iter().zip(&mut flight.reads[from..until]) {
+                let bytes = column.part(part * rows, rows);
+                let on_device = gpu.buffer(bytes.len())?;
+                work.upload(&on_device, bytes)?;
+                let bits = 8 * column.value_bytes;
+                let kept = gather(gpu, &mut work, &found, &on_device, bits, count)?;
+                let read = work.read(&kept, 0..(count * column.value_bytes) as u64)?;
+                reads.push((flight.works.len(), read));
+            }
+            flight.works.push(work.submit()?);
+        }
     }
     Ok(flight)
 }
@@ -227,8 +235,8 @@ pub fn submit(gpu: &Gpu, mask: &[u64], columns: &[Column<'_>]) -> Result<Flight,
 #[derive(Debug)]
 pub struct Flight {
     works: Vec<Pending>,
-    /// The work of each column, and the number of its read.
-    reads: Vec<(usize, usize)>,
+    /// For each column the works that it is in, and the numbers of their reads.
+    reads: Vec<Vec<(usize, usize)>>,
 }
 
 impl Flight {
@@ -252,7 +260,7 @@ impl Flight {
 #[derive(Debug)]
 pub struct Landed {
     works: Vec<Done>,
-    reads: Vec<(usize, usize)>,
+    reads: Vec<Vec<(usize, usize)>>,
 }
 
 impl Landed {
@@ -260,9 +268,14 @@ impl Landed {
     /// another number.
     #[must_use]
     pub fn values<T: Pod>(&self, column: usize) -> Vec<T> {
-        let read = self.reads.get(column);
-        let read = read.and_then(|(work, read)| Some((self.works.get(*work)?, *read)));
-        read.map(|(work, read)| work.values(read)).unwrap_or_default()
+        let reads = self.reads.get(column).into_iter().flatten();
+        let mut values = Vec::new();
+        for (work, read) in reads {
+            if let Some(work) = self.works.get(*work) {
+                values.extend(work.values::<T>(*read));
+            }
+        }
+        values
     }
 }
 
