@@ -7,11 +7,12 @@ use proptest::prelude::*;
 use super::inputs::*;
 use super::{Answer, suite};
 use crate::score_isolation::scalar::level_sum;
-use crate::score_isolation::{Forest, Node, level_sums};
+use crate::score_isolation::{Forest, Node, Ready, level_sums};
 use crate::score_network::{Activation, Layer, Network, score_columns};
 use crate::score_products::{Best, NONE, Rows, best};
 use crate::score_profile::scalar::correlation;
 use crate::score_profile::{NONE as NO_WINDOW, Profile, Series, profile};
+use crate::simd::level;
 use crate::window_histogram::{Counted, Edges, Rows as RowsToCount, count};
 
 /// A sequence of random words (G. Steele, D. Lea, S. Flood, SplitMix, OOPSLA 2014).
@@ -70,6 +71,14 @@ pub(super) fn levels((forest, columns): &Isolated) -> Answer {
     sums
 }
 
+/// By the forest that is made ready.
+fn levels_ready((forest, columns): &Isolated) -> Answer {
+    let slices: Vec<&[f64]> = columns.iter().map(Vec::as_slice).collect();
+    let mut sums = vec![7; columns[0].len()];
+    Ready::new(forest).level_sums(level(), &slices, &mut sums);
+    sums
+}
+
 fn levels_one_by_one((forest, columns): &Isolated) -> Answer {
     let rows = 0..columns[0].len();
     let row = |at: usize| columns.iter().map(|column| column[at]).collect::<Vec<_>>();
@@ -79,6 +88,7 @@ fn levels_one_by_one((forest, columns): &Isolated) -> Answer {
 suite! {
     score_isolation {
         level_sums: isolated => levels, levels_one_by_one;
+        ready: isolated => levels_ready, levels_one_by_one;
     }
 }
 
@@ -115,7 +125,7 @@ pub(super) fn wired(rows: usize) -> BoxedStrategy<Wired> {
 pub(super) fn outputs((network, columns): &Wired) -> Vec<f64> {
     let slices: Vec<&[f64]> = columns.iter().map(Vec::as_slice).collect();
     let mut out = vec![7.0; columns[0].len() * network.outputs()];
-    score_columns(network, &slices, &mut out);
+    score_columns(level(), network, &slices, &mut out);
     out
 }
 
@@ -204,7 +214,7 @@ pub(super) fn best_answer(best: &Best) -> Answer {
 
 pub(super) fn best_items(input: &Compared) -> Answer {
     let (items, queries) = (input.rows(&input.items), input.rows(&input.queries));
-    best_answer(&best(items, queries, input.k))
+    best_answer(&best(level(), items, queries, input.k))
 }
 
 /// All items, sorted.
@@ -297,7 +307,7 @@ fn all_pairs(input: &Recorded) -> Answer {
 
 suite! {
     score_profile {
-        profile: few_recorded => |input| profile_answer(&profile(&series(input))),
+        profile: few_recorded => |input| profile_answer(&profile(level(), &series(input))),
             all_pairs;
     }
 }
@@ -368,8 +378,8 @@ suite! {
 #[test]
 fn none_stands_for_no_item_and_no_window() {
     let items = Rows { dimensions: 2, values: &[0.0, f32::NAN, 1.0, 1.0] };
-    assert_eq!(best(items, items, 2).items, [NONE, NONE, 1, NONE]);
-    let found = profile(&Series::new(&[1.0, 2.0, 3.0], 3, 1).expect("a series"));
+    assert_eq!(best(level(), items, items, 2).items, [NONE, NONE, 1, NONE]);
+    let found = profile(level(), &Series::new(&[1.0, 2.0, 3.0], 3, 1).expect("a series"));
     assert_eq!(found.nearest, [NO_WINDOW]);
     assert_eq!(found.distances, [f64::INFINITY]);
 }
