@@ -129,6 +129,21 @@ impl DeviceNetwork {
         Ok(odd)
     }
 
+    /// The layers alone, on the first rows that go to the device at a time; none of no row.
+    ///
+    /// # Errors
+    /// What the GPU answers.
+    ///
+    /// # Panics
+    /// As [`DeviceNetwork::score_columns`].
+    pub fn times_ns(&self, columns: &[&[f64]]) -> Result<Vec<(Pass, f64)>, GpuError> {
+        let rows = columns.first().map_or(0, |column| column.len()).min(self.piece_rows());
+        if rows == 0 {
+            return Ok(Vec::new());
+        }
+        Ok(self.launch(columns, 0..rows)?.pending.wait()?.times_ns())
+    }
+
     /// One piece.
     fn launch(&self, columns: &[&[f64]], rows: Range<usize>) -> Result<Piece, GpuError> {
         let (gpu, pitch) = (&self.gpu, rows.len());

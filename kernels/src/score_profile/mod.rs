@@ -104,6 +104,14 @@ impl Series {
         Ok(series)
     }
 
+    /// A series of no value.
+    #[must_use]
+    pub fn empty() -> Self {
+        let none = Vec::new;
+        let (values, means, norms, inverses) = (none(), none(), none(), none());
+        Self { length: 2, exclusion: 1, values, means, norms, inverses }
+    }
+
     /// Number of windows.
     #[must_use]
     pub fn windows(&self) -> usize {

@@ -1,6 +1,6 @@
 //! The profile with covariances that are carried along the diagonals of the matrix (Y. Zhu et al.,
-//! "Matrix Profile XI: SCRIMP++", ICDM 2018; the update is that of A. Mueen's SCAMP), and still the
-//! definition's bits.
+//! "Matrix Profile XI: SCRIMP++", ICDM 2018; the update: Z. Zimmerman et al., "Matrix Profile XIV",
+//! SoCC 2019, section 4), and still the definition's bits.
 //!
 //! ```text
 //! c(i, j) = c(i − 1, j − 1) + df(i) dg(j) + df(j) dg(i)      lanes: 32 diagonals side by side
