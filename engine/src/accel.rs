@@ -166,7 +166,9 @@ impl Accelerator {
     #[must_use]
     pub fn gpu_for(&self, kernel: Kernel, rows: usize) -> Option<&Gpu> {
         let is_lost = self.inner.lost.load(Ordering::Relaxed);
-        let enough = rows > 0 && !is_lost && rows >= self.rows_min(kernel)?;
+        // What is pushed row by row is wanted at once.
+        let rows_min = self.rows_min(kernel)?.max(if self.is_forced() { 1 } else { 2 });
+        let enough = !is_lost && rows >= rows_min;
         enough.then_some(&self.inner.gpu)
     }
 
@@ -176,11 +178,20 @@ impl Accelerator {
             self.inner.lost.store(true, Ordering::Relaxed);
         }
         self.hand_back();
-        let note = format!("{}: {error}; the CPU went on", kernel.name());
+        self.note(format!("{}: {error}; the CPU went on", kernel.name()));
+    }
+
+    fn note(&self, note: String) {
         let mut notes = self.notes();
         if !notes.contains(&note) {
             notes.push(note);
         }
+    }
+
+    /// A step that a GPU was asked for cannot be done there: the CPU does it, and it shows.
+    pub fn declined(&self, kernel: Kernel, why: &str) {
+        self.hand_back();
+        self.note(format!("{}: {why}", kernel.name()));
     }
 
     /// A batch that the GPU could have done was done by the CPU.

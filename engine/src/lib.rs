@@ -10,7 +10,7 @@
 //! watermarks) → `lookup` (static tables) → `shard` (key → core) → [`window`] (over, panes) → [`score`] (rules, models,
 //! reasons) → [`sink`].
 //!
-//! Beside them: [`accel`] (what a GPU does instead), [`expr`] (what filters and rules are written in), [`state`] (key index, row
+//! Beside them: [`accel`] (what a GPU does instead), [`offload`] (how a step is done elsewhere), [`expr`] (what filters and rules are written in), [`state`] (key index, row
 //! logs), `runtime` (threads and rings; knows no concrete stage), [`testing`] (scripts, a clock that
 //! is turned by hand, definitions).
 
@@ -24,6 +24,7 @@ pub mod decode;
 pub mod error;
 pub mod expr;
 mod lookup;
+pub mod offload;
 pub mod operator;
 pub mod pipeline;
 mod runtime;

@@ -17,6 +17,7 @@ use arrow::datatypes::SchemaRef;
 use crate::accel::Accelerator;
 use crate::batch::{Batch, Position};
 use crate::error::Result;
+use crate::offload::{Begun, Offload};
 
 /// Which rows of a batch belong to a shard.
 #[derive(Debug, Clone, Copy)]
@@ -77,6 +78,15 @@ pub trait MapOperator: Send + Sync {
     /// When a value makes the step impossible (overflow, division by zero on integers).
     fn map(&self, batch: Batch) -> Result<Batch>;
 
+    /// As [`map`](Self::map), where another device may do it meanwhile.
+    ///
+    /// # Errors
+    /// As [`map`](Self::map).
+    fn begin(&self, batch: Batch, offload: Offload<'_>) -> Result<Begun<Batch>> {
+        let _ = offload;
+        self.map(batch).map(Begun::Done)
+    }
+
     /// Asked between two batches, on the thread that lets rows in: takes what was changed from
     /// outside into force for batches of `barrier.epoch` and later ones; whether there was
     /// anything.
@@ -102,9 +112,6 @@ pub trait MapOperator: Send + Sync {
     fn writes(&self) -> Option<Vec<String>> {
         None
     }
-
-    /// What a GPU may do of it from now on; said once, before the first batch.
-    fn set_accelerator(&self, _accelerator: &Accelerator) {}
 
     /// The step, where all it does is to take rows out by a condition on each.
     fn as_picker(&self) -> Option<&dyn PickRows> {
@@ -139,11 +146,16 @@ pub trait PickRows {
     /// When the condition cannot be computed.
     fn keep(&self, batch: &Batch) -> Result<BooleanArray>;
 
-    /// The batch of the rows that stay.
+    /// The batch of the rows that stay; a GPU may copy them.
     ///
     /// # Errors
     /// When a column cannot be copied.
-    fn picked(&self, batch: &Batch, keep: &BooleanArray) -> Result<Batch>;
+    fn picked(
+        &self,
+        batch: &Batch,
+        keep: &BooleanArray,
+        accelerator: Option<&Accelerator>,
+    ) -> Result<Batch>;
 }
 
 /// A step that adds the columns of a static table's row to each row. A window right behind it that

@@ -19,7 +19,7 @@ use crate::accel::Accelerator;
 use crate::error::{Error, Result};
 use crate::expr::{Compute, Computed};
 use crate::operator::{KeyedEnrich, KeyedStep, KeyedWindow, MapOperator};
-use crate::runtime::{Keyed, Stage};
+use crate::runtime::{Keyed, MapStage, Stage};
 use crate::time::Span;
 use crate::window::over::at_watermark::{WatermarkOver, WatermarkPlan};
 use crate::window::over::{Over, OverPlan};
@@ -214,7 +214,7 @@ impl StagePlan {
     /// `behind`: rows come from windows.
     fn build(&self, budget: Option<&Arc<Budget>>, behind: bool) -> Result<Stage> {
         Ok(match self {
-            Self::Map(map) => Stage::Map(map.clone()),
+            Self::Map(map) => Stage::Map(MapStage::new(map.clone())),
             Self::Enrich { plans, input, output } => {
                 let operators = plans
                     .iter()

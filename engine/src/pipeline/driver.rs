@@ -245,6 +245,21 @@ impl Driver {
         Ok(())
     }
 
+    /// Waits for what only this thread moves on: before it may be held up elsewhere.
+    pub(crate) fn settle(&mut self, results: &mut Results<'_>) -> Result<()> {
+        while self.executor.is_holding() {
+            if !self.drain(results)? {
+                self.executor.wait();
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether there is something that only this thread moves on.
+    pub(crate) fn is_holding(&self) -> bool {
+        self.executor.is_holding()
+    }
+
     /// Hands rows over, waiting while too many are under way.
     pub(crate) fn submit(&mut self, batch: Batch, results: &mut Results<'_>) -> Result<()> {
         while self.executor.is_full() {

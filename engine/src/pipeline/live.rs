@@ -17,7 +17,9 @@ use crate::time::{Clock, SystemClock};
 
 /// A running pipeline. With one shard everything happens inside `push`, on the caller's
 /// thread, and the result can be polled at once; with several, results come in order as the
-/// shards finish.
+/// shards finish. Where a GPU works on a batch ([`Options::accelerator`]), `push` comes back at
+/// once also with one shard, and the result can be polled when it is done; a batch of one row goes
+/// there only where everything must.
 pub struct Live {
     driver: Driver,
     schema: SchemaRef,

@@ -17,6 +17,9 @@ use crate::error::{Error, Result};
 /// Longest sleep while a row's time is waited for: results and Ctrl-C are looked at between.
 const NAP_MAX: Duration = Duration::from_millis(20);
 
+/// The same while another device works on rows: then results are looked for that often.
+const NAP_HOLDING: Duration = Duration::from_micros(100);
+
 impl Pipeline {
     /// Reads the input to its end and gives every result to the output.
     ///
@@ -53,7 +56,10 @@ impl Pipeline {
         let mut driver = Driver::start(self, plan, &options, opened.len())?;
         let mut interrupted = false;
         for (partition, mut file) in opened.into_iter().enumerate() {
-            let mut feed = Feed { driver: &mut driver, options: &mut options, name: &file.name };
+            // Of what has no known end nobody knows when the next rows come.
+            let is_stream = file.decoder.progress().1.is_none();
+            let (driver, options) = (&mut driver, &mut options);
+            let mut feed = Feed { driver, options, name: &file.name, is_stream };
             interrupted = feed.partition(partition as u32, &mut *file.decoder)?;
             if interrupted || feed.is_over() {
                 break;
@@ -80,7 +86,8 @@ impl Pipeline {
         let plan = replayed(Plan::new(&self, &schema)?)?;
         let mut driver = Driver::start(self, plan, &options, 1)?;
         let mut decoder = Iterated { rows, schema };
-        let mut feed = Feed { driver: &mut driver, options: &mut options, name: "rows" };
+        let (name, is_stream) = ("rows", false);
+        let mut feed = Feed { driver: &mut driver, options: &mut options, name, is_stream };
         let interrupted = feed.partition(0, &mut decoder)?;
         driver.finish(interrupted, "none", &mut |_| {})
     }
@@ -127,6 +134,8 @@ struct Feed<'a> {
     driver: &'a mut Driver,
     options: &'a mut Options,
     name: &'a str,
+    /// Whether the next rows may be long in coming.
+    is_stream: bool,
 }
 
 impl Feed<'_> {
@@ -143,6 +152,9 @@ impl Feed<'_> {
         while !self.is_over() {
             if self.is_stopped() {
                 return Ok(true);
+            }
+            if self.is_stream {
+                self.driver.settle(&mut |_| {})?;
             }
             let Some(mut decoded) = decoder.next_batch()? else { break };
             self.cut_to_limit(&mut decoded);
@@ -210,7 +222,8 @@ impl Feed<'_> {
         if self.driver.drain(&mut |_| {})? || self.options.busy_poll {
             std::hint::spin_loop();
         } else {
-            std::thread::sleep(nap.min(NAP_MAX));
+            let nap_max = if self.driver.is_holding() { NAP_HOLDING } else { NAP_MAX };
+            std::thread::sleep(nap.min(nap_max));
         }
         Ok(())
     }

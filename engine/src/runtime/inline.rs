@@ -1,15 +1,19 @@
-//! One shard, on the caller's thread: no ring, no hand-over, no waiting.
+//! One shard, on the caller's thread: no ring, no hand-over, and no waiting but for another device
+//! that is asked for everything.
 
 use std::collections::VecDeque;
 
-use super::stage::{Stage, run_map};
-use super::{Executor, Item};
-use crate::error::Result;
+use super::stage::Stage;
+use super::{Executor, ITEMS_PER_SHARD_HOLDING, Item};
+use crate::error::{Error, Result};
 use crate::operator::StateSize;
 
 pub(super) struct Inline {
     stages: Vec<Stage>,
     done: VecDeque<Item>,
+    /// Items that stages hold.
+    held: usize,
+    failed: Option<Error>,
 }
 
 impl Inline {
@@ -19,15 +23,20 @@ impl Inline {
                 keyed.set_alone();
             }
         }
-        Self { stages, done: VecDeque::new() }
+        Self { stages, done: VecDeque::new(), held: 0, failed: None }
     }
-}
 
-impl Executor for Inline {
-    fn submit(&mut self, mut item: Item) -> Result<()> {
-        for stage in &mut self.stages {
+    /// Runs the stages from `first` on, until the end or one that holds the item.
+    fn run(&mut self, first: usize, mut item: Item) -> Result<()> {
+        for stage in &mut self.stages[first..] {
             item = match stage {
-                Stage::Map(map) => run_map(map, item)?,
+                Stage::Map(map) => match map.take(item)? {
+                    Some(item) => item,
+                    None => {
+                        self.held += 1;
+                        return Ok(());
+                    }
+                },
                 Stage::Keyed(keyed) => {
                     let part = keyed.run(&item, 0, 1)?;
                     keyed.join(item, vec![part])?
@@ -38,18 +47,70 @@ impl Executor for Inline {
         Ok(())
     }
 
+    /// Moves on what is held and done. The last stage first: it makes room.
+    fn move_on(&mut self) -> Result<()> {
+        if self.held == 0 {
+            return Ok(());
+        }
+        for at in (0..self.stages.len()).rev() {
+            while let Stage::Map(map) = &mut self.stages[at]
+                && let Some(item) = map.next()?
+            {
+                self.held -= 1;
+                self.run(at + 1, item)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for the oldest item that is held, and moves it on.
+    fn wait_for_oldest(&mut self) -> Result<()> {
+        for at in (0..self.stages.len()).rev() {
+            if let Stage::Map(map) = &mut self.stages[at]
+                && let Some(item) = map.wait_for_next()?
+            {
+                self.held -= 1;
+                return self.run(at + 1, item);
+            }
+        }
+        Ok(())
+    }
+
+    /// An error that nobody has been told of yet.
+    fn check(&mut self) -> Result<()> {
+        self.failed.take().map_or(Ok(()), Err)
+    }
+}
+
+impl Executor for Inline {
+    fn submit(&mut self, item: Item) -> Result<()> {
+        self.check()?;
+        self.move_on()?;
+        self.run(0, item)
+    }
+
     fn is_full(&self) -> bool {
-        false
+        self.held >= ITEMS_PER_SHARD_HOLDING
     }
 
     fn poll(&mut self) -> Result<Option<Item>> {
+        self.check()?;
+        self.move_on()?;
         Ok(self.done.pop_front())
     }
 
-    fn wait(&mut self) {}
+    fn wait(&mut self) {
+        if self.done.is_empty() {
+            self.failed = self.wait_for_oldest().err();
+        }
+    }
 
     fn under_way(&self) -> usize {
-        self.done.len()
+        self.done.len() + self.held
+    }
+
+    fn is_holding(&self) -> bool {
+        self.held > 0
     }
 
     fn finish(&mut self) -> Result<StateSize> {

@@ -9,15 +9,19 @@
 //! Nothing is shared but read-only batches; all rings are bounded, and the number of items
 //! under way is too, so no ring can ever be full for its writer and nobody waits in a circle.
 
+mod held;
 mod inline;
 mod park;
 mod stage;
+#[cfg(test)]
+mod tests;
 mod threads;
 
 use crate::batch::Batch;
 use crate::error::Result;
 use crate::operator::StateSize;
 
+pub(crate) use held::MapStage;
 pub(crate) use stage::{Keyed, Stage};
 
 /// What flows through the stages: rows (if any), and how far time has come after them.
@@ -39,6 +43,14 @@ impl Item {
         self.batch.as_ref().map_or(0, Batch::len)
     }
 }
+
+/// Items under way for each shard: enough that no shard waits for its next one while parts
+/// meet elsewhere; more would only add memory and latency.
+const ITEMS_PER_SHARD: usize = 4;
+
+/// The same where another device has items too: those that it may have, and as many that the core
+/// has done meanwhile.
+const ITEMS_PER_SHARD_HOLDING: usize = ITEMS_PER_SHARD + 2 * crate::offload::UNDER_WAY_MAX;
 
 /// Runs items through stages.
 pub(crate) trait Executor: Send {
@@ -62,6 +74,9 @@ pub(crate) trait Executor: Send {
 
     /// Number of items submitted and not yet polled.
     fn under_way(&self) -> usize;
+
+    /// Whether another device works on items that only a call of `poll` moves on.
+    fn is_holding(&self) -> bool;
 
     /// Ends the shards and adds up their states.
     ///

@@ -1,7 +1,6 @@
 //! A stage as the runtime sees it: without state, or keyed; and how parts become wholes.
 
 use std::borrow::Cow;
-use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
 use arrow::buffer::ScalarBuffer;
@@ -9,16 +8,17 @@ use arrow::compute::interleave;
 use arrow::datatypes::SchemaRef;
 
 use super::Item;
+use super::held::MapStage;
 use crate::accel::Accelerator;
 use crate::batch::{Batch, Offsets, Position, RowTimes};
 use crate::error::Result;
-use crate::operator::{KeyedEnrich, KeyedWindow, MapOperator, Rows, StateSize, WindowRows};
+use crate::operator::{KeyedEnrich, KeyedWindow, Rows, StateSize, WindowRows};
 use crate::shard;
 
 /// One step of a shard.
 pub(crate) enum Stage {
     /// Any core may run it on any batch.
-    Map(Arc<dyn MapOperator>),
+    Map(MapStage),
     /// Runs on the rows of the shard's keys.
     Keyed(Keyed),
 }
@@ -31,6 +31,19 @@ impl Stage {
             Self::Keyed(Keyed::Window { operator, .. }) => operator.set_accelerator(accelerator),
             Self::Keyed(Keyed::Enrich { .. }) => {}
         }
+    }
+
+    /// Items that are held while another device works on them or on those before them.
+    pub(super) fn held(&self) -> usize {
+        match self {
+            Self::Map(map) => map.held(),
+            Self::Keyed(_) => 0,
+        }
+    }
+
+    /// Whether items may be held.
+    pub(super) fn may_hold(&self) -> bool {
+        matches!(self, Self::Map(map) if map.has_accelerator())
     }
 }
 
@@ -236,11 +249,4 @@ fn merge_windows(
         .collect::<Result<Vec<_>>>()?;
     let times = places.iter().map(|&(shard, i)| parts[shard].times[i]).collect();
     Ok((RecordBatch::try_new(schema.clone(), columns)?, times))
-}
-
-/// Runs a step without state on an item.
-pub(crate) fn run_map(map: &Arc<dyn MapOperator>, item: Item) -> Result<Item> {
-    let Item { batch, .. } = item;
-    let batch = batch.map(|batch| map.map(batch)).transpose()?;
-    Ok(Item { batch, ..item })
 }

@@ -7,24 +7,28 @@
 //! Every keyed stage sees the items in the order of their sequence: a shard keeps those that
 //! come early. An item is at one stage at a time, so each pair of threads has at most one
 //! `Whole` and one `Part` a sequence under way, which is what the rings are made for.
+//!
+//! Where another device works on an item, the shard takes what comes next; it looks for what is
+//! done after each message, and a few thousand times a second where none comes.
 
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crossbeam::sync::Parker;
 
 use super::park::{Sender, ring};
-use super::stage::{Keyed, Part, Stage, run_map};
-use super::{Executor, Item};
+use super::stage::{Keyed, Part, Stage};
+use super::{Executor, ITEMS_PER_SHARD, ITEMS_PER_SHARD_HOLDING, Item};
 use crate::error::{Error, Result};
 use crate::operator::StateSize;
 
-/// Items under way for each shard: enough that no shard waits for its next one while parts
-/// meet elsewhere; more would only add memory and latency.
-const ITEMS_PER_SHARD: usize = 4;
+/// How long a shard with nothing else to do rests before it looks again for what another device
+/// has done: a fraction of what a submission takes there.
+const LOOK_EVERY: Duration = Duration::from_micros(100);
 
 enum Message {
     /// Run the steps from this stage on until a keyed one.
@@ -44,6 +48,8 @@ pub(super) struct Threads {
     parker: Parker,
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<StateSize>>,
+    /// Most items under way.
+    items_max: usize,
     next_out: u64,
     submitted: u64,
     failed: Option<Error>,
@@ -52,7 +58,9 @@ pub(super) struct Threads {
 impl Threads {
     pub(super) fn start(stages: Vec<Vec<Stage>>) -> Result<Self> {
         let shards = stages.len();
-        let capacity = 2 * shards * ITEMS_PER_SHARD + 2;
+        let holds = stages.iter().flatten().any(Stage::may_hold);
+        let items = if holds { ITEMS_PER_SHARD_HOLDING } else { ITEMS_PER_SHARD };
+        let capacity = 2 * shards * items + 2;
         let parker = Parker::new();
         let parkers: Vec<Parker> = (0..shards).map(|_| Parker::new()).collect();
         let stop = Arc::new(AtomicBool::new(false));
@@ -113,6 +121,7 @@ impl Threads {
             parker,
             stop,
             threads,
+            items_max: shards * items,
             next_out: 0,
             submitted: 0,
             failed: None,
@@ -160,7 +169,7 @@ impl Executor for Threads {
     }
 
     fn is_full(&self) -> bool {
-        self.under_way() >= self.senders.len() * ITEMS_PER_SHARD
+        self.under_way() >= self.items_max
     }
 
     fn poll(&mut self) -> Result<Option<Item>> {
@@ -180,6 +189,11 @@ impl Executor for Threads {
 
     fn under_way(&self) -> usize {
         (self.submitted - self.next_out) as usize
+    }
+
+    fn is_holding(&self) -> bool {
+        // Shards move on what they hold.
+        false
     }
 
     fn finish(&mut self) -> Result<StateSize> {
@@ -219,12 +233,19 @@ impl Shard {
                 while let Ok(message) = self.inbox[i].pop() {
                     worked = true;
                     self.take(message);
+                    self.move_on();
                 }
             }
+            worked |= self.move_on();
             if stop.load(Ordering::Acquire) {
                 break;
             }
-            if !worked {
+            if worked {
+                continue;
+            }
+            if self.is_holding() {
+                parker.park_timeout(LOOK_EVERY);
+            } else {
                 parker.park();
             }
         }
@@ -241,14 +262,39 @@ impl Shard {
     fn take(&mut self, message: Message) {
         self.local.push(message);
         while let Some(message) = self.local.pop() {
-            let outcome = catch_unwind(AssertUnwindSafe(|| self.handle(message)));
-            let error = match outcome {
-                Ok(Ok(())) => continue,
-                Ok(Err(error)) => error,
-                Err(panic) => Error::run(format!("a shard panicked: {}", panic_text(&*panic))),
-            };
-            self.out.send(Err(error));
+            self.guarded(|shard| shard.handle(message));
         }
+    }
+
+    /// Runs something; an error goes to the caller. `None`: there was one.
+    fn guarded<T>(&mut self, run: impl FnOnce(&mut Self) -> Result<T>) -> Option<T> {
+        let outcome = catch_unwind(AssertUnwindSafe(|| run(self)));
+        let error = match outcome {
+            Ok(Ok(value)) => return Some(value),
+            Ok(Err(error)) => error,
+            Err(panic) => Error::run(format!("a shard panicked: {}", panic_text(&*panic))),
+        };
+        self.out.send(Err(error));
+        None
+    }
+
+    fn is_holding(&self) -> bool {
+        self.stages.iter().any(|stage| stage.held() > 0)
+    }
+
+    /// Moves on what stages hold and is done, the last stage first; whether anything was.
+    fn move_on(&mut self) -> bool {
+        let mut any = false;
+        for at in (0..self.stages.len()).rev() {
+            while let Some(Some(item)) = self.guarded(|shard| match &mut shard.stages[at] {
+                Stage::Map(map) => map.next(),
+                Stage::Keyed(_) => Ok(None),
+            }) {
+                any = true;
+                self.take(Message::Start { stage: at + 1, item });
+            }
+        }
+        any
     }
 
     fn handle(&mut self, message: Message) -> Result<()> {
@@ -294,10 +340,12 @@ impl Shard {
         Ok(())
     }
 
-    /// The steps without state from `stage` on, until a keyed one or the end.
+    /// The steps without state from `stage` on, until a keyed one, one that holds the item, or
+    /// the end.
     fn steps(&mut self, mut stage: usize, mut item: Item) -> Result<()> {
-        while let Some(Stage::Map(map)) = self.stages.get(stage) {
-            item = run_map(map, item)?;
+        while let Some(Stage::Map(map)) = self.stages.get_mut(stage) {
+            let Some(passed) = map.take(item)? else { return Ok(()) };
+            item = passed;
             stage += 1;
         }
         if stage == self.stages.len() {

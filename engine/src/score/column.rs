@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, RecordBatch};
+use arrow::array::{ArrayRef, Float64Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, SchemaRef};
 
 use super::Scorer;
-use crate::accel::Accelerator;
 use crate::batch::Batch;
 use crate::error::Result;
 use crate::expr::{BindCache, schema_with};
+use crate::offload::{Begun, Flight, Offload};
 use crate::operator::{Barrier, MapOperator};
 
 /// Adds a scorer's number of each row as a Float64 column; of a scorer with several classes a
@@ -51,11 +51,43 @@ pub(super) fn with_columns(
     if batch.is_empty() {
         return Ok(Batch { rows: none.clone(), ..batch });
     }
+    let columns = columns(&batch)?;
+    appended(batch, none, columns)
+}
+
+/// The batch, which has rows, with more columns at its end.
+fn appended(
+    batch: Batch,
+    none: &RecordBatch,
+    columns: impl IntoIterator<Item = ArrayRef>,
+) -> Result<Batch> {
     let mut all = Vec::with_capacity(none.num_columns());
     all.extend_from_slice(batch.rows.columns());
-    all.extend(columns(&batch)?);
+    all.extend(columns);
     let rows = RecordBatch::try_new(none.schema(), all)?;
     Ok(Batch { rows, ..batch })
+}
+
+/// A batch whose scores are under way.
+struct Scoring {
+    batch: Batch,
+    none: Arc<RecordBatch>,
+    scores: Box<dyn Flight<Vec<Float64Array>>>,
+}
+
+impl Flight<Batch> for Scoring {
+    fn is_done(&mut self) -> bool {
+        self.scores.is_done()
+    }
+
+    fn land(self: Box<Self>) -> Result<Batch> {
+        let Self { batch, none, scores } = *self;
+        appended(batch, &none, arrays(scores.land()?))
+    }
+}
+
+fn arrays(scores: Vec<Float64Array>) -> impl Iterator<Item = ArrayRef> {
+    scores.into_iter().map(|scores| Arc::new(scores) as ArrayRef)
 }
 
 impl MapOperator for ScoreColumn {
@@ -68,16 +100,19 @@ impl MapOperator for ScoreColumn {
     }
 
     fn map(&self, batch: Batch) -> Result<Batch> {
-        let bind = |input: &SchemaRef| Ok(RecordBatch::new_empty(self.output_schema(input)?));
-        let none = self.none.get(batch.rows.schema_ref(), bind)?;
-        with_columns(batch, &none, |batch| {
-            let scores = self.scorer.score(batch)?;
-            Ok(scores.into_iter().map(|scores| Arc::new(scores) as ArrayRef).collect())
-        })
+        self.begin(batch, Offload::default())?.land()
     }
 
-    fn set_accelerator(&self, accelerator: &Accelerator) {
-        self.scorer.set_accelerator(accelerator);
+    fn begin(&self, batch: Batch, offload: Offload<'_>) -> Result<Begun<Batch>> {
+        let bind = |input: &SchemaRef| Ok(RecordBatch::new_empty(self.output_schema(input)?));
+        let none = self.none.get(batch.rows.schema_ref(), bind)?;
+        if batch.is_empty() {
+            return Ok(Begun::Done(Batch { rows: (*none).clone(), ..batch }));
+        }
+        Ok(match self.scorer.begin(&batch, offload)? {
+            Begun::Done(scores) => Begun::Done(appended(batch, &none, arrays(scores))?),
+            Begun::UnderWay(scores) => Begun::UnderWay(Box::new(Scoring { batch, none, scores })),
+        })
     }
 
     fn on_barrier(&self, barrier: Barrier) -> bool {

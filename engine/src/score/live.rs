@@ -11,15 +11,15 @@
 //! come out.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use arrow::array::Float64Array;
 use arrow::datatypes::Schema;
 
 use super::{Explanation, Scorer};
-use crate::accel::Accelerator;
 use crate::batch::Batch;
 use crate::error::{Error, Result};
+use crate::offload::{Begun, Offload};
 use crate::operator::Barrier;
 
 /// A model that can be replaced while rows flow. Clones are one model: give one to the pipeline
@@ -73,8 +73,6 @@ struct Shared {
     taken: AtomicU64,
     /// The columns that there are where the model stands in the plan.
     columns: Mutex<Vec<Arc<Schema>>>,
-    /// What a GPU may do of models to come.
-    accelerator: OnceLock<Accelerator>,
 }
 
 impl LiveModel {
@@ -94,7 +92,6 @@ impl LiveModel {
             is_waiting: AtomicBool::new(false),
             taken: AtomicU64::new(0),
             columns: Mutex::new(Vec::new()),
-            accelerator: OnceLock::new(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -192,10 +189,9 @@ impl Scorer for LiveModel {
         self.at(batch.epoch).explain(batch, row)
     }
 
-    fn set_accelerator(&self, accelerator: &Accelerator) {
-        let _ = self.shared.accelerator.set(accelerator.clone());
-        let in_force = self.shared.in_force.read().unwrap_or_else(PoisonError::into_inner);
-        in_force.iter().for_each(|(_, model)| model.set_accelerator(accelerator));
+    fn begin(&self, batch: &Batch, offload: Offload<'_>) -> Result<Begun<Vec<Float64Array>>> {
+        // A flight keeps its model.
+        self.at(batch.epoch).begin(batch, offload)
     }
 
     fn on_barrier(&self, barrier: Barrier) -> bool {
@@ -204,9 +200,6 @@ impl Scorer for LiveModel {
         }
         let waiting = self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(model) = waiting else { return false };
-        if let Some(accelerator) = self.shared.accelerator.get() {
-            model.set_accelerator(accelerator);
-        }
         let mut in_force = self.shared.in_force.write().unwrap_or_else(PoisonError::into_inner);
         let later = in_force.partition_point(|(from, _)| *from <= barrier.oldest);
         in_force.drain(..later.saturating_sub(1));

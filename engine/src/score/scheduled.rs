@@ -10,9 +10,9 @@ use arrow::array::Float64Array;
 use arrow::datatypes::Schema;
 
 use super::{Explanation, Scorer};
-use crate::accel::Accelerator;
 use crate::batch::Batch;
 use crate::error::{Error, Result};
+use crate::offload::{Begun, Flight, Offload};
 use crate::operator::Barrier;
 
 /// A first model, and others that take over at event times.
@@ -83,30 +83,30 @@ impl Scorer for Scheduled {
     }
 
     fn score(&self, batch: &Batch) -> Result<Vec<Float64Array>> {
+        self.begin(batch, Offload::default())?.land()
+    }
+
+    fn begin(&self, batch: &Batch, offload: Offload<'_>) -> Result<Begun<Vec<Float64Array>>> {
         if let [(_, alone)] = self.models.as_slice() {
-            return alone.score(batch);
+            return alone.begin(batch, offload);
         }
         let times = self.times(batch)?;
         let chosen: Vec<usize> = times.iter().map(|&time| self.at(time)).collect();
         let first = chosen.first().copied().unwrap_or(0);
-        let mut scores = self.models[first].1.score(batch)?;
         if chosen.iter().all(|model| *model == first) {
-            return Ok(scores);
+            return self.models[first].1.begin(batch, offload);
         }
         // Few batches lie across a change: each model that any row needs scores all of them.
         let mut needed = chosen.clone();
         needed.sort_unstable();
         needed.dedup();
-        for model in needed.into_iter().filter(|model| *model != first) {
-            let others = self.models[model].1.score(batch)?;
-            for (scores, others) in scores.iter_mut().zip(others) {
-                let row = |(row, of): (usize, &usize)| {
-                    if *of == model { others.value(row) } else { scores.value(row) }
-                };
-                *scores = chosen.iter().enumerate().map(row).collect::<Vec<f64>>().into();
-            }
+        let begin = |model: usize| Ok((model, self.models[model].1.begin(batch, offload)?));
+        let parts = needed.into_iter().map(begin).collect::<Result<Vec<_>>>()?;
+        let across = Across { chosen, parts };
+        if across.parts.iter().all(|(_, part)| matches!(part, Begun::Done(_))) {
+            return Box::new(across).land().map(Begun::Done);
         }
-        Ok(scores)
+        Ok(Begun::UnderWay(Box::new(across)))
     }
 
     fn explain(&self, batch: &Batch, row: usize) -> Result<Explanation> {
@@ -115,10 +115,6 @@ impl Scorer for Scheduled {
         }
         let time = self.times(batch)?.get(row).copied().unwrap_or(i64::MIN);
         self.models[self.at(time)].1.explain(batch, row)
-    }
-
-    fn set_accelerator(&self, accelerator: &Accelerator) {
-        self.models.iter().for_each(|(_, model)| model.set_accelerator(accelerator));
     }
 
     fn on_barrier(&self, barrier: Barrier) -> bool {
@@ -131,5 +127,37 @@ impl Scorer for Scheduled {
             text.push_str(&format!("; from {from} on {}", model.describe()));
         }
         text
+    }
+}
+
+/// A batch across a change of models.
+struct Across {
+    /// The model of each row.
+    chosen: Vec<usize>,
+    /// What each model that any row needs says of all.
+    parts: Vec<(usize, Begun<Vec<Float64Array>>)>,
+}
+
+impl Flight<Vec<Float64Array>> for Across {
+    fn is_done(&mut self) -> bool {
+        let mut parts = self.parts.iter_mut();
+        parts.all(|(_, part)| match part {
+            Begun::Done(_) => true,
+            Begun::UnderWay(flight) => flight.is_done(),
+        })
+    }
+
+    fn land(self: Box<Self>) -> Result<Vec<Float64Array>> {
+        let Self { chosen, parts } = *self;
+        let mut merged: Vec<Vec<f64>> = Vec::new();
+        for (model, part) in parts {
+            let scores = part.land()?;
+            merged.resize(scores.len(), vec![0.0; chosen.len()]);
+            for (merged, scores) in merged.iter_mut().zip(&scores) {
+                let rows = merged.iter_mut().zip(scores.values()).zip(&chosen);
+                rows.filter(|(_, of)| **of == model).for_each(|((to, score), _)| *to = *score);
+            }
+        }
+        Ok(merged.into_iter().map(Float64Array::from).collect())
     }
 }

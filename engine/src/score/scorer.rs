@@ -6,9 +6,9 @@ use arrow::array::Float64Array;
 use arrow::datatypes::Schema;
 
 use super::numeric::check_numeric;
-use crate::accel::Accelerator;
 use crate::batch::Batch;
 use crate::error::Result;
+use crate::offload::{Begun, Offload};
 use crate::operator::Barrier;
 
 /// Gives each row a number, or one a class: the larger, the more suspicious (or the likelier).
@@ -39,14 +39,21 @@ pub trait Scorer: Send + Sync {
     /// When the batch is not of a schema that [`check`](Self::check) accepts.
     fn score(&self, batch: &Batch) -> Result<Vec<Float64Array>>;
 
+    /// As [`score`](Self::score), where another device may do it meanwhile. A scorer made of
+    /// another one hands this on, or the core does all.
+    ///
+    /// # Errors
+    /// As [`score`](Self::score).
+    fn begin(&self, batch: &Batch, offload: Offload<'_>) -> Result<Begun<Vec<Float64Array>>> {
+        let _ = offload;
+        self.score(batch).map(Begun::Done)
+    }
+
     /// What each feature added to the score of row `row`, in the model's own order.
     ///
     /// # Errors
     /// As [`score`](Self::score), and when there is no such row.
     fn explain(&self, batch: &Batch, row: usize) -> Result<Explanation>;
-
-    /// What a GPU may do of it from now on; said once, before the first batch.
-    fn set_accelerator(&self, _accelerator: &Accelerator) {}
 
     /// Takes what was changed from outside (a new model) into force for the rows behind the
     /// barrier; whether there was anything.
@@ -88,8 +95,12 @@ macro_rules! scorer_behind {
                 (**self).explain(batch, row)
             }
 
-            fn set_accelerator(&self, accelerator: &Accelerator) {
-                (**self).set_accelerator(accelerator);
+            fn begin(
+                &self,
+                batch: &Batch,
+                offload: Offload<'_>,
+            ) -> Result<Begun<Vec<Float64Array>>> {
+                (**self).begin(batch, offload)
             }
 
             fn on_barrier(&self, barrier: Barrier) -> bool {

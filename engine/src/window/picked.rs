@@ -38,6 +38,7 @@ pub(crate) struct PickedWindow {
     /// The step that adds the columns that windows are keyed by.
     table: Option<TableKeys>,
     window: PaneWindow,
+    accelerator: Option<Accelerator>,
     /// Numbers of the rows that are kept.
     rows: Vec<u32>,
 }
@@ -52,7 +53,7 @@ impl PickedWindow {
         window: PaneWindow,
     ) -> Self {
         let table = table.map(|step| TableKeys::new(step, keys));
-        Self { filter, table, window, rows: Vec::new() }
+        Self { filter, table, window, accelerator: None, rows: Vec::new() }
     }
 
     fn take(&mut self, batch: &Batch, rows: Rows<'_>) -> Result<()> {
@@ -73,7 +74,7 @@ impl PickedWindow {
         match rows {
             Rows::All(len) if kept == len => return self.take(batch, rows),
             Rows::All(len) if kept < len / FEW => {
-                let batch = picker.picked(batch, &keep)?;
+                let batch = picker.picked(batch, &keep, self.accelerator.as_ref())?;
                 return self.take(&batch, Rows::All(kept));
             }
             _ => {}
@@ -107,7 +108,7 @@ impl KeyedWindow for PickedWindow {
 
     fn set_accelerator(&mut self, accelerator: &Accelerator) {
         self.window.set_accelerator(accelerator);
-        self.filter.iter().for_each(|filter| filter.set_accelerator(accelerator));
+        self.accelerator = Some(accelerator.clone());
     }
 
     fn on_batch(&mut self, batch: &Batch, rows: Rows<'_>) -> Result<()> {

@@ -134,6 +134,20 @@ impl Gpu {
         &self.inner.adapter
     }
 
+    /// Whether both are the same device, with the same restrictions: what one put there is of use
+    /// to the other.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        let of = |gpu: &Self| (gpu.flags, gpu.binding_bytes_max, gpu.twins);
+        Arc::ptr_eq(&self.inner, &other.inner) && of(self) == of(other)
+    }
+
+    /// Whether it still works.
+    #[must_use]
+    pub fn is_usable(&self) -> bool {
+        self.check().is_ok()
+    }
+
     /// What permutations may use.
     #[must_use]
     pub fn flags(&self) -> Flags {

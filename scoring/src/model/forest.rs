@@ -141,18 +141,19 @@ impl Forest {
         Scratch::new(&self.plan)
     }
 
-    /// As [`Forest::raw`], on a GPU; false where the forest does not fit it.
+    /// The forest on a GPU, put there at the first call.
     ///
     /// # Errors
-    /// What the GPU answers; `out` is then of no use.
+    /// Where it does not fit the passes, or what the GPU answers.
     #[cfg(feature = "gpu")]
-    pub fn raw_on(
+    pub fn on(
         &self,
         gpu: &pelton_kernels::gpu::Gpu,
-        columns: &[&[f64]],
-        out: &mut [f64],
-    ) -> std::result::Result<bool, pelton_kernels::gpu::GpuError> {
-        self.on_gpu.score(gpu, &self.parts.trees, &self.parts.initial, columns, out)
+    ) -> std::result::Result<
+        std::sync::Arc<score_forest::gpu::Forest>,
+        score_forest::gpu::ForestError,
+    > {
+        self.on_gpu.on(gpu, &self.parts.trees, &self.parts.initial)
     }
 
     /// The raw scores of rows that lie in columns: all of output 0, then all of output 1, ….

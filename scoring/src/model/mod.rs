@@ -53,6 +53,8 @@ pub use contributions::Method;
 pub use forest::Forest;
 pub use linear::{Linear, Step};
 pub use network::Network;
+#[cfg(feature = "gpu")]
+pub use scorer::Flight;
 pub use scorer::Scorer;
 
 use crate::{Error, Result};

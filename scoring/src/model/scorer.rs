@@ -5,6 +5,8 @@ use std::sync::Arc;
 #[cfg(feature = "gpu")]
 use pelton_kernels::gpu::{Gpu, GpuError};
 use pelton_kernels::score_forest::Scratch;
+#[cfg(feature = "gpu")]
+use pelton_kernels::score_forest::gpu::{self as on_gpu, ForestError, IN_FLIGHT};
 
 use super::contributions::{self, Method};
 use super::{Estimator, Model};
@@ -20,10 +22,29 @@ pub struct Scorer {
     raw: Vec<f64>,
     one: Vec<f64>,
     predicted: Vec<f64>,
-    #[cfg(feature = "gpu")]
-    gpu: Option<Gpu>,
-    #[cfg(feature = "gpu")]
-    gpu_error: Option<GpuError>,
+}
+
+/// Rows that a GPU scores.
+#[cfg(feature = "gpu")]
+#[derive(Debug)]
+pub struct Flight {
+    raw: on_gpu::Flight,
+    rows: usize,
+}
+
+#[cfg(feature = "gpu")]
+impl Flight {
+    /// How many.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Whether [`Scorer::land`] would not wait.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.raw.is_done()
+    }
 }
 
 impl Scorer {
@@ -44,10 +65,6 @@ impl Scorer {
             raw: Vec::new(),
             one: vec![0.0; model.raw_outputs()],
             predicted: vec![0.0; model.predictions()],
-            #[cfg(feature = "gpu")]
-            gpu: None,
-            #[cfg(feature = "gpu")]
-            gpu_error: None,
             model,
         }
     }
@@ -58,34 +75,47 @@ impl Scorer {
         &self.model
     }
 
-    /// From now on forests are scored on this GPU (`None`: on the CPU), several rows at a time.
-    /// Where it fails, the CPU scores, with the same bits.
+    /// Hands rows that lie in columns to a GPU, and does not wait for them: the first of them, as
+    /// many as may be in flight at a time ([`Flight::rows`]). The columns are not needed after.
+    ///
+    /// # Errors
+    /// Where the model is no forest or does not fit the passes, and what the GPU answers. Then
+    /// the CPU is to predict, with the same bits.
+    ///
+    /// # Contract
+    /// As [`Scorer::raw`].
     #[cfg(feature = "gpu")]
-    pub fn set_gpu(&mut self, gpu: Option<Gpu>) {
-        self.gpu = gpu;
-    }
-
-    /// Why the GPU has failed since this was asked last, if it has.
-    #[cfg(feature = "gpu")]
-    pub fn take_gpu_error(&mut self) -> Option<GpuError> {
-        self.gpu_error.take()
-    }
-
-    /// Whether the GPU has scored the rows.
-    #[cfg(feature = "gpu")]
-    fn raw_on_gpu(&mut self, columns: &[&[f64]], out: &mut [f64]) -> bool {
-        let (Some(gpu), Estimator::Forest(forest)) = (&self.gpu, self.model.estimator()) else {
-            return false;
+    pub fn submit(&mut self, gpu: &Gpu, columns: &[&[f64]]) -> Result<Flight, ForestError> {
+        assert!(columns.len() == self.model.features.len());
+        let Estimator::Forest(forest) = self.model.estimator() else {
+            return Err(ForestError::Unfit("it is no forest".to_owned()));
         };
-        forest.raw_on(gpu, columns, out).unwrap_or_else(|error| {
-            self.gpu_error = Some(error);
-            false
-        })
+        let forest = forest.on(gpu)?;
+        let rows = columns.first().map_or(0, |column| column.len());
+        let rows = rows.min(IN_FLIGHT * forest.piece_rows::<f64>());
+        let first: Vec<&[f64]> = columns.iter().map(|column| &column[..rows]).collect();
+        if self.model.steps.is_empty() {
+            return Ok(Flight { raw: forest.submit(&first)?, rows });
+        }
+        self.prepare(&first);
+        let prepared: Vec<&[f64]> = self.prepared.iter().map(Vec::as_slice).collect();
+        Ok(Flight { raw: forest.submit(&prepared)?, rows })
     }
 
-    #[cfg(not(feature = "gpu"))]
-    fn raw_on_gpu(&mut self, _columns: &[&[f64]], _out: &mut [f64]) -> bool {
-        false
+    /// Predictions (after the link) of the rows of a flight, which is waited for.
+    ///
+    /// # Errors
+    /// What the GPU answers; `out` is then as it was.
+    ///
+    /// # Contract
+    /// `out` has [`Model::predictions`] values for each of [`Flight::rows`] (asserted).
+    #[cfg(feature = "gpu")]
+    pub fn land(&mut self, flight: Flight, out: &mut [f64]) -> Result<(), GpuError> {
+        assert!(out.len() == self.predicted.len() * flight.rows);
+        let rows = flight.rows;
+        let raw = flight.raw.wait()?;
+        self.link_rows(&raw, rows, out);
+        Ok(())
     }
 
     /// Raw scores (before the link) of rows that lie in columns, one a feature in the order of
@@ -98,15 +128,10 @@ impl Scorer {
     pub fn raw(&mut self, columns: &[&[f64]], out: &mut [f64]) {
         assert!(columns.len() == self.model.features.len());
         if self.model.steps.is_empty() {
-            if !self.raw_on_gpu(columns, out) {
-                raw_of(&self.model, &mut self.scratch, columns, out);
-            }
+            raw_of(&self.model, &mut self.scratch, columns, out);
             return;
         }
-        for (feature, (prepared, column)) in self.prepared.iter_mut().zip(columns).enumerate() {
-            prepared.clear();
-            prepared.extend(column.iter().map(|value| self.model.prepare(feature, *value)));
-        }
+        self.prepare(columns);
         let prepared: Vec<&[f64]> = self.prepared.iter().map(Vec::as_slice).collect();
         raw_of(&self.model, &mut self.scratch, &prepared, out);
     }
@@ -122,6 +147,12 @@ impl Scorer {
         raw.clear();
         raw.resize(rows * outputs, 0.0);
         self.raw(columns, &mut raw);
+        self.link_rows(&raw, rows, out);
+        self.raw = raw;
+    }
+
+    /// Predictions from raw scores.
+    fn link_rows(&mut self, raw: &[f64], rows: usize, out: &mut [f64]) {
         for row in 0..rows {
             for (output, one) in self.one.iter_mut().enumerate() {
                 *one = raw[output * rows + row];
@@ -131,7 +162,14 @@ impl Scorer {
                 out[output * rows + row] = *predicted;
             }
         }
-        self.raw = raw;
+    }
+
+    /// Columns after the steps.
+    fn prepare(&mut self, columns: &[&[f64]]) {
+        for (feature, (prepared, column)) in self.prepared.iter_mut().zip(columns).enumerate() {
+            prepared.clear();
+            prepared.extend(column.iter().map(|value| self.model.prepare(feature, *value)));
+        }
     }
 
     /// Raw scores of one row, which has a value a feature.

@@ -5,7 +5,7 @@ mod kept;
 mod tests;
 
 use std::collections::HashSet;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::buffer::ScalarBuffer;
@@ -18,6 +18,7 @@ use super::{BindCache, BoundExpr, Expr};
 use crate::accel::Accelerator;
 use crate::batch::{Batch, Offsets, RowTimes};
 use crate::error::{Error, Result};
+use crate::offload::{Begun, Offload};
 use crate::operator::{DropCount, Dropped, MapOperator, PickRows};
 
 /// Keeps the rows for which the condition is true (not false, not null).
@@ -28,7 +29,6 @@ pub struct Filter {
     only: Option<HashSet<String>>,
     dropped: DropCount,
     bound: BindCache<Bound>,
-    accelerator: OnceLock<Accelerator>,
 }
 
 #[derive(Debug)]
@@ -48,13 +48,27 @@ impl Filter {
             only: None,
             dropped: DropCount::default(),
             bound: BindCache::default(),
-            accelerator: OnceLock::new(),
         }
     }
 
     /// The condition.
     pub fn condition(&self) -> &Expr {
         &self.condition
+    }
+
+    /// The rows that stay.
+    fn filtered(&self, mut batch: Batch, accelerator: Option<&Accelerator>) -> Result<Batch> {
+        let bound = self.bound.get(batch.rows.schema_ref(), |schema| self.bind(schema))?;
+        let keep = bound.condition.evaluate_bool(&batch.rows)?;
+        self.dropped.count(&batch, &keep);
+        // Most often no row of a small batch is an alert: that must cost next to nothing.
+        if keep.true_count() == 0 && !batch.is_empty() {
+            return Ok(without_rows(batch, bound.none.clone()));
+        }
+        if let Some(columns) = &bound.columns {
+            batch.rows = batch.rows.project(columns)?;
+        }
+        kept_batch(batch, &keep, accelerator)
     }
 
     fn bind(&self, schema: &SchemaRef) -> Result<Bound> {
@@ -80,8 +94,13 @@ impl PickRows for Filter {
         Ok(keep)
     }
 
-    fn picked(&self, batch: &Batch, keep: &BooleanArray) -> Result<Batch> {
-        kept_batch(batch.clone(), keep, self.accelerator.get())
+    fn picked(
+        &self,
+        batch: &Batch,
+        keep: &BooleanArray,
+        accelerator: Option<&Accelerator>,
+    ) -> Result<Batch> {
+        kept_batch(batch.clone(), keep, accelerator)
     }
 }
 
@@ -100,23 +119,12 @@ impl MapOperator for Filter {
         Ok(self.bind(input)?.none.schema())
     }
 
-    fn map(&self, mut batch: Batch) -> Result<Batch> {
-        let bound = self.bound.get(batch.rows.schema_ref(), |schema| self.bind(schema))?;
-        let keep = bound.condition.evaluate_bool(&batch.rows)?;
-        self.dropped.count(&batch, &keep);
-        // Most often no row of a small batch is an alert: that must cost next to nothing.
-        if keep.true_count() == 0 && !batch.is_empty() {
-            return Ok(without_rows(batch, bound.none.clone()));
-        }
-        if let Some(columns) = &bound.columns {
-            batch.rows = batch.rows.project(columns)?;
-        }
-        kept_batch(batch, &keep, self.accelerator.get())
+    fn map(&self, batch: Batch) -> Result<Batch> {
+        self.filtered(batch, None)
     }
 
-    fn set_accelerator(&self, accelerator: &Accelerator) {
-        // The first run's: answers are the same.
-        let _ = self.accelerator.set(accelerator.clone());
+    fn begin(&self, batch: Batch, offload: Offload<'_>) -> Result<Begun<Batch>> {
+        self.filtered(batch, offload.accelerator).map(Begun::Done)
     }
 
     fn as_picker(&self) -> Option<&dyn PickRows> {

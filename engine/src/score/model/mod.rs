@@ -21,6 +21,8 @@
 //! to that), so no score depends on batches. What scoring needs of memory is kept between
 //! batches, one set for each core that scores at the same time.
 
+#[cfg(feature = "gpu")]
+mod flight;
 mod read;
 mod trained;
 
@@ -33,9 +35,9 @@ use pelton_scoring::model::{Method, Model as ScoringModel};
 
 use self::trained::Trained;
 use super::{Explanation, Logistic, Scorer};
-use crate::accel::Accelerator;
 use crate::batch::Batch;
 use crate::error::{Error, Result};
+use crate::offload::{Begun, Offload};
 
 /// Rows that are scored together: blocks of some dozens of features stay in the second cache.
 const BLOCK_ROWS: usize = 512;
@@ -66,7 +68,7 @@ pub struct Model {
 #[derive(Debug, Clone)]
 enum Form {
     Logistic(Arc<Logistic>),
-    Trained(Trained),
+    Trained(Arc<Trained>),
 }
 
 impl From<Logistic> for Model {
@@ -77,8 +79,12 @@ impl From<Logistic> for Model {
 
 impl From<ScoringModel> for Model {
     fn from(model: ScoringModel) -> Self {
-        Self { form: Form::Trained(Trained::new(Arc::new(model))) }
+        Self { form: trained_form(Trained::new(Arc::new(model))) }
     }
+}
+
+fn trained_form(trained: Trained) -> Form {
+    Form::Trained(Arc::new(trained))
 }
 
 impl Model {
@@ -118,8 +124,8 @@ impl Model {
     pub fn with_features(self, names: Vec<String>) -> Result<Self> {
         match self.form {
             Form::Trained(trained) => {
-                let form = Form::Trained(trained.with_features(names)?);
-                Ok(Self { form })
+                let trained = Arc::unwrap_or_clone(trained).with_features(names)?;
+                Ok(Self { form: trained_form(trained) })
             }
             Form::Logistic(_) => {
                 Err(Error::usage("the features of a logistic model have names in its file"))
@@ -133,7 +139,10 @@ impl Model {
     /// When there is no such class.
     pub fn class(self, class: usize) -> Result<Self> {
         match self.form {
-            Form::Trained(trained) => Ok(Self { form: Form::Trained(trained.of_class(class)?) }),
+            Form::Trained(trained) => {
+                let trained = Arc::unwrap_or_clone(trained).of_class(class)?;
+                Ok(Self { form: trained_form(trained) })
+            }
             Form::Logistic(_) if class == 1 => Ok(self),
             Form::Logistic(_) => Err(Error::usage("a logistic model gives the score of class 1")),
         }
@@ -144,7 +153,10 @@ impl Model {
     #[must_use]
     pub fn explained_by(self, method: Method) -> Self {
         match self.form {
-            Form::Trained(trained) => Self { form: Form::Trained(trained.explained_by(method)) },
+            Form::Trained(trained) => {
+                let trained = Arc::unwrap_or_clone(trained).explained_by(method);
+                Self { form: trained_form(trained) }
+            }
             Form::Logistic(_) => self,
         }
     }
@@ -157,7 +169,10 @@ impl Model {
     /// When the model has no other features.
     pub fn without(self, absent: &[String]) -> Result<Self> {
         match self.form {
-            Form::Trained(trained) => Ok(Self { form: Form::Trained(trained.without(absent)?) }),
+            Form::Trained(trained) => {
+                let trained = Arc::unwrap_or_clone(trained).without(absent)?;
+                Ok(Self { form: trained_form(trained) })
+            }
             Form::Logistic(logistic) if absent.is_empty() => {
                 Ok(Self { form: Form::Logistic(logistic) })
             }
@@ -189,7 +204,7 @@ impl Model {
     fn scorer(&self) -> &dyn Scorer {
         match &self.form {
             Form::Logistic(logistic) => logistic,
-            Form::Trained(trained) => trained,
+            Form::Trained(trained) => &**trained,
         }
     }
 }
@@ -219,8 +234,12 @@ impl Scorer for Model {
         self.scorer().explain(batch, row)
     }
 
-    fn set_accelerator(&self, accelerator: &Accelerator) {
-        self.scorer().set_accelerator(accelerator);
+    #[cfg(feature = "gpu")]
+    fn begin(&self, batch: &Batch, offload: Offload<'_>) -> Result<Begun<Vec<Float64Array>>> {
+        match &self.form {
+            Form::Logistic(_) => self.score(batch).map(Begun::Done),
+            Form::Trained(trained) => flight::begin(trained, batch, offload),
+        }
     }
 
     fn describe(&self) -> String {

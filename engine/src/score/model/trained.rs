@@ -9,8 +9,6 @@ use pelton_scoring::model::{Method, Model as ScoringModel, Scorer as Memory};
 
 use super::BLOCK_ROWS;
 use super::read::engine_error;
-#[cfg(feature = "gpu")]
-use crate::accel::Accelerator;
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::expr::BindCache;
@@ -33,18 +31,16 @@ pub(super) struct Trained {
     columns: BindCache<Vec<Option<usize>>>,
     /// Desks that nobody sits at.
     desks: Mutex<Vec<Desk>>,
-    #[cfg(feature = "gpu")]
-    accelerator: std::sync::OnceLock<Accelerator>,
 }
 
 /// The memory of one core that scores.
 #[derive(Debug)]
-struct Desk {
-    memory: Memory,
+pub(super) struct Desk {
+    pub(super) memory: Memory,
     /// A block of each feature, where it must be converted.
-    block: Vec<Vec<f64>>,
+    pub(super) block: Vec<Vec<f64>>,
     row: Vec<f64>,
-    out: Vec<f64>,
+    pub(super) out: Vec<f64>,
 }
 
 impl Clone for Trained {
@@ -55,8 +51,6 @@ impl Clone for Trained {
             absent: self.absent.clone(),
             columns: BindCache::default(),
             desks: Mutex::default(),
-            #[cfg(feature = "gpu")]
-            accelerator: self.accelerator.clone(),
             ..*self
         }
     }
@@ -76,8 +70,6 @@ impl Trained {
             method: Method::Exact,
             columns: BindCache::default(),
             desks: Mutex::default(),
-            #[cfg(feature = "gpu")]
-            accelerator: std::sync::OnceLock::new(),
             model,
         }
     }
@@ -119,7 +111,7 @@ impl Trained {
     }
 
     /// Where the features stand; the error names every one that does not.
-    fn bind(&self, schema: &Schema) -> Result<Vec<Option<usize>>> {
+    pub(super) fn bind(&self, schema: &Schema) -> Result<Vec<Option<usize>>> {
         let mut columns = Vec::with_capacity(self.names.len());
         let mut missing = Vec::new();
         for (name, is_absent) in self.names.iter().zip(&self.absent) {
@@ -146,7 +138,7 @@ impl Trained {
         Err(Error::usage(what).advise(there_is(schema)))
     }
 
-    fn sit_down(&self) -> Desk {
+    pub(super) fn sit_down(&self) -> Desk {
         let free = self.desks.lock().unwrap_or_else(PoisonError::into_inner).pop();
         free.unwrap_or_else(|| Desk {
             memory: Memory::new(self.model.clone()),
@@ -156,16 +148,21 @@ impl Trained {
         })
     }
 
-    fn stand_up(&self, desk: Desk) {
+    pub(super) fn stand_up(&self, desk: Desk) {
         self.desks.lock().unwrap_or_else(PoisonError::into_inner).push(desk);
     }
 
     /// Which predictions are given out.
-    fn shown(&self) -> std::ops::Range<usize> {
+    pub(super) fn shown(&self) -> std::ops::Range<usize> {
         match self.prediction {
             Some(one) => one..one + 1,
             None => 0..self.model.predictions(),
         }
+    }
+
+    /// Where the features stand in a batch.
+    pub(super) fn columns_of(&self, batch: &Batch) -> Result<Arc<Vec<Option<usize>>>> {
+        self.columns.get(batch.rows.schema_ref(), |schema| self.bind(schema))
     }
 
     /// Adds the scores of rows `start..start + rows` to `scores`.
@@ -178,45 +175,45 @@ impl Trained {
     ) {
         let Desk { memory, block, out, .. } = desk;
         out.resize(self.model.predictions() * rows, 0.0);
-        let values = columns.iter().zip(block.iter_mut()).map(|(column, block)| {
-            block.resize(rows, f64::NAN);
-            match column {
-                Some(index) => floats(batch.rows.column(*index), start, block),
-                None => {
-                    block.fill(f64::NAN);
-                    block
-                }
-            }
-        });
-        let values: Vec<&[f64]> = values.collect();
-        memory.predict(&values, out);
+        memory.predict(&values_of(block, (batch, columns), (start, rows)), out);
+        self.show(out, rows, scores);
+    }
+
+    /// Adds those predictions that are given out to `scores`.
+    pub(super) fn show(&self, predictions: &[f64], rows: usize, scores: &mut [Vec<f64>]) {
         for (scores, prediction) in scores.iter_mut().zip(self.shown()) {
-            scores.extend_from_slice(&out[prediction * rows..(prediction + 1) * rows]);
+            scores.extend_from_slice(&predictions[prediction * rows..(prediction + 1) * rows]);
         }
     }
 
-    /// Where the batch goes to a GPU, all its rows; otherwise as many as fit a cache.
-    #[cfg(feature = "gpu")]
-    fn rows_at_a_time(&self, desk: &mut Desk, rows: usize) -> usize {
-        let accelerator = self.accelerator.get();
-        let gpu = accelerator.and_then(|accelerator| accelerator.gpu_for(self.kernel(), rows));
-        let rows = if gpu.is_some() { rows.max(1) } else { BLOCK_ROWS };
-        desk.memory.set_gpu(gpu.cloned());
-        rows
-    }
-
-    #[cfg(not(feature = "gpu"))]
-    fn rows_at_a_time(&self, _desk: &mut Desk, _rows: usize) -> usize {
-        BLOCK_ROWS
-    }
-
-    #[cfg(feature = "gpu")]
-    fn kernel(&self) -> crate::accel::Kernel {
-        let trees = match self.model.estimator() {
-            pelton_scoring::model::Estimator::Forest(forest) => forest.trees().len(),
-            _ => 0,
-        };
-        crate::accel::Kernel::Forest { trees }
+    /// Adds the scores of the rows from `start` on, and makes columns of all.
+    pub(super) fn score_from(
+        &self,
+        mut start: usize,
+        (batch, columns): (&Batch, &[Option<usize>]),
+        mut scores: Vec<Vec<f64>>,
+    ) -> Vec<Float64Array> {
+        let rows = batch.len();
+        let mut desk = self.sit_down();
+        while start < rows {
+            let length = BLOCK_ROWS.min(rows - start);
+            if length == 1 {
+                let Desk { memory, row, out, .. } = &mut desk;
+                Self::fill_row(row, batch, columns, start);
+                out.resize(self.model.predictions(), 0.0);
+                memory.predict_row(row, out);
+                self.show(out, 1, &mut scores);
+            } else {
+                self.score_block(&mut desk, (batch, columns), (start, length), &mut scores);
+            }
+            start += length;
+        }
+        self.stand_up(desk);
+        if self.model.is_inverse() {
+            // Not `−x`, which makes a −0 of 0.
+            scores.iter_mut().flatten().for_each(|score| *score = 0.0 - *score);
+        }
+        scores.into_iter().map(Float64Array::from).collect()
     }
 
     fn fill_row(row: &mut [f64], batch: &Batch, columns: &[Option<usize>], at: usize) {
@@ -260,45 +257,9 @@ impl Scorer for Trained {
     }
 
     fn score(&self, batch: &Batch) -> Result<Vec<Float64Array>> {
-        let columns = self.columns.get(batch.rows.schema_ref(), |schema| self.bind(schema))?;
-        let rows = batch.len();
-        let mut scores = vec![Vec::with_capacity(rows); self.outputs()];
-        let mut desk = self.sit_down();
-        let block_rows = self.rows_at_a_time(&mut desk, rows);
-        let mut start = 0;
-        while start < rows {
-            let length = block_rows.min(rows - start);
-            if length == 1 {
-                let Desk { memory, row, out, .. } = &mut desk;
-                Self::fill_row(row, batch, &columns, start);
-                out.resize(self.model.predictions(), 0.0);
-                memory.predict_row(row, out);
-                for (scores, prediction) in scores.iter_mut().zip(self.shown()) {
-                    scores.push(out[prediction]);
-                }
-            } else {
-                self.score_block(&mut desk, (batch, &columns), (start, length), &mut scores);
-            }
-            start += length;
-        }
-        #[cfg(feature = "gpu")]
-        if let (Some(accelerator), Some(error)) =
-            (self.accelerator.get(), desk.memory.take_gpu_error())
-        {
-            accelerator.failed(self.kernel(), &error);
-        }
-        self.stand_up(desk);
-        if self.model.is_inverse() {
-            // Not `−x`, which makes a −0 of 0.
-            scores.iter_mut().flatten().for_each(|score| *score = 0.0 - *score);
-        }
-        Ok(scores.into_iter().map(Float64Array::from).collect())
-    }
-
-    #[cfg(feature = "gpu")]
-    fn set_accelerator(&self, accelerator: &Accelerator) {
-        // The first run's: answers are the same.
-        let _ = self.accelerator.set(accelerator.clone());
+        let columns = self.columns_of(batch)?;
+        let scores = vec![Vec::with_capacity(batch.len()); self.outputs()];
+        Ok(self.score_from(0, (batch, &columns), scores))
     }
 
     fn explain(&self, batch: &Batch, row: usize) -> Result<Explanation> {
@@ -306,7 +267,7 @@ impl Scorer for Trained {
         if row >= rows {
             return Err(Error::usage(format!("there is no row {row} in a batch of {rows}")));
         }
-        let columns = self.columns.get(batch.rows.schema_ref(), |schema| self.bind(schema))?;
+        let columns = self.columns_of(batch)?;
         let mut desk = self.sit_down();
         Self::fill_row(&mut desk.row, batch, &columns, row);
         let explained = self.explained(&mut desk);
@@ -350,6 +311,25 @@ impl Scorer for Trained {
         }
         text
     }
+}
+
+/// The features of rows `start..start + rows` as floats.
+pub(super) fn values_of<'a>(
+    block: &'a mut [Vec<f64>],
+    (batch, columns): (&'a Batch, &[Option<usize>]),
+    (start, rows): (usize, usize),
+) -> Vec<&'a [f64]> {
+    let values = columns.iter().zip(block).map(|(column, block)| {
+        block.resize(rows, f64::NAN);
+        match column {
+            Some(index) => floats(batch.rows.column(*index), start, block),
+            None => {
+                block.fill(f64::NAN);
+                block
+            }
+        }
+    });
+    values.collect()
 }
 
 /// Some names, and how many more there are.

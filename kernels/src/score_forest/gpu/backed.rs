@@ -1,23 +1,25 @@
-//! A forest of the CPU that has a twin on a GPU, made when it is first wanted.
+//! A forest of the CPU that has twins on GPUs, each made when it is first wanted.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{Forest, ForestError};
-use crate::gpu::{Gpu, GpuError};
+use crate::gpu::Gpu;
 use crate::score_forest::Trees;
 
-/// The twin, where it was made.
+/// Devices that have a twin at a time.
+const DEVICES_MAX: usize = 4;
+
+/// The twins that were made. A twin belongs to its device: whoever comes with another one gets
+/// another twin.
 #[derive(Debug, Default)]
 pub struct Backed {
-    twin: Mutex<Twin>,
+    twins: Mutex<Vec<(Gpu, Twin)>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone)]
 enum Twin {
-    #[default]
-    None,
-    /// It does not fit.
-    Unfit,
+    /// It does not fit, and why.
+    Unfit(String),
     Here(Arc<Forest>),
 }
 
@@ -29,40 +31,42 @@ impl Clone for Backed {
 }
 
 impl Backed {
-    /// Scores rows on the GPU, into `out` as [`super::super::score_columns`] does. False where the
-    /// forest does not fit it. Then, and where the GPU fails, the CPU is to score the rows: with
-    /// the same bits, so that no row is lost or doubled by changing over.
+    /// The forest on this device.
     ///
     /// # Errors
-    /// What the GPU answers; `out` is then of no use.
+    /// As [`Forest::new`]. The CPU is to score the rows then: with the same bits, so that no row
+    /// is lost or doubled by changing over.
     ///
     /// # Panics
-    /// As [`Forest::submit`].
-    pub fn score(
+    /// As [`Forest::new`].
+    pub fn on(
         &self,
         gpu: &Gpu,
         trees: &Trees,
         initial: &[f64],
-        columns: &[&[f64]],
-        out: &mut [f64],
-    ) -> Result<bool, GpuError> {
-        let mut twin = self.twin.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Twin::None = *twin {
-            *twin = match Forest::new(gpu, trees, initial) {
-                Ok(forest) => Twin::Here(Arc::new(forest)),
-                Err(ForestError::Gpu(error)) => return Err(error),
-                Err(ForestError::Fault(_) | ForestError::Unfit(_)) => Twin::Unfit,
-            };
+    ) -> Result<Arc<Forest>, ForestError> {
+        let mut twins = self.twins.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = twins.iter().find(|(device, _)| device.is_same(gpu));
+        let twin = match known {
+            Some((_, twin)) => twin.clone(),
+            None => {
+                let twin = match Forest::new(gpu, trees, initial) {
+                    Ok(forest) => Twin::Here(Arc::new(forest)),
+                    Err(ForestError::Unfit(why)) => Twin::Unfit(why),
+                    Err(error) => return Err(error),
+                };
+                // What lies on a device that is gone is of no use to anyone.
+                twins.retain(|(device, _)| device.is_usable());
+                if twins.len() == DEVICES_MAX {
+                    twins.remove(0);
+                }
+                twins.push((gpu.clone(), twin.clone()));
+                twin
+            }
+        };
+        match twin {
+            Twin::Here(forest) => Ok(forest),
+            Twin::Unfit(why) => Err(ForestError::Unfit(why)),
         }
-        let Twin::Here(forest) = &*twin else { return Ok(false) };
-        let forest = Arc::clone(forest);
-        // Several threads score at a time.
-        drop(twin);
-        let scored = forest.score_columns(columns, out);
-        if scored.is_err() {
-            // Another device may be tried.
-            *self.twin.lock().unwrap_or_else(PoisonError::into_inner) = Twin::None;
-        }
-        scored.map(|()| true)
     }
 }
