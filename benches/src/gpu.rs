@@ -270,7 +270,8 @@ pub fn kernels(
         let mut last: Option<Taken> = None;
         for rows in sizes.iter().map(|rows| (rows / kind.divisor).max(1)) {
             let growth = |last: &Taken| {
-                (rows as f64 / last.rows as f64).powi(i32::try_from(kind.power).unwrap_or(1))
+                let times = rows as f64 / last.rows as f64;
+                (0..kind.power).map(|_| times).product::<f64>()
             };
             if last.as_ref().is_some_and(|last| last.all_s * growth(last) > POINT_S_MAX) {
                 break;
@@ -358,15 +359,14 @@ fn point(
     })
 }
 
-/// Nanoseconds of the passes alone, the best of some runs, and microseconds of each; none where the
-/// device has no clock.
-fn resident(
-    gpu: &Gpu,
-    probe: &mut dyn Probe,
-) -> std::result::Result<Option<(f64, BTreeMap<&'static str, f64>)>, GpuError> {
+/// Nanoseconds of the passes of a run, and microseconds of each.
+type Timed = (f64, BTreeMap<&'static str, f64>);
+
+/// The passes alone, the best of some runs; none where the device has no clock.
+fn resident(gpu: &Gpu, probe: &mut dyn Probe) -> std::result::Result<Option<Timed>, GpuError> {
     let timed = gpu.timed();
     probe.resident(&timed)?;
-    let (begin, mut best) = (Instant::now(), None::<(f64, BTreeMap<&str, f64>)>);
+    let (begin, mut best) = (Instant::now(), None::<Timed>);
     for _ in 0..RUNS {
         let times = probe.resident(&timed)?;
         let total: f64 = times.iter().map(|(_, ns)| ns).sum();

@@ -2,7 +2,8 @@
 //!
 //! An [`Accelerator`] is given to a run ([`Options::accelerator`](crate::pipeline::Options)); steps
 //! that have a kernel with a GPU twin ask it for each batch. Both sides give the same bits, so a
-//! batch may go either way, and does:
+//! batch may go either way, and does (but for kernels that are only near the CPU's bits there,
+//! [`Kernel::has_the_same_bits`]: those need the first way):
 //!
 //! * *forced*, every batch goes to the GPU whose kernel has a pass;
 //! * *calibrated*, those from which on the GPU was measured to be faster, and only as long as the
@@ -33,6 +34,16 @@ pub enum Kernel {
         /// Trees that it has.
         trees: usize,
     },
+    /// Rows through a network: to within a bound, so only where a GPU is asked for.
+    Network,
+    /// The items of the greatest products with rows.
+    Products {
+        /// Numbers of all items.
+        numbers: usize,
+    },
+    /// The windows of a series that are most alike: the nearest to within a bound, so only where a
+    /// GPU is asked for.
+    Profile,
 }
 
 impl Kernel {
@@ -42,7 +53,16 @@ impl Kernel {
             Self::Filter => "filter",
             Self::Reduce { .. } => "reduce",
             Self::Forest { .. } => "forest",
+            Self::Network => "network",
+            Self::Products { .. } => "products",
+            Self::Profile => "profile",
         }
+    }
+
+    /// Whether a GPU's answer has the CPU's bits.
+    #[must_use]
+    pub fn has_the_same_bits(self) -> bool {
+        !matches!(self, Self::Network | Self::Profile)
     }
 
     /// Its name in a calibration.
@@ -53,9 +73,15 @@ impl Kernel {
             Self::Reduce { groups: 1025..=65_536 } => "reduce-4k",
             Self::Reduce { .. } => "reduce-1m",
             Self::Forest { .. } => "forest",
+            Self::Network => "network",
+            Self::Products { .. } => "products",
+            Self::Profile => "profile",
         }
     }
 }
+
+/// Numbers of the items that calibrations measure.
+const MEASURED_NUMBERS: usize = 16_384 * 64;
 
 /// Trees of the forest that calibrations measure.
 const MEASURED_TREES: usize = 500;
@@ -151,11 +177,15 @@ impl Accelerator {
         }
         match &self.inner.rows_min {
             None => Some(1),
+            Some(_) if !kernel.has_the_same_bits() => None,
             Some(measured) => {
                 let rows = *measured.get(kernel.probe())?;
                 Some(match kernel {
                     // As much work as the forest that was measured.
                     Kernel::Forest { trees } => rows.saturating_mul(MEASURED_TREES) / trees.max(1),
+                    Kernel::Products { numbers } => {
+                        rows.saturating_mul(MEASURED_NUMBERS) / numbers.max(1)
+                    }
                     _ => rows,
                 })
             }

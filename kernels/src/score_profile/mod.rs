@@ -124,6 +124,12 @@ impl Series {
         self.length
     }
 
+    /// How far apart windows are that are compared, at least.
+    #[must_use]
+    pub fn exclusion(&self) -> usize {
+        self.exclusion
+    }
+
     /// Whether two windows are compared.
     #[must_use]
     pub fn are_compared(&self, i: usize, j: usize) -> bool {

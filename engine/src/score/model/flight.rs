@@ -36,7 +36,8 @@ struct Scoring {
 pub(super) fn kernel(trained: &Trained) -> Option<Kernel> {
     match trained.model().estimator() {
         Estimator::Forest(forest) => Some(Kernel::Forest { trees: forest.trees().len() }),
-        Estimator::Linear(_) | Estimator::Network(_) => None,
+        Estimator::Network(_) => Some(Kernel::Network),
+        Estimator::Linear(_) => None,
     }
 }
 
