@@ -144,10 +144,11 @@ fn recommendations_are_the_same_bytes_with_a_gpu_and_when_it_fails() {
     let path = |name: &str| -> PathBuf { folder.path().join(name) };
     vectors(&path("items.csv"), 3000, 12, 3);
     vectors(&path("users.csv"), 200, 12, 8);
-    let run = |backend: &str, top: &str, fault: Option<&str>| -> (Vec<u8>, Value) {
+    let run_by = |by: &str, backend: &str, top: &str, fault: Option<&str>| -> (Vec<u8>, Value) {
         let mut command = pelton();
         command.current_dir(folder.path()).env("PELTON_GPU", &adapter);
         command.args(["recommend", "--items", "items.csv", "--queries", "users.csv", "--quiet"]);
+        command.args(["--by", by]);
         command.args(["--backend", backend, "--top", top, "--out", "o.csv", "--report", "r.json"]);
         if let Some(fault) = fault {
             command.env("PELTON_GPU_FAULT", fault);
@@ -155,6 +156,7 @@ fn recommendations_are_the_same_bytes_with_a_gpu_and_when_it_fails() {
         done(&mut command, &format!("{backend} {fault:?}"));
         (std::fs::read(path("o.csv")).unwrap(), report(&path("r.json")))
     };
+    let run = |backend: &str, top: &str, fault| run_by("product", backend, top, fault);
     let (wanted, _) = run("scalar", "10", None);
     assert_eq!(wanted.iter().filter(|byte| **byte == b'\n').count(), 2001);
     let (rows, report) = run("gpu", "10", None);
@@ -169,6 +171,16 @@ fn recommendations_are_the_same_bytes_with_a_gpu_and_when_it_fails() {
     // More than the pass has slots for: the core's, and it is said.
     let (rows, report) = run("gpu", "500", None);
     assert!(rows == run("simd", "500", None).0);
+    fell_back(&report, "many");
+    let near = |backend: &str, top: &str, fault| run_by("distance", backend, top, fault);
+    let (wanted, _) = near("scalar", "5", None);
+    let (rows, report) = near("gpu", "5", None);
+    assert!(rows == wanted);
+    ran(&report, "score_nearest");
+    let (rows, report) = near("gpu", "5", Some("lost@0"));
+    assert!(rows == wanted);
+    fell_back(&report, "lost@0");
+    let (_, report) = near("gpu", "9", None);
     fell_back(&report, "many");
 }
 

@@ -73,6 +73,38 @@ fn the_greatest_products_are_found() {
 }
 
 #[test]
+fn the_nearest_are_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    vectors(&path("items.csv"), "item", 300, 4, 3);
+    vectors(&path("users.csv"), "user", 30, 4, 8);
+    let mut answers = Vec::new();
+    for backend in ["scalar", "simd"] {
+        let more = ["--by", "distance", "--top", "3", "--backend", backend, "--out", "o.csv"];
+        let output = run(folder.path(), &[&FILES[..], &more].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        answers.push(std::fs::read_to_string(path("o.csv")).unwrap());
+    }
+    assert!(answers[0] == answers[1]);
+    let (items, users) = (numbers(&path("items.csv")), numbers(&path("users.csv")));
+    let mut lines = answers[0].lines();
+    assert_eq!(lines.next(), Some("query,rank,item,distance"));
+    for (user, query) in users.iter().enumerate() {
+        let squares =
+            |item: &Vec<f64>| item.iter().zip(query).map(|(a, b)| (a - b) * (a - b)).sum::<f64>();
+        let mut all: Vec<(f64, usize)> = items.iter().map(squares).zip(0..).collect();
+        all.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        for (rank, (squares, item)) in all.iter().take(3).enumerate() {
+            let line = lines.next().unwrap();
+            let (names, distance) = line.rsplit_once(',').unwrap();
+            assert_eq!(names, format!("user{user},{},item{item}", rank + 1));
+            assert_eq!(distance.parse::<f64>().unwrap(), squares.sqrt());
+        }
+    }
+    assert_eq!(lines.next(), None);
+}
+
+#[test]
 fn lists_are_vectors_and_few_items_are_few() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name);

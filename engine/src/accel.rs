@@ -36,6 +36,11 @@ pub enum Kernel {
     },
     /// Rows through a network: to within a bound, so only where a GPU is asked for.
     Network,
+    /// The rows that are nearest to others.
+    Nearest {
+        /// Numbers of all rows that may be near.
+        numbers: usize,
+    },
     /// The items of the greatest products with rows.
     Products {
         /// Numbers of all items.
@@ -54,6 +59,7 @@ impl Kernel {
             Self::Reduce { .. } => "reduce",
             Self::Forest { .. } => "forest",
             Self::Network => "network",
+            Self::Nearest { .. } => "nearest",
             Self::Products { .. } => "products",
             Self::Profile => "profile",
         }
@@ -74,6 +80,7 @@ impl Kernel {
             Self::Reduce { .. } => "reduce-1m",
             Self::Forest { .. } => "forest",
             Self::Network => "network",
+            Self::Nearest { .. } => "nearest",
             Self::Products { .. } => "products",
             Self::Profile => "profile",
         }
@@ -82,6 +89,9 @@ impl Kernel {
 
 /// Numbers of the items that calibrations measure.
 const MEASURED_NUMBERS: usize = 16_384 * 64;
+
+/// Numbers of the rows that calibrations look for the nearest among.
+const MEASURED_NEAR: usize = 4096 * 8;
 
 /// Trees of the forest that calibrations measure.
 const MEASURED_TREES: usize = 500;
@@ -183,6 +193,9 @@ impl Accelerator {
                 Some(match kernel {
                     // As much work as the forest that was measured.
                     Kernel::Forest { trees } => rows.saturating_mul(MEASURED_TREES) / trees.max(1),
+                    Kernel::Nearest { numbers } => {
+                        rows.saturating_mul(MEASURED_NEAR) / numbers.max(1)
+                    }
                     Kernel::Products { numbers } => {
                         rows.saturating_mul(MEASURED_NUMBERS) / numbers.max(1)
                     }

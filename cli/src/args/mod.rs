@@ -25,7 +25,7 @@ pub use gpu::BenchGpuArgs;
 pub use model::{ModelArgs, ReasonsArg, Takeover};
 pub use parse::{Speed, parse_count, parse_delay_us, parse_millionths};
 pub use profile::ProfileArgs;
-pub use recommend::RecommendArgs;
+pub use recommend::{MeasureArg, RecommendArgs};
 pub use rul::TrainRulArgs;
 pub use score::{ProfileArg, ScoreCommand, ScoreNabArgs, ScoreSkabArgs, ScoreTepArgs};
 pub use train::{
@@ -86,7 +86,7 @@ pub enum Command {
     /// What comes again in a recorded series, and what never does: its matrix profile
     #[command(arg_required_else_help = true)]
     Profile(Box<ProfileArgs>),
-    /// The items of the greatest dot products for each query: recommendations, look-alikes
+    /// The items of the greatest dot products, or the nearest, for each query
     #[command(arg_required_else_help = true)]
     Recommend(Box<RecommendArgs>),
     /// Score a detector, or another program's scores, by a benchmark's own procedure

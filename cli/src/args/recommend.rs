@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::{BackendArg, FormatArg};
 
@@ -13,14 +13,17 @@ Examples:
   pelton recommend --items items.parquet --queries users.parquet --top 10 --out best.parquet
   pelton recommend --items items.csv --queries users.csv --item-id sku --query-id user
   pelton recommend --items i.parquet --queries q.parquet --vector embedding --backend gpu
+  pelton recommend --items ordinary.csv --queries today.csv --by distance --top 1
 
 For each query the items whose vectors have the greatest dot products with its own: factors of a
-recommender, or embeddings (bring those to length 1 for cosines). A vector is a column of lists
-(--vector), or all columns of numbers but the id, the same names in both files. Numbers are rounded
-to f32, products are exact sums of f64, and equal ones go to the earlier item: the same answer on
-every backend. A number that is missing or not finite is an error.
+recommender, or embeddings (bring those to length 1 for cosines). Or the nearest ones (--by
+distance): look-alikes, and rows far from all of a reference are odd. A vector is a column of lists
+(--vector), or all columns of numbers but the id, the same names in both files. Products are those
+of numbers rounded to f32, added in f64; distances are f64; equal ones go to the earlier item: the
+same answer on every backend. A number that is missing, not finite or beyond f32 is an error.
 
-Output: the query's id, the rank from 1, the item's id, the product; queries in their order.")]
+Output: the query's id, the rank from 1, the item's id, the product (or distance); queries in their
+order.")]
 pub struct RecommendArgs {
     /// The items
     #[arg(long, value_name = "FILE")]
@@ -41,6 +44,10 @@ pub struct RecommendArgs {
     /// The column of vectors, in both files, where it is one of lists
     #[arg(long, value_name = "COLUMN")]
     pub vector: Option<String>,
+
+    /// What is compared
+    #[arg(long, value_enum, value_name = "MEASURE", default_value_t)]
+    pub by: MeasureArg,
 
     /// Items a query
     #[arg(long, value_name = "N", default_value_t = 10)]
@@ -74,4 +81,14 @@ pub struct RecommendArgs {
     /// No account: only errors
     #[arg(short, long)]
     pub quiet: bool,
+}
+
+/// How items are compared with queries.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum MeasureArg {
+    /// The dot product: the greatest first
+    #[default]
+    Product,
+    /// The Euclidean distance: the smallest first
+    Distance,
 }

@@ -1,9 +1,9 @@
-//! `pelton recommend`: for each query the items of the greatest dot products.
+//! `pelton recommend`: for each query the items of the greatest dot products, or the nearest ones.
 //!
 //! ```text
 //!  items   ─▶ vectors ─┐
-//!                      ├─▶ score_products (SIMD, or a GPU) ─▶ query, rank, item, product
-//!  queries ─▶ vectors ─┘   65,536 queries at a time
+//!                      ├─▶ score_products, score_nearest ─▶ query, rank, item, product (distance)
+//!  queries ─▶ vectors ─┘   (SIMD, or a GPU), 65,536 queries at a time
 //! ```
 //! Both files are read whole: the items are wanted by every query.
 
@@ -19,7 +19,7 @@ use pelton::{Error, Result};
 use pelton_kernels::score_products::{Best, NONE};
 use serde::{Deserialize, Serialize};
 
-use crate::args::RecommendArgs;
+use crate::args::{MeasureArg, RecommendArgs};
 use crate::backend::Backend;
 use crate::replay::{format, same_file};
 use crate::report;
@@ -28,10 +28,10 @@ use crate::report::models::GpuUse;
 use crate::table::{self, Source};
 use crate::window::text;
 
-mod products;
+mod finder;
 mod vectors;
 
-use products::Products;
+use finder::{Finder, turned};
 use vectors::Vectors;
 
 /// Queries that are answered and written at a time.
@@ -53,11 +53,13 @@ pub struct RecommendReport {
     pub top: u32,
     /// Rows that were written.
     pub rows_out: u64,
-    /// Seconds of the products alone.
-    pub products_s: f64,
+    /// Seconds of the search alone.
+    pub find_s: f64,
     /// Seconds of all of it.
     pub wall_s: f64,
-    /// What the products ran on.
+    /// "product" or "distance".
+    pub by: String,
+    /// What the search ran on.
     pub backend: String,
     /// What the GPU did, where one was to do anything.
     pub gpu: Option<GpuUse>,
@@ -81,16 +83,26 @@ pub fn run(args: &RecommendArgs) -> Result<()> {
     let items = Vectors::read(&source(&args.items), args.item_id.as_deref(), &args.vector)?;
     let queries = Vectors::read(&source(&args.queries), args.query_id.as_deref(), &args.vector)?;
     items.check_fit(&queries)?;
-    let mut products = Products::new(&backend, items.rows());
-    let empty = answer(&items, &queries, 0, &Best::new(0, args.top as usize))?;
+    let columns = match args.by {
+        MeasureArg::Distance => turned(items.values(), items.dimensions()),
+        MeasureArg::Product => Vec::new(),
+    };
+    let both = (items.values(), columns.as_slice());
+    let mut finder = Finder::new(&backend, args.by, both, items.dimensions());
+    let measure = match args.by {
+        MeasureArg::Product => "product",
+        MeasureArg::Distance => "distance",
+    };
+    let answer = |start: usize, best: &Best| answer((&items, &queries), measure, start, best);
+    let empty = answer(0, &Best::new(0, args.top as usize))?;
     let mut sink = open_sink(&text(&args.out)?, args.out_format.map(format), &empty.schema())?;
-    let (mut rows_out, mut products_s) = (0, 0.0);
+    let (mut rows_out, mut find_s) = (0, 0.0);
     for start in (0..queries.len()).step_by(PIECE) {
-        let piece = queries.rows_of(start..queries.len().min(start + PIECE));
-        let start_products = Instant::now();
-        let best = products.best(piece, args.top as usize);
-        products_s += start_products.elapsed().as_secs_f64();
-        let rows = answer(&items, &queries, start, &best)?;
+        let piece = start..queries.len().min(start + PIECE);
+        let find = Instant::now();
+        let best = finder.best(queries.values_of(piece.clone()), piece.len(), args.top as usize);
+        find_s += find.elapsed().as_secs_f64();
+        let rows = answer(start, &best)?;
         let offset = rows_out;
         rows_out += rows.num_rows() as u64;
         sink.write(&Batch::new(rows, offset))?;
@@ -103,7 +115,8 @@ pub fn run(args: &RecommendArgs) -> Result<()> {
         dimensions: items.dimensions() as u64,
         top: args.top,
         rows_out,
-        products_s,
+        by: measure.to_owned(),
+        find_s,
         wall_s: begin.elapsed().as_secs_f64(),
         backend: backend.word().to_owned(),
         gpu: backend.gpu_use(),
@@ -119,8 +132,8 @@ pub fn run(args: &RecommendArgs) -> Result<()> {
 
 /// The rows of some queries, the first of which is `start`.
 fn answer(
-    items: &Vectors,
-    queries: &Vectors,
+    (items, queries): (&Vectors, &Vectors),
+    measure: &str,
     start: usize,
     best: &Best,
 ) -> Result<arrow::array::RecordBatch> {
@@ -139,14 +152,14 @@ fn answer(
         ("query", named(queries.ids(), query)?),
         ("rank", Arc::new(UInt32Array::from(rank))),
         ("item", named(items.ids(), item)?),
-        ("product", Arc::new(Float64Array::from(product))),
+        (measure, Arc::new(Float64Array::from(product))),
     ])
 }
 
 impl RecommendReport {
     /// The account as text.
     fn text(&self) -> String {
-        let rate = self.queries as f64 / self.products_s.max(1e-9);
+        let rate = self.queries as f64 / self.find_s.max(1e-9);
         format!(
             "{} queries, {} items of {} dimensions: {} rows; {} queries a second ({})\n",
             thousands(self.queries),
@@ -172,7 +185,7 @@ mod tests {
         let mut best = Best::new(2, 2);
         (best.items[0], best.products[0]) = (1, 2.0);
         (best.items[2], best.products[2]) = (0, 1.0);
-        let rows = answer(&items, &queries, 1, &best).unwrap();
+        let rows = answer((&items, &queries), "product", 1, &best).unwrap();
         let text = |column: usize| {
             let column = rows.column(column).as_any().downcast_ref::<arrow::array::StringArray>();
             column.unwrap().iter().flatten().map(str::to_owned).collect::<Vec<_>>()

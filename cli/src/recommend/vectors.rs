@@ -7,7 +7,7 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field};
 use pelton::{Error, Result};
-use pelton_kernels::score_products::{NONE, Rows};
+use pelton_kernels::score_products::NONE;
 
 use crate::table::{self, Source};
 
@@ -20,12 +20,12 @@ pub(super) struct Vectors {
     /// Columns of the numbers, in their order; empty where they are a list.
     columns: Vec<String>,
     dimensions: usize,
-    values: Vec<f32>,
+    values: Vec<f64>,
 }
 
 impl Vectors {
     #[cfg(test)]
-    pub(super) fn new(ids: ArrayRef, dimensions: usize, values: Vec<f32>) -> Self {
+    pub(super) fn new(ids: ArrayRef, dimensions: usize, values: Vec<f64>) -> Self {
         Self { name: String::new(), ids, columns: Vec::new(), dimensions, values }
     }
 
@@ -188,13 +188,14 @@ impl Vectors {
         &self.ids
     }
 
-    pub(super) fn rows(&self) -> Rows<'_> {
-        Rows { dimensions: self.dimensions.max(1), values: &self.values }
+    /// The numbers of some rows, one after the other.
+    pub(super) fn values_of(&self, range: Range<usize>) -> &[f64] {
+        &self.values[range.start * self.dimensions..range.end * self.dimensions]
     }
 
-    pub(super) fn rows_of(&self, range: Range<usize>) -> Rows<'_> {
-        let dimensions = self.dimensions;
-        Rows { dimensions, values: &self.values[range.start * dimensions..range.end * dimensions] }
+    /// Every number.
+    pub(super) fn values(&self) -> &[f64] {
+        &self.values
     }
 }
 
@@ -202,9 +203,9 @@ fn ids(rows: &RecordBatch) -> ArrayRef {
     rows.column(0).clone()
 }
 
-/// As `f32`, where it is a finite number of that.
-fn finite(x: f64) -> Option<f32> {
-    Some(x as f32).filter(|x| x.is_finite())
+/// The number, where it is one that `f32` has room for.
+fn finite(x: f64) -> Option<f64> {
+    Some(x).filter(|x| (*x as f32).is_finite())
 }
 
 fn not_finite(source: &Source<'_>, row: usize, place: &str) -> Error {
