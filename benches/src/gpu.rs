@@ -287,7 +287,9 @@ pub fn kernels(
                 rows,
                 all_s: start.elapsed().as_secs_f64(),
                 // What was left out stays so.
-                scalar_s: point.scalar_rows_per_s.map_or(f64::INFINITY, |rate| rows as f64 / rate),
+                scalar_s: point
+                    .scalar_rows_per_s
+                    .map_or(f64::INFINITY, |rate| (rows * probe.batches()) as f64 / rate),
             });
             report.points.push(point);
         }
@@ -311,7 +313,8 @@ fn point(
     device: &DeviceReport,
 ) -> Result<PointReport> {
     let fail = |error: GpuError| failed(kind.name, &error);
-    let rate = |seconds: f64| rows as f64 / seconds;
+    let all_rows = rows * probe.batches();
+    let rate = |seconds: f64| all_rows as f64 / seconds;
     let mut on_core = |level: Level| {
         let run = || {
             probe.cpu(level);
@@ -344,7 +347,7 @@ fn point(
         scalar_rows_per_s: scalar_s.map(rate),
         simd_rows_per_s: rate(simd_s),
         gpu_rows_per_s: rate(gpu_s),
-        times_one_core: simd_s / gpu_s,
+        times_one_core: scalar_s.map_or(simd_s, |scalar_s| simd_s.min(scalar_s)) / gpu_s,
         upload_us: upload_s * 1e6,
         read_us: read_s * 1e6,
         resident_rows_per_s: best.as_ref().map(|(ns, _)| probe.resident_rows() as f64 / ns * 1e9),

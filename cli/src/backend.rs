@@ -15,20 +15,20 @@ pub struct Backend {
 
 impl Backend {
     /// Chooses. The kernels take their level once, at the first of them: call this before that.
-    /// `scores`: whether forests are scored, which is what a GPU may do sooner than a core.
+    /// `worth_a_look`: whether there may be enough to do for a GPU, so that `auto` opens one.
     ///
     /// # Errors
     /// When `PELTON_SIMD` names no level of this machine.
-    pub fn choose(of: BackendArg, scores: bool) -> Result<Self> {
+    pub fn choose(of: BackendArg, worth_a_look: bool) -> Result<Self> {
         if of == BackendArg::Scalar {
             simd::force(Level::Scalar).map_err(Error::usage)?;
             return Ok(Self::default());
         }
         simd::try_level().map(drop).map_err(Error::usage)?;
         #[cfg(feature = "gpu")]
-        let accelerator = gpu::accelerator(of, scores);
+        let accelerator = gpu::accelerator(of, worth_a_look);
         #[cfg(not(feature = "gpu"))]
-        let accelerator = (|_| None)(scores);
+        let accelerator = (|_| None)(worth_a_look);
         Ok(Self { accelerator })
     }
 
@@ -59,6 +59,8 @@ impl Backend {
 
 #[cfg(feature = "gpu")]
 mod gpu {
+    use std::collections::BTreeMap;
+
     use pelton::accel::Accelerator;
     use pelton_kernels::gpu::Gpu;
 
@@ -73,7 +75,7 @@ mod gpu {
     /// Passes that compute in f32 what the CPU has in f64, to within a bound.
     const NEAR: [&str; 2] = ["score_network", "score_profile"];
 
-    pub(super) fn accelerator(of: BackendArg, scores: bool) -> Option<Accelerator> {
+    pub(super) fn accelerator(of: BackendArg, worth_a_look: bool) -> Option<Accelerator> {
         match of {
             BackendArg::Gpu => match Gpu::of_process() {
                 Ok(gpu) => Some(Accelerator::forced(gpu).with_twins(twins())),
@@ -82,8 +84,7 @@ mod gpu {
                     None
                 }
             },
-            // What windows do with a byte never pays for its way to the device.
-            BackendArg::Auto if scores => where_it_pays(),
+            BackendArg::Auto if worth_a_look => where_it_pays(),
             _ => None,
         }
     }
@@ -97,16 +98,15 @@ mod gpu {
             .collect()
     }
 
-    /// As was measured on this machine; a debug build would measure itself.
+    /// As was measured on this machine. A debug build would measure itself: nothing pays there.
     fn where_it_pays() -> Option<Accelerator> {
         let gpu = Gpu::of_process().ok()?;
-        if gpu.adapter().kind == "software" || cfg!(debug_assertions) {
-            return None;
+        let mut rows = BTreeMap::new();
+        if !cfg!(debug_assertions) {
+            let measured = crate::gpu::crossovers(&gpu, &Machine::look()).ok()?;
+            rows.extend(measured.kernels.into_iter().map(|kernel| (kernel.name, kernel.rows)));
         }
-        let measured = crate::gpu::crossovers(&gpu, &Machine::look()).ok()?;
-        let kernels = measured.kernels.into_iter();
-        let rows = kernels.filter_map(|kernel| Some((kernel.name, kernel.rows?))).collect();
-        Some(Accelerator::calibrated(gpu, rows).with_twins(twins()))
+        Some(Accelerator::measured(gpu, rows).with_twins(twins()))
     }
 
     pub(super) fn used(accelerator: &Accelerator) -> GpuUse {

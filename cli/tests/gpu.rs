@@ -55,6 +55,12 @@ fn alerts_are_the_same_bytes_with_a_gpu_and_when_it_fails() {
     let walks = report["gpu"]["passes"]["score_forest_walk"]["dispatches"].as_u64().unwrap();
     assert!(walks >= 2 && report["gpu"]["uploaded_bytes"].as_u64() > Some(0));
     assert_eq!(report["gpu"]["fallbacks"], 0);
+    let mut explained = pelton();
+    explained.args(["replay", "fraud", "--explain", "--backend", "gpu", "--input"]);
+    explained.arg(path("p.parquet")).arg("--model").arg(path("m.txt")).arg("--out");
+    let output = explained.arg(path("none")).env("PELTON_GPU", &adapter).output().unwrap();
+    let plan = String::from_utf8_lossy(&output.stdout);
+    assert!(plan.contains("\n  forest: ") && !path("none").exists(), "{plan}");
     // The second dispatch tries the device's f64.
     for fault in ["lost@0", "lost@1", "lost@3", "memory@0", "memory@2"] {
         let (alerts, report) = run(fault, "gpu", Some(fault));
@@ -64,6 +70,53 @@ fn alerts_are_the_same_bytes_with_a_gpu_and_when_it_fails() {
         assert_eq!(report["ledger"]["rows_in"], scalar["ledger"]["rows_in"]);
         assert!(!report["gpu"]["fallback_reasons"].as_array().unwrap().is_empty(), "{fault}");
     }
+}
+
+#[test]
+fn windows_are_the_same_bytes_and_every_pass_shows() {
+    let Some(adapter) = adapter() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| -> PathBuf { folder.path().join(name) };
+    let made = ["generate", "payments", "--quiet", "--seed", "5", "--rows", "20k", "--out"];
+    assert!(pelton().args(made).arg(path("p.parquet")).status().unwrap().success());
+    let command = |words: &str| {
+        let mut command = pelton();
+        command.args(["window", "--quiet", "--time", "ts", "--key", "card", "--delay", "1h"]);
+        command.args(["--filter", "amount > 40", "--agg", "count,min(terminal),sum(terminal)"]);
+        command.arg("--input").arg(path("p.parquet")).args(words.split(' '));
+        command.env("PELTON_GPU", &adapter);
+        command
+    };
+    let run = |name: &str, words: &str| -> (Vec<u8>, Value) {
+        let mut command = command(words);
+        command.arg("--out").arg(path("w.csv")).arg("--report").arg(path("report.json"));
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        (std::fs::read(path("w.csv")).unwrap(), report(folder.path()))
+    };
+    for window in ["--tumble 6h", "--hop 8h/3h"] {
+        let (wanted, report) = run("simd", &format!("{window} --backend simd --shards 1"));
+        assert!(wanted.len() > 10_000 && report["gpu"].is_null(), "{}", report["gpu"]);
+        for shards in [1, 2] {
+            let words = format!("{window} --backend gpu --shards {shards} --batch-rows 3000");
+            let (given, report) = run("gpu", &words);
+            assert!(given == wanted, "{words}: the windows differ");
+            let passes = report["gpu"]["passes"].as_object().unwrap();
+            let has = |pass: &str| passes.contains_key(pass);
+            assert!(has("window_reduce") && has("batch_filter_rows"), "{words}: {passes:?}");
+            assert_eq!(has("shard_hash_integers"), shards == 2, "{words}: {passes:?}");
+            assert_eq!(report["gpu"]["fallbacks"], 0, "{}", report["gpu"]);
+        }
+    }
+    let output = command("--tumble 6h --backend gpu --explain --shards 2 --out x.csv").output();
+    let plan = String::from_utf8(output.unwrap().stdout).unwrap();
+    for kernel in ["filter", "reduce", "hash"] {
+        let line = plan.lines().find(|line| line.starts_with(&format!("  {kernel}: ")));
+        assert!(line.is_some_and(|line| line.contains("every batch, as was asked for")), "{plan}");
+    }
+    let output = command("--tumble 6h --backend simd --explain --shards 1 --out x.csv").output();
+    let plan = String::from_utf8(output.unwrap().stdout).unwrap();
+    assert!(plan.contains("\n  reduce: this core (") && plan.contains("no GPU is used"), "{plan}");
 }
 
 #[test]

@@ -13,11 +13,15 @@
 //! device is a *difference* to what it keeps in memory, and the rows of that difference are kept
 //! until it was read back. A lost device is not asked again; what happened is in the report.
 
+mod explain;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pelton_kernels::gpu::{Gpu, GpuError, PassStats, Stats};
+
+pub use explain::{KernelUse, explain};
 
 /// A kernel that steps run on either side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +53,9 @@ pub enum Kernel {
     /// The windows of a series that are most alike: the nearest to within a bound, so only where a
     /// GPU is asked for.
     Profile,
+    /// Which shard a key belongs to. Every shard asks for all rows, so it goes to a GPU only
+    /// where everything does.
+    Hash,
 }
 
 impl Kernel {
@@ -62,6 +69,7 @@ impl Kernel {
             Self::Nearest { .. } => "nearest",
             Self::Products { .. } => "products",
             Self::Profile => "profile",
+            Self::Hash => "hash",
         }
     }
 
@@ -75,14 +83,15 @@ impl Kernel {
     fn probe(self) -> &'static str {
         match self {
             Self::Filter => "filter",
-            Self::Reduce { groups: 0..=1024 } => "reduce-64",
-            Self::Reduce { groups: 1025..=65_536 } => "reduce-4k",
-            Self::Reduce { .. } => "reduce-1m",
+            Self::Reduce { groups: 0..=FEW_GROUPS } => "window-64",
+            Self::Reduce { groups: ..=SOME_GROUPS } => "window-4k",
+            Self::Reduce { .. } => "window-1m",
             Self::Forest { .. } => "forest",
             Self::Network => "network",
             Self::Nearest { .. } => "nearest",
             Self::Products { .. } => "products",
             Self::Profile => "profile",
+            Self::Hash => "hash",
         }
     }
 }
@@ -92,6 +101,12 @@ const MEASURED_NUMBERS: usize = 16_384 * 64;
 
 /// Numbers of the rows that calibrations look for the nearest among.
 const MEASURED_NEAR: usize = 4096 * 8;
+
+/// Up to so many groups the smallest table that calibrations measure stands for all.
+const FEW_GROUPS: usize = 1024;
+
+/// Up to so many the middle one does.
+const SOME_GROUPS: usize = 65_536;
 
 /// Trees of the forest that calibrations measure.
 const MEASURED_TREES: usize = 500;
@@ -105,8 +120,8 @@ pub struct Accelerator {
 #[derive(Debug)]
 struct Inner {
     gpu: Gpu,
-    /// From how many rows on, by the name of the probe; `None`: forced.
-    rows_min: Option<BTreeMap<String, usize>>,
+    /// From how many rows on, by the name of the probe, `None` where it never paid; `None`: forced.
+    rows_min: Option<BTreeMap<String, Option<usize>>>,
     /// Kernels that the CPU does all the same.
     twins: Vec<String>,
     /// What the device had done before.
@@ -148,6 +163,13 @@ impl Accelerator {
     /// ([`Calibration`](pelton_kernels::gpu::calibrate::Calibration)).
     #[must_use]
     pub fn calibrated(gpu: Gpu, rows_min: BTreeMap<String, usize>) -> Self {
+        Self::measured(gpu, rows_min.into_iter().map(|(name, rows)| (name, Some(rows))).collect())
+    }
+
+    /// As [`Accelerator::calibrated`], naming the probes as well that were measured and never
+    /// paid (`None`), so that they can be told from those that were not measured.
+    #[must_use]
+    pub fn measured(gpu: Gpu, rows_min: BTreeMap<String, Option<usize>>) -> Self {
         Self::new(gpu, Some(rows_min), Vec::new())
     }
 
@@ -158,7 +180,11 @@ impl Accelerator {
         Self::new(self.inner.gpu.clone(), self.inner.rows_min.clone(), kernels)
     }
 
-    fn new(gpu: Gpu, rows_min: Option<BTreeMap<String, usize>>, twins: Vec<String>) -> Self {
+    fn new(
+        gpu: Gpu,
+        rows_min: Option<BTreeMap<String, Option<usize>>>,
+        twins: Vec<String>,
+    ) -> Self {
         let before = gpu.stats();
         Self {
             inner: Arc::new(Inner {
@@ -189,18 +215,21 @@ impl Accelerator {
             None => Some(1),
             Some(_) if !kernel.has_the_same_bits() => None,
             Some(measured) => {
-                let rows = *measured.get(kernel.probe())?;
-                Some(match kernel {
+                let rows = (*measured.get(kernel.probe())?)?;
+                match kernel {
                     // As much work as the forest that was measured.
-                    Kernel::Forest { trees } => rows.saturating_mul(MEASURED_TREES) / trees.max(1),
+                    Kernel::Forest { trees } => {
+                        Some(rows.saturating_mul(MEASURED_TREES) / trees.max(1))
+                    }
                     Kernel::Nearest { numbers } => {
-                        rows.saturating_mul(MEASURED_NEAR) / numbers.max(1)
+                        Some(rows.saturating_mul(MEASURED_NEAR) / numbers.max(1))
                     }
                     Kernel::Products { numbers } => {
-                        rows.saturating_mul(MEASURED_NUMBERS) / numbers.max(1)
+                        Some(rows.saturating_mul(MEASURED_NUMBERS) / numbers.max(1))
                     }
-                    _ => rows,
-                })
+                    Kernel::Hash => None,
+                    _ => Some(rows),
+                }
             }
         }
     }

@@ -133,6 +133,13 @@ pub trait MapOperator: Send + Sync {
         Dropped::default()
     }
 
+    /// The kernels of the step that a GPU has a pass for, given the columns that come.
+    #[cfg(feature = "gpu")]
+    fn kernels(&self, input: &SchemaRef) -> Vec<crate::accel::KernelUse> {
+        let _ = input;
+        Vec::new()
+    }
+
     /// One line for `explain`.
     fn describe(&self) -> String;
 }

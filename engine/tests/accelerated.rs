@@ -77,26 +77,36 @@ fn batches(rows: usize, keys: u64) -> Vec<RecordBatch> {
 struct Case {
     window: Window,
     aggregates: Vec<Aggregate>,
-    filters: bool,
+    filters: Filters,
     keys: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Filters {
+    None,
+    /// A filter that copies rows.
+    Copies,
+    /// One right before the window, which takes rows by their numbers.
+    Picks,
 }
 
 fn cases() -> Vec<Case> {
     let all = vec![count(), sum("amount"), min("amount"), max("level"), mean("amount")];
-    let case = |window, aggregates: &[Aggregate], filters, keys| Case {
+    let case = |window, aggregates: &[Aggregate], filters: Filters, keys| Case {
         window,
         aggregates: aggregates.to_vec(),
         filters,
         keys,
     };
+    use Filters::{Copies, None, Picks};
     vec![
-        case(tumble(seconds(5)), &all, false, 40),
-        case(tumble(seconds(5)), &all, true, 6000),
-        case(hop(seconds(9), seconds(4)), &all, false, 900),
-        case(tumble(seconds(7)), &[count()], false, 3),
-        case(hop(seconds(6), seconds(2)), &[max("amount"), sum("cents")], true, 300),
+        case(tumble(seconds(5)), &all, None, 40),
+        case(tumble(seconds(5)), &all, Copies, 6000),
+        case(hop(seconds(9), seconds(4)), &all, Picks, 900),
+        case(tumble(seconds(7)), &[count()], None, 3),
+        case(hop(seconds(6), seconds(2)), &[max("amount"), sum("cents")], Copies, 300),
         // Float sums and the like stay with the core.
-        case(tumble(seconds(5)), &[sum("level"), count()], false, 50),
+        case(tumble(seconds(5)), &[sum("level"), count()], None, 50),
     ]
 }
 
@@ -104,8 +114,11 @@ fn run(case: &Case, shards: usize, accelerator: Option<&Accelerator>) -> RecordB
     let rows = batches(30_000, case.keys);
     let mut pipeline = Pipeline::rows(rows[0].schema())
         .event_time("ts", Watermark::bounded(seconds(3)).implausible_after(None));
-    if case.filters {
-        pipeline = pipeline.filter(col("level").gt(-300.0)).column("more", col("level") * 2.0);
+    if case.filters != Filters::None {
+        pipeline = pipeline.filter(col("level").gt(-300.0));
+    }
+    if case.filters == Filters::Copies {
+        pipeline = pipeline.column("more", col("level") * 2.0);
     }
     let pipeline = pipeline.key_by(["key"]).window(case.window.clone(), case.aggregates.clone());
     let schema = pipeline.schema().unwrap();
@@ -131,8 +144,14 @@ fn a_gpu_gives_the_cpus_bits() {
             assert_eq!(report.notes, Vec::<String>::new());
             let reduced = report.passes.contains_key("window_reduce");
             assert_eq!(reduced, at != 5, "case {at}: {report:?}");
-            let filtered = report.passes.contains_key("batch_filter_gather");
-            assert_eq!(filtered, case.filters, "case {at}: {report:?}");
+            let has = |pass: &str| report.passes.contains_key(pass);
+            // With several shards a filter copies rows: they go to shards behind it.
+            let copied =
+                case.filters == Filters::Copies || case.filters == Filters::Picks && shards > 1;
+            assert_eq!(has("batch_filter_gather"), copied, "case {at}: {report:?}");
+            let filtered = case.filters != Filters::None;
+            assert_eq!(has("batch_filter_rows"), filtered, "case {at}: {report:?}");
+            assert_eq!(has("shard_hash_integers"), shards > 1, "case {at}: {report:?}");
         }
     }
 }
@@ -172,11 +191,75 @@ fn what_is_measured_as_slower_stays_with_the_cpu() {
     let never = Accelerator::calibrated(gpu.clone(), BTreeMap::new());
     assert_eq!(run(case, 1, Some(&never)), expected);
     assert!(never.report().passes.is_empty());
-    let sometimes = BTreeMap::from([("reduce-64".to_owned(), 500)]);
-    let both = Accelerator::calibrated(gpu.clone(), sometimes);
-    assert_eq!(run(case, 1, Some(&both)), expected);
-    assert!(both.report().passes.contains_key("window_reduce"));
+    // Which table was measured counts, and how many rows there are.
+    for (probe, rows, pays) in
+        [("window-64", 500, true), ("window-4k", 1, false), ("window-64", 901, false)]
+    {
+        let sometimes = BTreeMap::from([(probe.to_owned(), rows)]);
+        let both = Accelerator::calibrated(gpu.clone(), sometimes);
+        assert_eq!(run(case, 1, Some(&both)), expected);
+        let report = both.report();
+        assert_eq!(report.passes.contains_key("window_reduce"), pays, "{probe}: {report:?}");
+        // What was not measured as faster stays with the core.
+        let others = report.passes.keys().filter(|pass| !pass.starts_with("window_"));
+        assert_eq!(others.count(), 0, "{report:?}");
+    }
     let twin = Accelerator::forced(gpu).with_twins(vec!["reduce".to_owned()]);
     assert_eq!(run(case, 1, Some(&twin)), expected);
     assert!(!twin.report().passes.contains_key("window_reduce"));
+}
+
+/// The plan of a case in words.
+fn plan(case: &Case, shards: usize, accelerator: Option<Accelerator>) -> String {
+    let mut options = Options::default().shards(shards);
+    options.accelerator = accelerator;
+    let pipeline = Pipeline::rows(batches(1, 1)[0].schema())
+        .event_time("ts", Watermark::bounded(seconds(3)))
+        .filter(col("level").gt(-300.0))
+        .key_by(["key"])
+        .window(case.window.clone(), case.aggregates.clone());
+    pipeline.explain_plan_with(&options).unwrap()
+}
+
+#[test]
+fn explain_says_where_kernels_run_and_why() {
+    let Some(gpu) = gpu() else { return };
+    let adapter = gpu.adapter().name.clone();
+    let level = pelton_kernels::simd::level();
+    let case = &cases()[0];
+    let says = |plan: &str, line: &str| assert!(plan.contains(line), "no `{line}` in\n{plan}");
+    let without = plan(case, 1, None);
+    says(&without, &format!("\n  filter: this core ({level}); no GPU is used; the core finds"));
+    says(&without, &format!("\n  reduce: this core ({level}); no GPU is used; batches with nulls"));
+    assert!(!without.contains("hash"), "{without}");
+
+    let forced = plan(case, 2, Some(Accelerator::forced(gpu.clone())));
+    for kernel in ["filter", "reduce", "hash"] {
+        says(&forced, &format!("\n  {kernel}: {adapter}, every batch, as was asked for"));
+    }
+
+    let measured = [("filter", None), ("window-64", Some(4096)), ("window-4k", Some(65_536))];
+    let measured = measured.map(|(probe, rows)| (probe.to_owned(), rows)).into();
+    let accelerator = Accelerator::measured(gpu.clone(), measured);
+    let measured = plan(case, 2, Some(accelerator.clone()));
+    says(&measured, &format!("\n  filter: this core ({level}); {adapter} never paid"));
+    let from =
+        |rows: &str| format!("{adapter} from {rows} rows a batch on, else this core ({level})");
+    says(
+        &measured,
+        &format!("\n  reduce, up to 1,024 keys: {}; batches with nulls", from("4,096")),
+    );
+    says(&measured, &format!("\n  reduce, up to 65,536 keys: {}\n", from("65,536")));
+    says(
+        &measured,
+        &format!("\n  reduce, more keys: this core ({level}); not measured on {adapter}\n"),
+    );
+    says(&measured, &format!("\n  hash: this core ({level}); {adapter} only where every pass"));
+
+    let twins = plan(case, 1, Some(accelerator.with_twins(vec!["filter".to_owned()])));
+    says(&twins, &format!("\n  filter: this core ({level}); kept from {adapter} by its name"));
+
+    let floats = plan(&cases()[5], 1, Some(Accelerator::forced(gpu)));
+    let why = "no GPU, as `sum_level` adds floats, in the order of rows";
+    says(&floats, &format!("\n  reduce: this core ({level}); {why}\n"));
 }

@@ -161,6 +161,27 @@ fn a_device_that_fails_loses_and_doubles_no_row() {
     }
 }
 
+#[test]
+fn a_large_batch_goes_in_parts() {
+    let name = "lgb_binary.model.txt";
+    let expected = run(scored(model(name)), ROWS, 1, None);
+    for after_dispatches in [None, Some(4), Some(8), Some(13)] {
+        // As if a binding showed so little that a third of the rows can be under way.
+        let Some(gpu) = gpu().map(|gpu| gpu.with_bindings_of(1 << 16)) else { return };
+        if let Some(after_dispatches) = after_dispatches {
+            gpu.inject(Injected { fault: Fault::OutOfMemory, after_dispatches });
+        }
+        let accelerator = Accelerator::forced(gpu);
+        assert_eq!(run(scored(model(name)), ROWS, 1, Some(&accelerator)), expected);
+        let report = accelerator.report();
+        assert_eq!(report.batches_handed_back, u64::from(after_dispatches.is_some()));
+        assert!(
+            walks(&accelerator) >= if after_dispatches.is_some() { 1 } else { 7 },
+            "{report:?}"
+        );
+    }
+}
+
 /// Pushes and polls; a model takes over at each third push.
 fn pushed(shards: usize, accelerator: Option<&Accelerator>, updates: bool) -> RecordBatch {
     let names = ["lgb_binary.model.txt", "xgb_binary.model.json"];
@@ -271,4 +292,36 @@ fn a_model_serves_several_devices_and_none() {
     assert_eq!(run(scored(shared.clone()), 900, 1, Some(&b)), expected);
     assert_eq!(run(scored(shared), 900, 1, Some(&c)), expected);
     assert!(walks(&c) > 0 && c.report().notes.is_empty(), "{:?}", c.report());
+}
+
+#[test]
+fn explain_says_from_where_scores_pay() {
+    let Some(gpu) = gpu() else { return };
+    let adapter = gpu.adapter().name.clone();
+    let level = pelton_kernels::simd::level();
+    let says = |name: &str, accelerator: &Accelerator, line: &str| {
+        let mut options = Options::default().shards(1);
+        options.accelerator = Some(accelerator.clone());
+        let plan = scored(model(name)).explain_plan_with(&options).unwrap();
+        assert!(plan.contains(line), "no `{line}` in\n{plan}");
+    };
+    let forest = "lgb_binary.model.txt";
+    // Measured with 500 trees; the fixture has 8.
+    let measured = Accelerator::measured(gpu.clone(), [("forest".to_owned(), Some(1024))].into());
+    let from =
+        format!("\n  forest: {adapter} from 64,000 rows a batch on, else this core ({level})\n");
+    says(forest, &measured, &from);
+    let never = Accelerator::measured(gpu.clone(), [("forest".to_owned(), None)].into());
+    says(forest, &never, &format!("\n  forest: this core ({level}); {adapter} never paid"));
+    let unknown = Accelerator::calibrated(gpu, BTreeMap::new());
+    says(
+        forest,
+        &unknown,
+        &format!("\n  forest: this core ({level}); not measured on {adapter}\n"),
+    );
+    // What has no pass says nothing of one.
+    let mut options = Options::default().shards(1);
+    options.accelerator = Some(unknown);
+    let linear = scored(model("skl_logistic.model.onnx"));
+    assert_eq!(linear.explain_plan_with(&options).unwrap(), linear.explain_plan().unwrap());
 }

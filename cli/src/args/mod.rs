@@ -291,6 +291,10 @@ pub struct ReplayFraudArgs {
     #[arg(long, value_enum, value_name = "BACKEND", default_value_t, help_heading = "Machine")]
     pub backend: BackendArg,
 
+    /// Say how rows would be decided, and where the kernels run, and do nothing
+    #[arg(long)]
+    pub explain: bool,
+
     /// No progress and no table: only errors
     #[arg(short, long)]
     pub quiet: bool,

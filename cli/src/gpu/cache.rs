@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use pelton_kernels::gpu::Gpu;
 use pelton_kernels::gpu::calibrate::Calibration;
+use pelton_kernels::gpu::probe::PROBES;
 use serde::{Deserialize, Serialize};
 
 use crate::doctor::Machine;
@@ -53,7 +54,10 @@ pub fn crossovers(gpu: &Gpu, machine: &Machine) -> Result<Crossovers, String> {
     );
     let file = folder().map(|folder| folder.join(format!("{:016x}.calibration", named(&key))));
     let known = file.as_ref().and_then(|file| std::fs::read_to_string(file).ok());
-    if let Some(known) = known.and_then(|text| Calibration::from_text(&text, &key)) {
+    let known = known.and_then(|text| Calibration::from_text(&text, &key));
+    // What an earlier build wrote may lack a kernel.
+    let is_whole = |known: &Calibration| PROBES.iter().all(|kind| known.of(kind.name).is_some());
+    if let Some(known) = known.filter(is_whole) {
         return Ok(Crossovers { cached_in: file, kernels: listed(&known) });
     }
     let begin = Instant::now();

@@ -14,7 +14,7 @@ use pelton::{Error, Result};
 use pelton_pipelines::fraud::{self, FraudConfig};
 
 use super::decisions::Collector;
-use super::input::{self, Input};
+use super::input::{self, Input, Rows};
 use super::models;
 use super::run::{self, GeneratePlan, NewProgress, ReplayPlan, Source};
 use crate::args::{IoArg, Speed};
@@ -36,19 +36,16 @@ pub(super) fn replay(
     reset_peak_rss();
     let input = Input::open(&path, plan.format, source(plan), plan.batch_rows)?;
     let schema = input.schema();
-    let config = FraudConfig { delay: micros(plan.delay_us), ..models::load(&plan.models)? };
+    let config = config(plan)?;
     let rules = fraud::rule_names(&schema);
     let collector = Arc::new(Mutex::new(Collector::new(&rules, &config)));
-    let (pipeline, rows) = input.into_pipeline();
-    let set = config.feature_set()?;
-    let features = fraud::features_of(set, pipeline, &schema, config.delay);
     let look = {
         let collector = collector.clone();
         move |batch: &pelton::batch::Batch| {
             collector.lock().unwrap_or_else(PoisonError::into_inner).add(&batch.rows);
         }
     };
-    let decided = fraud::decide(features, &schema, &config, look)?;
+    let (decided, rows) = decided(input, &config, look)?;
     let pipeline = outputs(decided.pipeline, plan);
     let timeline = Arc::new(Mutex::new(Timeline::new()));
     let mut options = options(plan, progress("replay"), timeline.clone(), stop);
@@ -60,6 +57,39 @@ pub(super) fn replay(
     report.models = models::shown(&plan.models, &config);
     collector.lock().unwrap_or_else(PoisonError::into_inner).finish(&mut report);
     Ok(report)
+}
+
+fn config(plan: &ReplayPlan) -> Result<FraudConfig> {
+    Ok(FraudConfig { delay: micros(plan.delay_us), ..models::load(&plan.models)? })
+}
+
+/// The pipeline over a recording, but for its outputs.
+fn decided(
+    input: Input,
+    config: &FraudConfig,
+    look: impl Fn(&pelton::batch::Batch) + Send + Sync + 'static,
+) -> Result<(fraud::FraudPlan, Option<Rows>)> {
+    let schema = input.schema();
+    let (pipeline, rows) = input.into_pipeline();
+    let features = fraud::features_of(config.feature_set()?, pipeline, &schema, config.delay);
+    Ok((fraud::decide(features, &schema, config, look)?, rows))
+}
+
+/// The plan in words, and where its kernels run.
+///
+/// # Errors
+/// When there is no recording to look at, or the pipeline does not fit it.
+pub(super) fn explain(plan: &ReplayPlan) -> Result<String> {
+    let Source::File(path) = &plan.source else {
+        return Err(Error::usage("--explain looks at a recording's columns")
+            .advise("name the recording with --input FILE"));
+    };
+    let backend = Backend::choose(plan.backend, plan.models.model.is_some())?;
+    let input = Input::open(&text(path)?, plan.format, source(plan), plan.batch_rows)?;
+    let (decided, _) = decided(input, &config(plan)?, |_| {})?;
+    let accelerator = backend.accelerator();
+    let options = Options { shards: plan.shards, accelerator, ..Options::default() };
+    decided.pipeline.explain_plan_with(&options)
 }
 
 fn input_path(

@@ -34,6 +34,9 @@ pub struct Results {
 /// user stopped the run (the reports are written all the same).
 pub fn fraud(args: &ReplayFraudArgs) -> Result<()> {
     let (plan, results) = plan(args)?;
+    if args.explain {
+        return terminal::print(&fraud_run::explain(&plan)?);
+    }
     for directory in directories(args, &plan, &results) {
         std::fs::create_dir_all(&directory).map_err(|e| Error::io("make", &directory, &e))?;
     }

@@ -37,13 +37,13 @@ pub(crate) const BLACKHOLE: &str = "blackhole";
 pub fn run(args: &WindowArgs) -> Result<()> {
     no_file_twice(args)?;
     let (pipeline, swallowed) = pipeline(args)?;
-    if args.explain {
-        return terminal::print(&pipeline.explain_plan()?);
-    }
     let stop = interrupt::install()?;
-    let backend = Backend::choose(args.backend, false)?;
+    let backend = Backend::choose(args.backend, args.explain || is_large(args))?;
     let mut options = options(args, stop);
     options.accelerator = backend.accelerator();
+    if args.explain {
+        return terminal::print(&pipeline.explain_plan_with(&options)?);
+    }
     let summary = pipeline.run(options)?;
     let recordings =
         args.input.iter().map(|path| pelton::source::base_name(&path.to_string_lossy())).collect();
@@ -57,6 +57,15 @@ pub fn run(args: &WindowArgs) -> Result<()> {
         eprint!("{}", report.text(!args.over.is_empty(), Paint::for_stderr()));
     }
     finished(&summary)
+}
+
+/// Bytes of input from which on `auto` looks for a GPU: to open one takes some tenths of a second,
+/// in which a core reads a good part of that.
+const LARGE_BYTES: u64 = 1 << 30;
+
+fn is_large(args: &WindowArgs) -> bool {
+    let bytes = |path: &PathBuf| path.metadata().map_or(0, |file| file.len());
+    args.input.iter().map(bytes).sum::<u64>() >= LARGE_BYTES
 }
 
 pub(crate) fn finished(summary: &Summary) -> Result<()> {

@@ -10,7 +10,6 @@ use super::aggregate::Aggregate;
 use super::budget::{Budget, Capped};
 use super::builder::{Pipeline, Step, Watermark};
 use super::compile_lookup::PlannedLookup;
-use super::compile_over::describe_over;
 use super::inspect::Inspect;
 use super::lookup::{find, indices, time_unit};
 use super::prune::prune;
@@ -144,23 +143,6 @@ impl Plan {
             _ => None,
         })
     }
-
-    /// The plan as text, a line a stage.
-    pub(crate) fn describe(&self) -> String {
-        let lines = self.stages.iter().flat_map(|stage| match stage {
-            StagePlan::Map(map) => vec![map.describe()],
-            StagePlan::Enrich { plans, .. } => plans.iter().map(describe_over).collect(),
-            // It was made for this input before.
-            StagePlan::Window { spec, input, .. } => {
-                window::describe(spec, input).unwrap_or_else(|error| vec![error.to_string()])
-            }
-            StagePlan::Waiting { plan, input, .. } => {
-                plan.describe(input).unwrap_or_else(|error| vec![error.to_string()])
-            }
-            StagePlan::Keyed { step, .. } => vec![step.describe()],
-        });
-        lines.map(|line| line + "\n").collect()
-    }
 }
 
 impl StagePlan {
@@ -196,7 +178,7 @@ impl StagePlan {
     }
 
     /// The columns of the stage's rows, given those that come.
-    fn output_schema(&self, input: &SchemaRef) -> Result<SchemaRef> {
+    pub(super) fn output_schema(&self, input: &SchemaRef) -> Result<SchemaRef> {
         match self {
             Self::Map(map) => map.output_schema(input),
             Self::Enrich { output, .. }

@@ -84,10 +84,7 @@ impl Driver {
         options: &Options,
         partitions: usize,
     ) -> Result<Self> {
-        let shards = match options.shards {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            n => n,
-        };
+        let shards = options.shard_count();
         let time = match (&plan.time, &pipeline.time) {
             (Some((index, _, watermark)), Some(event_time)) => {
                 let time = TimeOptions {
@@ -111,8 +108,9 @@ impl Driver {
             _ => None,
         };
         let budget = options.state_bytes_max.map(|max| Budget::new(max, options.at_cap));
-        let executor = runtime::start(shards, &|| {
-            plan.build(budget.as_ref(), shards, options.accelerator.as_ref())
+        let accelerator = options.accelerator.as_ref();
+        let executor = runtime::start(shards, accelerator, &|| {
+            plan.build(budget.as_ref(), shards, accelerator)
         })?;
         let sink = match pipeline.output {
             None => None,

@@ -10,6 +10,7 @@ mod compile_lookup;
 mod compile_over;
 mod compile_picked;
 mod driver;
+mod explain;
 mod facts;
 mod files;
 mod inspect;

@@ -111,6 +111,14 @@ impl Options {
         self
     }
 
+    /// How many that are.
+    pub(super) fn shard_count(&self) -> usize {
+        match self.shards {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            shards => shards,
+        }
+    }
+
     /// Uses batches of at most so many rows.
     #[must_use]
     pub fn batch_rows(mut self, rows: usize) -> Self {

@@ -92,14 +92,6 @@ impl Pipeline {
         driver.finish(interrupted, "none", &mut |_| {})
     }
 
-    /// The plan in words: stages, keys, horizons, bytes a row.
-    ///
-    /// # Errors
-    /// When the input cannot be opened or the plan does not fit it.
-    pub fn explain_plan(&self) -> Result<String> {
-        Ok(Plan::new(self, &self.input_schema()?)?.describe())
-    }
-
     /// Schema of the rows after the last step.
     ///
     /// # Errors
@@ -108,7 +100,7 @@ impl Pipeline {
         Ok(Plan::new(self, &self.input_schema()?)?.output)
     }
 
-    fn input_schema(&self) -> Result<SchemaRef> {
+    pub(super) fn input_schema(&self) -> Result<SchemaRef> {
         let nothing = || Error::usage("there is no input file");
         match &self.input {
             Input::Pushed(schema) => Ok(schema.clone()),

@@ -38,7 +38,7 @@ impl Inline {
                     }
                 },
                 Stage::Keyed(keyed) => {
-                    let part = keyed.run(&item, 0, 1)?;
+                    let part = keyed.run(&item, (0, 1), None)?;
                     keyed.join(item, vec![part])?
                 }
             };

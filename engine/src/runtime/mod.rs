@@ -17,6 +17,7 @@ mod stage;
 mod tests;
 mod threads;
 
+use crate::accel::Accelerator;
 use crate::batch::Batch;
 use crate::error::Result;
 use crate::operator::StateSize;
@@ -88,12 +89,13 @@ pub(crate) trait Executor: Send {
 /// An executor for these stages; `build` makes the stages of one shard (`0..shards`).
 pub(crate) fn start(
     shards: usize,
+    accelerator: Option<&Accelerator>,
     build: &dyn Fn() -> Result<Vec<Stage>>,
 ) -> Result<Box<dyn Executor>> {
     if shards == 1 {
         Ok(Box::new(inline::Inline::new(build()?)))
     } else {
         let stages = (0..shards).map(|_| build()).collect::<Result<Vec<_>>>()?;
-        Ok(Box::new(threads::Threads::start(stages)?))
+        Ok(Box::new(threads::Threads::start(stages, accelerator)?))
     }
 }

@@ -79,7 +79,12 @@ impl Keyed {
     }
 
     /// One shard's share of an item.
-    pub(crate) fn run(&mut self, item: &Item, shard: usize, shards: usize) -> Result<Part> {
+    pub(crate) fn run(
+        &mut self,
+        item: &Item,
+        (shard, shards): (usize, usize),
+        accelerator: Option<&Accelerator>,
+    ) -> Result<Part> {
         match self {
             Self::Enrich { operators, .. } => {
                 let Some(batch) = item.batch.as_ref().filter(|batch| !batch.is_empty()) else {
@@ -87,7 +92,7 @@ impl Keyed {
                 };
                 let mut parts = Vec::with_capacity(operators.len());
                 for (keys, operator) in operators {
-                    let rows = select(batch, keys, shard, shards)?;
+                    let rows = select(batch, keys, (shard, shards), accelerator)?;
                     let columns = operator.on_batch(batch, as_rows(rows.as_deref(), batch))?;
                     parts.push((rows, columns));
                 }
@@ -95,7 +100,7 @@ impl Keyed {
             }
             Self::Window { keys, operator, next, .. } => {
                 if let Some(batch) = item.batch.as_ref().filter(|batch| !batch.is_empty()) {
-                    let rows = select(batch, keys, shard, shards)?;
+                    let rows = select(batch, keys, (shard, shards), accelerator)?;
                     let batch = numbered(batch, next);
                     operator.on_batch(&batch, as_rows(rows.as_deref(), &batch))?;
                 }
@@ -158,13 +163,19 @@ fn numbered<'a>(batch: &'a Batch, next: &mut Option<u64>) -> Cow<'a, Batch> {
     Cow::Owned(Batch { partition: 0, offsets, ..batch.clone() })
 }
 
-fn select(batch: &Batch, keys: &[usize], shard: usize, shards: usize) -> Result<Option<Vec<u32>>> {
+fn select(
+    batch: &Batch,
+    keys: &[usize],
+    (shard, shards): (usize, usize),
+    accelerator: Option<&Accelerator>,
+) -> Result<Option<Vec<u32>>> {
     if shards == 1 {
         return Ok(None);
     }
     let columns: Vec<ArrayRef> = keys.iter().map(|&key| batch.rows.column(key).clone()).collect();
     let mut rows = Vec::with_capacity(batch.len() / shards * 9 / 8);
-    shard::select(&columns, batch.len(), shards as u32, shard as u32, &mut rows)?;
+    let of = (shard as u32, shards as u32);
+    shard::select(&columns, batch.len(), of, accelerator, &mut rows)?;
     Ok(Some(rows))
 }
 

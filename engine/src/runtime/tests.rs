@@ -75,7 +75,7 @@ impl Flight<Batch> for Later {
 
 fn executor(slow: &Arc<Slow>, shards: usize) -> Box<dyn Executor> {
     let stage = || Stage::Map(MapStage::new(slow.clone()));
-    start(shards, &|| Ok(vec![stage(), stage()])).unwrap()
+    start(shards, None, &|| Ok(vec![stage(), stage()])).unwrap()
 }
 
 fn item(sequence: u64, number: Option<i64>) -> Item {

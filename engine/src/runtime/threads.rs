@@ -23,6 +23,7 @@ use crossbeam::sync::Parker;
 use super::park::{Sender, ring};
 use super::stage::{Keyed, Part, Stage};
 use super::{Executor, ITEMS_PER_SHARD, ITEMS_PER_SHARD_HOLDING, Item};
+use crate::accel::Accelerator;
 use crate::error::{Error, Result};
 use crate::operator::StateSize;
 
@@ -56,7 +57,10 @@ pub(super) struct Threads {
 }
 
 impl Threads {
-    pub(super) fn start(stages: Vec<Vec<Stage>>) -> Result<Self> {
+    pub(super) fn start(
+        stages: Vec<Vec<Stage>>,
+        accelerator: Option<&Accelerator>,
+    ) -> Result<Self> {
         let shards = stages.len();
         let holds = stages.iter().flatten().any(Stage::may_hold);
         let items = if holds { ITEMS_PER_SHARD_HOLDING } else { ITEMS_PER_SHARD };
@@ -94,6 +98,7 @@ impl Threads {
                 id,
                 shards,
                 stages,
+                accelerator: accelerator.cloned(),
                 inbox,
                 peers,
                 out,
@@ -213,6 +218,7 @@ struct Shard {
     id: usize,
     shards: usize,
     stages: Vec<Stage>,
+    accelerator: Option<Accelerator>,
     inbox: Vec<rtrb::Consumer<Message>>,
     peers: Vec<Option<Sender<Message>>>,
     out: Sender<Finished>,
@@ -334,7 +340,8 @@ impl Shard {
 
     fn keyed(&mut self, stage: usize, item: Arc<Item>) -> Result<()> {
         let (id, shards) = (self.id, self.shards);
-        let part = self.keyed_stage(stage).run(&item, id, shards)?;
+        let accelerator = self.accelerator.clone();
+        let part = self.keyed_stage(stage).run(&item, (id, shards), accelerator.as_ref())?;
         let to = (item.sequence % shards as u64) as usize;
         self.send(to, Message::Part { stage, shard: id, item, part });
         Ok(())

@@ -123,6 +123,11 @@ impl MapOperator for ScoreColumn {
         Some(self.scorer.inputs())
     }
 
+    #[cfg(feature = "gpu")]
+    fn kernels(&self, _input: &SchemaRef) -> Vec<crate::accel::KernelUse> {
+        self.scorer.kernels()
+    }
+
     fn describe(&self) -> String {
         format!("score {} = {}", self.names().join(", "), self.scorer.describe())
     }

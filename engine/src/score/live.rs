@@ -208,6 +208,11 @@ impl Scorer for LiveModel {
         true
     }
 
+    #[cfg(feature = "gpu")]
+    fn kernels(&self) -> Vec<crate::accel::KernelUse> {
+        self.latest().kernels()
+    }
+
     fn describe(&self) -> String {
         format!("{} (can be replaced while rows flow)", self.latest().describe())
     }

@@ -121,6 +121,11 @@ impl Scorer for Scheduled {
         self.models.iter().fold(false, |any, (_, model)| model.on_barrier(barrier) | any)
     }
 
+    #[cfg(feature = "gpu")]
+    fn kernels(&self) -> Vec<crate::accel::KernelUse> {
+        self.models.iter().flat_map(|(_, model)| model.kernels()).collect()
+    }
+
     fn describe(&self) -> String {
         let mut text = self.models[0].1.describe();
         for (from, model) in &self.models[1..] {

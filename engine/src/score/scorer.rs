@@ -62,6 +62,12 @@ pub trait Scorer: Send + Sync {
         false
     }
 
+    /// The kernels that a GPU has a pass for.
+    #[cfg(feature = "gpu")]
+    fn kernels(&self) -> Vec<crate::accel::KernelUse> {
+        Vec::new()
+    }
+
     /// The model in a line for `explain`.
     fn describe(&self) -> String {
         format!("{}({})", self.name(), self.inputs().join(", "))
@@ -105,6 +111,11 @@ macro_rules! scorer_behind {
 
             fn on_barrier(&self, barrier: Barrier) -> bool {
                 (**self).on_barrier(barrier)
+            }
+
+            #[cfg(feature = "gpu")]
+            fn kernels(&self) -> Vec<crate::accel::KernelUse> {
+                (**self).kernels()
             }
 
             fn describe(&self) -> String {

@@ -16,15 +16,19 @@
 
 use arrow::array::types::*;
 use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, IntervalUnit, TimeUnit};
 use pelton_kernels::columns::words;
 use pelton_kernels::shard_hash::{self, NULL_WORD, Offset, SEED};
 use pelton_kernels::shard_scatter::{self, SHARDS_MAX};
 use pelton_kernels::simd::{self, Level};
 
+use crate::accel::Accelerator;
 use crate::error::{Error, Result};
 use crate::state::keys::{bytes_of, canonical_f64, day_time_bits, wide_of};
 
+#[cfg(feature = "gpu")]
+mod on_gpu;
 #[cfg(test)]
 mod tests;
 
@@ -40,27 +44,27 @@ const CHUNK: usize = 512;
 fn shard_of(columns: &[ArrayRef], rows: usize, shards: u32, out: &mut Vec<u16>) -> Result<()> {
     out.clear();
     out.resize(rows, 0);
-    for_each_chunk(columns, rows, |level, first, hashes| {
+    for_each_chunk(columns, rows, None, |level, first, hashes| {
         let ids = &mut out[first..first + hashes.len()];
         shard_scatter::shard_ids(level, hashes, shards, ids);
     })
 }
 
 /// Writes the indices of the rows whose key belongs to `own`, one of `shards`, to `out` (cleared
-/// first), increasing.
+/// first), increasing. An accelerator hashes where everything is asked of it.
 ///
 /// # Errors
 /// When a column's type cannot be a key.
 pub fn select(
     columns: &[ArrayRef],
     rows: usize,
-    shards: u32,
-    own: u32,
+    (own, shards): (u32, u32),
+    accelerator: Option<&Accelerator>,
     out: &mut Vec<u32>,
 ) -> Result<()> {
     out.clear();
     debug_assert!(shards > 0 && shards <= SHARDS_MAX);
-    for_each_chunk(columns, rows, |level, first, hashes| {
+    for_each_chunk(columns, rows, accelerator, |level, first, hashes| {
         shard_scatter::shard_select(level, hashes, shards, own, first as u32, out);
     })
 }
@@ -69,9 +73,18 @@ pub fn select(
 fn for_each_chunk(
     columns: &[ArrayRef],
     rows: usize,
+    accelerator: Option<&Accelerator>,
     mut take: impl FnMut(Level, usize, &[u64]),
 ) -> Result<()> {
     let level = simd::level();
+    #[cfg(feature = "gpu")]
+    if let Some(hashes) = on_gpu::hashes(level, columns, rows, accelerator)? {
+        let chunks = hashes.chunks(CHUNK).enumerate();
+        chunks.for_each(|(chunk, hashes)| take(level, chunk * CHUNK, hashes));
+        return Ok(());
+    }
+    #[cfg(not(feature = "gpu"))]
+    debug_assert!(accelerator.is_none(), "there is no GPU");
     let columns: Vec<Words> =
         columns.iter().map(|c| Words::new(level, c, rows)).collect::<Result<_>>()?;
     let start = if columns.is_empty() { 0 } else { SEED };
@@ -121,6 +134,9 @@ macro_rules! for_integer_type {
     };
 }
 
+#[cfg(feature = "gpu")]
+use for_integer_type;
+
 /// A column as the words that are hashed.
 struct Words {
     values: WordSource,
@@ -140,10 +156,7 @@ enum WordSource {
 impl Words {
     fn new(level: Level, column: &ArrayRef, rows: usize) -> Result<Self> {
         let nulls = column.nulls().filter(|nulls| nulls.null_count() > 0);
-        let valid = nulls.map(|nulls| {
-            let chunks = nulls.inner().bit_chunks();
-            chunks.iter_padded().take(words(nulls.len())).collect()
-        });
+        let valid = nulls.map(bits_of);
         let values = match column.data_type() {
             DataType::Dictionary(..) => {
                 let dictionary = column.as_any_dictionary();
@@ -242,6 +255,11 @@ impl Words {
             }
         }
     }
+}
+
+/// A bit for each row that is not null.
+fn bits_of(nulls: &NullBuffer) -> Vec<u64> {
+    nulls.inner().bit_chunks().iter_padded().take(words(nulls.len())).collect()
 }
 
 fn is_integer_like(data_type: &DataType) -> bool {

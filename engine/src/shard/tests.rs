@@ -92,7 +92,7 @@ proptest! {
         shard_of(&columns, keys.len(), shards, &mut of).expect("key types");
         let mut rows = Vec::new();
         for own in 0..shards {
-            select(&columns, keys.len(), shards, own, &mut rows).expect("key types");
+            select(&columns, keys.len(), (own, shards), None, &mut rows).expect("key types");
             let want: Vec<u32> =
                 (0..keys.len() as u32).filter(|&i| u32::from(of[i as usize]) == own).collect();
             prop_assert_eq!(&rows, &want);
@@ -125,5 +125,79 @@ fn every_key_type_has_a_shard() {
             .expect("castable");
         let shards = shards_of(column, 1000);
         assert_eq!(shards[0], shards[3], "{data_type}");
+    }
+}
+
+#[cfg(feature = "gpu")]
+mod on_gpu {
+    use arrow::compute::cast;
+    use pelton_kernels::gpu::{Choice, Fault, Gpu, Injected};
+
+    use super::*;
+
+    fn gpu() -> Option<Gpu> {
+        let choice = match Choice::from_env() {
+            Choice::Best => Choice::Software,
+            choice => choice,
+        };
+        let gpu = Gpu::open(&choice);
+        let is_required = std::env::var_os("PELTON_REQUIRE_GPU").is_some();
+        assert!(gpu.is_ok() || !is_required, "{gpu:?}");
+        gpu.ok()
+    }
+
+    fn columns() -> Vec<ArrayRef> {
+        use DataType::*;
+        let rows = 0..1300_i64;
+        let small: ArrayRef = Arc::new(
+            rows.clone().map(|i| (i % 11 != 3).then_some(i % 100)).collect::<Int64Array>(),
+        );
+        let text: ArrayRef = Arc::new(
+            rows.map(|i| (i % 7 != 2).then(|| "ab".repeat(i as usize % 9)))
+                .collect::<StringArray>(),
+        );
+        let numbers = [Int8, Int16, UInt64, Date32, Decimal128(20, 2), Float64, Boolean];
+        let texts = [Utf8, LargeUtf8, Utf8View, Binary];
+        let coded = Dictionary(Box::new(Int32), Box::new(Utf8));
+        let of = |from: &ArrayRef, to: &DataType| {
+            let from = if *to == Date32 { &cast(from, &Int32).expect("narrower") } else { from };
+            cast(from, to).expect("castable").slice(9, 1291)
+        };
+        let numbers = numbers.iter().map(|to| of(&small, to));
+        numbers.chain(texts.iter().chain([&coded]).map(|to| of(&text, to))).collect()
+    }
+
+    #[test]
+    fn a_gpu_finds_the_same_shards() {
+        let Some(gpu) = gpu() else { return };
+        let accelerator = Accelerator::forced(gpu);
+        let (mut wanted, mut given) = (Vec::new(), Vec::new());
+        for pair in columns().windows(2) {
+            select(pair, 1291, (1, 3), None, &mut wanted).expect("key types");
+            select(pair, 1291, (1, 3), Some(&accelerator), &mut given).expect("key types");
+            assert_eq!(given, wanted, "{} and {}", pair[0].data_type(), pair[1].data_type());
+        }
+        let report = accelerator.report();
+        assert!(report.passes.contains_key("shard_hash_integers"), "{report:?}");
+        assert!(report.passes.contains_key("shard_hash_bytes"), "{report:?}");
+        assert_eq!(report.batches_handed_back, 0);
+    }
+
+    #[test]
+    fn the_core_finds_them_where_a_gpu_fails_or_was_not_asked() {
+        let Some(gpu) = gpu() else { return };
+        gpu.inject(Injected { fault: Fault::OutOfMemory, after_dispatches: 1 });
+        let accelerator = Accelerator::forced(gpu.clone());
+        let columns = &columns()[7..9];
+        let (mut wanted, mut given) = (Vec::new(), Vec::new());
+        select(columns, 1291, (0, 2), None, &mut wanted).expect("key types");
+        select(columns, 1291, (0, 2), Some(&accelerator), &mut given).expect("key types");
+        assert_eq!(given, wanted);
+        assert_eq!(accelerator.report().notes.len(), 1);
+        let measured = std::collections::BTreeMap::from([("hash".to_owned(), 1)]);
+        let measured = Accelerator::calibrated(gpu, measured);
+        select(columns, 1291, (0, 2), Some(&measured), &mut given).expect("key types");
+        assert_eq!(given, wanted);
+        assert!(measured.report().passes.is_empty());
     }
 }

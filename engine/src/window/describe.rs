@@ -66,6 +66,24 @@ pub(crate) fn describe(spec: &WindowSpec, input: &SchemaRef) -> Result<Vec<Strin
     Ok(lines)
 }
 
+/// The kernels of the window that a GPU has a pass for.
+#[cfg(feature = "gpu")]
+pub(crate) fn kernels(spec: &WindowSpec, input: &SchemaRef) -> Vec<crate::accel::KernelUse> {
+    use crate::accel::{Kernel, KernelUse};
+    use crate::window::aggregate::Device;
+    let on_panes = matches!(
+        spec.kind,
+        WindowKind::Tumble(_) | WindowKind::Hop { .. } | WindowKind::Cumulate { .. }
+    );
+    let (true, Ok(plan)) = (on_panes, Plan::new(spec, input)) else { return Vec::new() };
+    let never = match spec.lateness {
+        Some(_) => Some("late rows correct these windows".to_owned()),
+        None => Device::kept_back(&plan.aggregates.lifts),
+    };
+    let but = "batches with nulls or values of more than 64 bits are the core's".to_owned();
+    vec![KernelUse { kernel: Kernel::Reduce { groups: 0 }, never, but: Some(but) }]
+}
+
 fn kind(spec: &WindowSpec) -> String {
     let kind = match &spec.kind {
         WindowKind::Tumble(size) => format!("tumbling {size}"),

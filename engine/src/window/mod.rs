@@ -42,6 +42,8 @@ use arrow::datatypes::SchemaRef;
 pub use correct::CorrectedWindow;
 pub use corrected_runs::CorrectedRuns;
 pub(crate) use describe::describe;
+#[cfg(feature = "gpu")]
+pub(crate) use describe::kernels;
 pub(crate) use expiry::sweep_step;
 pub use global::GlobalWindow;
 pub use run::RunWindow;

@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use arrow::array::BooleanArray;
 use pelton_kernels::batch_filter::filter_rows;
+use pelton_kernels::columns::words;
 use pelton_kernels::simd::level;
 
 use super::keys::SeenKeys;
@@ -80,7 +81,7 @@ impl PickedWindow {
             _ => {}
         }
         let mut numbers = std::mem::take(&mut self.rows);
-        list(&keep, rows, &mut numbers);
+        list(&keep, rows, self.accelerator.as_ref(), &mut numbers);
         let result = self.take(batch, Rows::Some(&numbers));
         self.rows = numbers;
         result
@@ -88,17 +89,46 @@ impl PickedWindow {
 }
 
 /// Writes the numbers of the rows that are kept to `numbers` (cleared first).
-fn list(keep: &BooleanArray, rows: Rows<'_>, numbers: &mut Vec<u32>) {
+fn list(
+    keep: &BooleanArray,
+    rows: Rows<'_>,
+    accelerator: Option<&Accelerator>,
+    numbers: &mut Vec<u32>,
+) {
     numbers.clear();
     match rows {
         Rows::All(_) => {
-            let mask: Vec<u64> = keep.values().bit_chunks().iter_padded().collect();
-            filter_rows(level(), &mask, 0, numbers);
+            let mask = keep.values().bit_chunks().iter_padded().take(words(keep.len()));
+            let mask: Vec<u64> = mask.collect();
+            if !list_on_gpu(&mask, keep.len(), accelerator, numbers) {
+                filter_rows(level(), &mask, 0, numbers);
+            }
         }
         Rows::Some(own) => {
             numbers.extend(own.iter().copied().filter(|&row| keep.value(row as usize)));
         }
     }
+}
+
+/// Whether a GPU has written the numbers.
+#[cfg(feature = "gpu")]
+fn list_on_gpu(
+    mask: &[u64],
+    rows: usize,
+    accelerator: Option<&Accelerator>,
+    numbers: &mut Vec<u32>,
+) -> bool {
+    let kernel = crate::accel::Kernel::Filter;
+    let Some(accelerator) = accelerator else { return false };
+    let Some(gpu) = accelerator.gpu_for(kernel, rows) else { return false };
+    let done = pelton_kernels::batch_filter::gpu::filter_rows(gpu, mask, 0, numbers);
+    done.map_err(|error| accelerator.failed(kernel, &error)).is_ok()
+}
+
+#[cfg(not(feature = "gpu"))]
+fn list_on_gpu(_: &[u64], _: usize, accelerator: Option<&Accelerator>, _: &mut Vec<u32>) -> bool {
+    debug_assert!(accelerator.is_none(), "there is no GPU");
+    false
 }
 
 impl KeyedWindow for PickedWindow {

@@ -10,7 +10,7 @@ use pelton_shaders::{
 
 use super::{Value, check_mask, kept};
 use crate::columns::words;
-use crate::gpu::{Buffer, Flags, Gpu, GpuError, Pass, Work};
+use crate::gpu::{Buffer, DISPATCHES_MAX, Done, Flags, Gpu, GpuError, Pass, Pending, Work};
 
 const TILE: usize = FILTER_TILE_ROWS as usize;
 
@@ -162,6 +162,108 @@ pub fn batch_filter<T: Value + Pod>(
         out.truncate(before);
     }
     result
+}
+
+/// The values of a column, as bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct Column<'a> {
+    bytes: &'a [u8],
+    value_bytes: usize,
+}
+
+impl<'a> Column<'a> {
+    /// Those of a slice.
+    #[must_use]
+    pub fn of<T: Value + Pod>(values: &'a [T]) -> Self {
+        Self { bytes: bytemuck::cast_slice(values), value_bytes: size_of::<T>() }
+    }
+
+    fn rows(&self) -> usize {
+        self.bytes.len() / self.value_bytes
+    }
+}
+
+/// Columns that are recorded together; the others come right behind.
+const COLUMNS_A_WORK: usize = DISPATCHES_MAX - 3;
+
+/// Hands columns of one batch to the device, where their rows are found once, and comes back.
+///
+/// # Errors
+/// What the GPU answers; [`GpuError::TooLarge`] for more rows than one binding can show.
+///
+/// # Panics
+/// Where the mask does not fit a column.
+pub fn submit(gpu: &Gpu, mask: &[u64], columns: &[Column<'_>]) -> Result<Flight, GpuError> {
+    columns.iter().for_each(|column| check_mask(mask, column.rows()));
+    let widest = columns.iter().map(|column| column.value_bytes).max().unwrap_or(0).max(4);
+    let (size, limit) = (mask.len() * 64, gpu.rows_a_binding(widest, TILE));
+    if size > limit.next_multiple_of(64) {
+        let (size, limit) = (size as u64, limit as u64);
+        return Err(GpuError::TooLarge { what: "a batch in rows", size, limit });
+    }
+    let count = kept(mask);
+    let mut flight = Flight { works: Vec::new(), reads: Vec::new() };
+    if count == 0 {
+        return Ok(flight);
+    }
+    let mut work = gpu.work()?;
+    let found = upload_and_find(gpu, &mut work, mask, 0, count)?;
+    let mut first = Some(work);
+    for (at, part) in columns.chunks(COLUMNS_A_WORK).enumerate() {
+        let mut work = first.take().map_or_else(|| gpu.work(), Ok)?;
+        for column in part {
+            let on_device = gpu.buffer(column.bytes.len())?;
+            work.upload(&on_device, column.bytes)?;
+            let kept = gather(gpu, &mut work, &found, &on_device, 8 * column.value_bytes, count)?;
+            let read = work.read(&kept, 0..(count * column.value_bytes) as u64)?;
+            flight.reads.push((at, read));
+        }
+        flight.works.push(work.submit()?);
+    }
+    Ok(flight)
+}
+
+/// Columns that are filtered while the caller goes on.
+#[derive(Debug)]
+pub struct Flight {
+    works: Vec<Pending>,
+    /// The work of each column, and the number of its read.
+    reads: Vec<(usize, usize)>,
+}
+
+impl Flight {
+    /// Whether [`Flight::wait`] would not wait.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.works.iter().all(Pending::is_done)
+    }
+
+    /// Waits for the columns.
+    ///
+    /// # Errors
+    /// What the GPU answers.
+    pub fn wait(self) -> Result<Landed, GpuError> {
+        let works = self.works.into_iter().map(Pending::wait).collect::<Result<_, _>>()?;
+        Ok(Landed { works, reads: self.reads })
+    }
+}
+
+/// Columns that have come back.
+#[derive(Debug)]
+pub struct Landed {
+    works: Vec<Done>,
+    reads: Vec<(usize, usize)>,
+}
+
+impl Landed {
+    /// The kept values of a column, by its number among those that were handed over; none for
+    /// another number.
+    #[must_use]
+    pub fn values<T: Pod>(&self, column: usize) -> Vec<T> {
+        let read = self.reads.get(column);
+        let read = read.and_then(|(work, read)| Some((self.works.get(*work)?, *read)));
+        read.map(|(work, read)| work.values(read)).unwrap_or_default()
+    }
 }
 
 /// As [`super::filter_rows`]: appends to `out` the numbers of the rows whose bit is set.

@@ -104,7 +104,7 @@ impl Calibration {
                 }
                 let Ok(gpu_ns) = best(clock, || probe.gpu(gpu)) else { break };
                 measured.same_answer &= probe.answer() == wanted;
-                let per_row = |ns: f64| ns / rows as f64;
+                let per_row = |ns: f64| ns / (rows * probe.batches()) as f64;
                 let point = Point { rows, cpu_ns: per_row(cpu_ns), gpu_ns: per_row(gpu_ns) };
                 measured.points.push(point);
                 took = clock() - start;

@@ -18,9 +18,8 @@ use pelton_kernels::batch_filter::{Value, batch_filter, filter_bits};
 use pelton_kernels::columns::words;
 use pelton_kernels::simd::{self, Level};
 
-use crate::accel::Accelerator;
 #[cfg(feature = "gpu")]
-use crate::accel::Kernel;
+use super::on_gpu::Columns;
 use crate::batch::KeptRows;
 use crate::error::Result;
 
@@ -40,8 +39,7 @@ pub(super) trait Moved: Value {}
 impl<T: Value> Moved for T {}
 
 /// The rows that a mask keeps.
-pub(super) struct Kept<'a> {
-    accelerator: Option<&'a Accelerator>,
+pub(super) struct Kept {
     level: Level,
     mask: Vec<u64>,
     /// Rows in all.
@@ -52,6 +50,9 @@ pub(super) struct Kept<'a> {
     kept: OnceCell<Arc<KeptRows>>,
     /// For the types that the kernel does not know.
     predicate: OnceCell<FilterPredicate>,
+    /// What a GPU has filtered.
+    #[cfg(feature = "gpu")]
+    elsewhere: Option<Columns>,
 }
 
 /// Calls `$call!(ArrowType)` for a type of numbers that the kernel moves.
@@ -91,19 +92,46 @@ macro_rules! for_moved_type {
     };
 }
 
-impl<'a> Kept<'a> {
+#[cfg(feature = "gpu")]
+pub(super) use for_moved_type;
+
+/// Whether the kernel moves values of this type.
+#[cfg(feature = "gpu")]
+pub(super) fn is_moved(data_type: &DataType) -> bool {
+    macro_rules! yes {
+        ($type:ty) => {
+            true
+        };
+    }
+    for_moved_type!(data_type, yes, false)
+}
+
+impl Kept {
     /// The rows of a mask without nulls.
-    pub(super) fn new(keep: &BooleanBuffer, accelerator: Option<&'a Accelerator>) -> Self {
+    pub(super) fn new(keep: &BooleanBuffer) -> Self {
         let mask: Vec<u64> = keep.bit_chunks().iter_padded().take(words(keep.len())).collect();
         Self {
-            accelerator,
             level: simd::level(),
             len: pelton_kernels::batch_filter::kept(&mask),
             rows: keep.len(),
             mask,
             kept: OnceCell::new(),
             predicate: OnceCell::new(),
+            #[cfg(feature = "gpu")]
+            elsewhere: None,
         }
+    }
+
+    /// A bit for each row.
+    #[cfg(feature = "gpu")]
+    pub(super) fn mask(&self) -> &[u64] {
+        &self.mask
+    }
+
+    /// A GPU has filtered some columns.
+    #[cfg(feature = "gpu")]
+    pub(super) fn filtered_elsewhere(&mut self, columns: Columns) {
+        self.elsewhere = Some(columns);
     }
 
     /// The kept rows, for whoever asks for their numbers later.
@@ -113,7 +141,8 @@ impl<'a> Kept<'a> {
 
     /// A value for each row to one for each kept row.
     pub(super) fn values<T: Moved>(&self, values: &[T]) -> Vec<T> {
-        if let Some(kept) = self.on_gpu(values) {
+        #[cfg(feature = "gpu")]
+        if let Some(kept) = self.elsewhere.as_ref().and_then(|columns| columns.values(values)) {
             return kept;
         }
         if self.len * FEW < self.rows {
@@ -122,23 +151,6 @@ impl<'a> Kept<'a> {
         let mut out = Vec::new();
         batch_filter(self.level, &self.mask, values, &mut out);
         out
-    }
-
-    #[cfg(feature = "gpu")]
-    fn on_gpu<T: Moved>(&self, values: &[T]) -> Option<Vec<T>> {
-        let accelerator = self.accelerator?;
-        let gpu = accelerator.gpu_for(Kernel::Filter, values.len())?;
-        let mut out = Vec::with_capacity(self.len);
-        let done =
-            pelton_kernels::batch_filter::gpu::batch_filter(gpu, &self.mask, values, &mut out);
-        done.map_err(|error| accelerator.failed(Kernel::Filter, &error)).ok()?;
-        Some(out)
-    }
-
-    #[cfg(not(feature = "gpu"))]
-    fn on_gpu<T: Moved>(&self, _values: &[T]) -> Option<Vec<T>> {
-        debug_assert!(self.accelerator.is_none(), "there is no GPU");
-        None
     }
 
     /// A bit for each row to one for each kept row.

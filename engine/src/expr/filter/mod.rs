@@ -1,6 +1,8 @@
 //! Keeping the rows for which a condition is true.
 
 mod kept;
+#[cfg(feature = "gpu")]
+mod on_gpu;
 #[cfg(test)]
 mod tests;
 
@@ -12,6 +14,8 @@ use arrow::buffer::ScalarBuffer;
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 
 use kept::Kept;
+#[cfg(feature = "gpu")]
+use kept::Moved;
 
 use super::compare::without_nulls;
 use super::{BindCache, BoundExpr, Expr};
@@ -57,18 +61,18 @@ impl Filter {
     }
 
     /// The rows that stay.
-    fn filtered(&self, mut batch: Batch, accelerator: Option<&Accelerator>) -> Result<Batch> {
+    fn filtered(&self, mut batch: Batch, offload: Offload<'_>) -> Result<Begun<Batch>> {
         let bound = self.bound.get(batch.rows.schema_ref(), |schema| self.bind(schema))?;
         let keep = bound.condition.evaluate_bool(&batch.rows)?;
         self.dropped.count(&batch, &keep);
         // Most often no row of a small batch is an alert: that must cost next to nothing.
         if keep.true_count() == 0 && !batch.is_empty() {
-            return Ok(without_rows(batch, bound.none.clone()));
+            return Ok(Begun::Done(without_rows(batch, bound.none.clone())));
         }
         if let Some(columns) = &bound.columns {
             batch.rows = batch.rows.project(columns)?;
         }
-        kept_batch(batch, &keep, accelerator)
+        kept_batch(batch, &keep, offload)
     }
 
     fn bind(&self, schema: &SchemaRef) -> Result<Bound> {
@@ -100,7 +104,7 @@ impl PickRows for Filter {
         keep: &BooleanArray,
         accelerator: Option<&Accelerator>,
     ) -> Result<Batch> {
-        kept_batch(batch.clone(), keep, accelerator)
+        kept_batch(batch.clone(), keep, Offload { accelerator, under_way: 0 })?.land()
     }
 }
 
@@ -120,11 +124,11 @@ impl MapOperator for Filter {
     }
 
     fn map(&self, batch: Batch) -> Result<Batch> {
-        self.filtered(batch, None)
+        self.filtered(batch, Offload::default())?.land()
     }
 
     fn begin(&self, batch: Batch, offload: Offload<'_>) -> Result<Begun<Batch>> {
-        self.filtered(batch, offload.accelerator).map(Begun::Done)
+        self.filtered(batch, offload)
     }
 
     fn as_picker(&self) -> Option<&dyn PickRows> {
@@ -147,6 +151,22 @@ impl MapOperator for Filter {
         self.dropped.get()
     }
 
+    #[cfg(feature = "gpu")]
+    fn kernels(&self, input: &SchemaRef) -> Vec<crate::accel::KernelUse> {
+        let goes_on = |name: &str| self.only.as_ref().is_none_or(|only| only.contains(name));
+        let fields = input.fields().iter().filter(|field| goes_on(field.name()));
+        let copied: Vec<String> = fields
+            .filter(|field| !kept::is_moved(field.data_type()))
+            .map(|field| format!("`{}`", field.name()))
+            .collect();
+        let but = match copied.as_slice() {
+            [] => "the core finds which rows are kept".to_owned(),
+            some => format!("the core finds which rows are kept, and copies {}", some.join(", ")),
+        };
+        let of = crate::accel::KernelUse::of(crate::accel::Kernel::Filter);
+        vec![crate::accel::KernelUse { but: Some(but), ..of }]
+    }
+
     fn describe(&self) -> String {
         format!("filter {}", self.condition)
     }
@@ -158,14 +178,10 @@ impl MapOperator for Filter {
 /// # Errors
 /// When the mask has another length than the batch.
 pub fn filter_batch(batch: Batch, keep: &BooleanArray) -> Result<Batch> {
-    kept_batch(batch, keep, None)
+    kept_batch(batch, keep, Offload::default())?.land()
 }
 
-fn kept_batch(
-    batch: Batch,
-    keep: &BooleanArray,
-    accelerator: Option<&Accelerator>,
-) -> Result<Batch> {
+fn kept_batch(batch: Batch, keep: &BooleanArray, offload: Offload<'_>) -> Result<Begun<Batch>> {
     if keep.len() != batch.len() {
         let (mask, rows) = (keep.len(), batch.len());
         return Err(Error::usage(format!("a mask of {mask} rows cannot filter {rows} rows")));
@@ -173,15 +189,27 @@ fn kept_batch(
     let keep = without_nulls(keep);
     let kept = keep.true_count();
     if kept == batch.len() {
-        return Ok(batch);
+        return Ok(Begun::Done(batch));
     }
     if kept == 0 {
         let none = RecordBatch::new_empty(batch.rows.schema());
-        return Ok(without_rows(batch, none));
+        return Ok(Begun::Done(without_rows(batch, none)));
     }
-    let kept = Kept::new(keep.values(), accelerator);
-    let rows = kept.batch(&batch.rows, &keep)?;
-    let times = batch.times.as_ref().map(|times| filter_times(times, &kept));
+    let kept = Kept::new(keep.values());
+    #[cfg(feature = "gpu")]
+    if let Some(submitted) = on_gpu::submitted(&batch, &kept, offload) {
+        let filtering = on_gpu::Filtering { batch, keep, kept, submitted };
+        return Ok(Begun::UnderWay(Box::new(filtering)));
+    }
+    #[cfg(not(feature = "gpu"))]
+    debug_assert!(offload.accelerator.is_none(), "there is no GPU");
+    finished(batch, &keep, &kept).map(Begun::Done)
+}
+
+/// The kept rows of a batch that keeps some.
+fn finished(batch: Batch, keep: &BooleanArray, kept: &Kept) -> Result<Batch> {
+    let rows = kept.batch(&batch.rows, keep)?;
+    let times = batch.times.as_ref().map(|times| filter_times(times, kept));
     let offsets = match &batch.offsets {
         Offsets::Contiguous(first) => Offsets::Kept(*first, kept.rows()),
         Offsets::Explicit(offsets) => Offsets::Explicit(kept.values(offsets).into()),
@@ -206,7 +234,7 @@ fn without_rows(batch: Batch, none: RecordBatch) -> Batch {
     Batch { rows: none, offsets, times, origin: None, ..batch }
 }
 
-fn filter_times(times: &RowTimes, kept: &Kept<'_>) -> RowTimes {
+fn filter_times(times: &RowTimes, kept: &Kept) -> RowTimes {
     let pick = |values: &ScalarBuffer<i64>| ScalarBuffer::from(kept.values(values));
     let late = times.late.as_ref().map(|late| kept.bits(late));
     let late = late.filter(|late| late.count_set_bits() > 0);

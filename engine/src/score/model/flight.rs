@@ -7,11 +7,11 @@
 use std::sync::Arc;
 
 use arrow::array::Float64Array;
-use pelton_kernels::score_forest::gpu::{ForestError, IN_FLIGHT, PIECE_ROWS};
+use pelton_kernels::score_forest::gpu::{ForestError, IN_FLIGHT, PIECE_ROWS, fits};
 use pelton_scoring::model::{Estimator, Flight as OnDevice};
 
 use super::trained::{Trained, values_of};
-use crate::accel::{Accelerator, Kernel};
+use crate::accel::{Accelerator, Kernel, KernelUse};
 use crate::batch::Batch;
 use crate::error::Result;
 use crate::offload::{Begun, Flight, Offload};
@@ -39,6 +39,19 @@ pub(super) fn kernel(trained: &Trained) -> Option<Kernel> {
         Estimator::Network(_) => Some(Kernel::Network),
         Estimator::Linear(_) => None,
     }
+}
+
+/// The same for `explain`.
+pub(super) fn kernels(trained: &Trained) -> Vec<KernelUse> {
+    let forest = match trained.model().estimator() {
+        Estimator::Forest(forest) => forest,
+        Estimator::Network(_) => return vec![KernelUse::of(Kernel::Network)],
+        Estimator::Linear(_) => return Vec::new(),
+    };
+    let trees = forest.trees();
+    let never = fits(trees).err().map(|why| format!("its passes do not take {why}"));
+    let kernel = Kernel::Forest { trees: trees.len() };
+    vec![KernelUse { never, ..KernelUse::of(kernel) }]
 }
 
 /// Scores a batch, on the GPU where that is asked for or pays and the GPU keeps up.

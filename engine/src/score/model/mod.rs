@@ -242,6 +242,14 @@ impl Scorer for Model {
         }
     }
 
+    #[cfg(feature = "gpu")]
+    fn kernels(&self) -> Vec<crate::accel::KernelUse> {
+        match &self.form {
+            Form::Logistic(_) => Vec::new(),
+            Form::Trained(trained) => flight::kernels(trained),
+        }
+    }
+
     fn describe(&self) -> String {
         self.scorer().describe()
     }

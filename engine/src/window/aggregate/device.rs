@@ -26,6 +26,20 @@ impl Device {
         lifts.iter().all(|lift| matches!(lift.op, Op::Exact | Op::Least { .. }))
     }
 
+    /// The aggregates that a device cannot keep, and why, in words.
+    pub(crate) fn kept_back(lifts: &[Lift]) -> Option<String> {
+        let why = |lift: &Lift| {
+            let why = match lift.op {
+                Op::Exact | Op::Least { .. } => return None,
+                Op::Float => "adds floats, in the order of rows",
+                Op::LeastWide { .. } => "compares values of more than 64 bits",
+                Op::States(_) => "keeps a state of its own",
+            };
+            Some(format!("`{}` {why}", lift.name))
+        };
+        lifts.iter().find_map(why)
+    }
+
     /// What a device keeps of lifts that it can keep: a sum first, which counts the rows, then one
     /// a lift.
     pub(crate) fn of(lifts: &[Lift]) -> Vec<Self> {

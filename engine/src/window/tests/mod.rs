@@ -75,7 +75,8 @@ pub(super) fn run(
         for (i, cut) in cuts.windows(2).enumerate() {
             let batch = batch(&rows[cut[0]..cut[1]], cut[0] as u64);
             let keys = if keyed { vec![batch.rows.column(0).clone()] } else { vec![] };
-            crate::shard::select(&keys, batch.len(), shards, shard, &mut selected).expect("key");
+            crate::shard::select(&keys, batch.len(), (shard, shards), None, &mut selected)
+                .expect("key");
             let own = if shards == 1 { Rows::All(batch.len()) } else { Rows::Some(&selected) };
             window.on_batch(&batch, own).expect("no overflow");
             let Some(lag) = lags.get(i).copied().flatten() else { continue };

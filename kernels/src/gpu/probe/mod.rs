@@ -10,6 +10,7 @@ mod nearest;
 mod pairs;
 mod rows;
 mod scores;
+mod window;
 
 use pelton_shaders::Pass;
 
@@ -21,6 +22,11 @@ use crate::simd::Level;
 pub trait Probe {
     /// Bytes a row that cross the bus in both directions where its columns come from the host.
     fn bus_bytes_per_row(&self) -> f64;
+
+    /// Batches of one run: each is of the rows that the probe was made for.
+    fn batches(&self) -> usize {
+        1
+    }
 
     /// Rows of a resident run.
     fn resident_rows(&self) -> usize;
@@ -69,7 +75,7 @@ pub struct Kind {
 }
 
 /// Every probe, in the order of the data.
-pub static PROBES: [Kind; 14] = [
+pub static PROBES: [Kind; 17] = [
     Kind {
         name: "filter",
         kernel: "batch_filter",
@@ -114,6 +120,33 @@ pub static PROBES: [Kind; 14] = [
         power: 1,
         divisor: 1,
         make: |rows| Box::new(rows::Reduce::new(rows, 1 << 20)),
+    },
+    Kind {
+        name: "window-64",
+        kernel: "window_reduce",
+        setting: "count, sum and least of i64 in a pane, 64 groups",
+        has_simd: false,
+        power: 1,
+        divisor: 1,
+        make: |rows| Box::new(window::Pane::new(rows, 64)),
+    },
+    Kind {
+        name: "window-4k",
+        kernel: "window_reduce",
+        setting: "count, sum and least of i64 in a pane, 4,096 groups",
+        has_simd: false,
+        power: 1,
+        divisor: 1,
+        make: |rows| Box::new(window::Pane::new(rows, 4096)),
+    },
+    Kind {
+        name: "window-1m",
+        kernel: "window_reduce",
+        setting: "count, sum and least of i64 in a pane, 1,048,576 groups",
+        has_simd: false,
+        power: 1,
+        divisor: 1,
+        make: |rows| Box::new(window::Pane::new(rows, 1 << 20)),
     },
     Kind {
         name: "combine",

@@ -104,6 +104,15 @@ impl From<GpuError> for ForestError {
     }
 }
 
+/// Whether the passes take a forest that the CPU scores.
+///
+/// # Errors
+/// Why they do not.
+pub fn fits(trees: &Trees) -> Result<(), String> {
+    trees.check().map_err(|fault| fault.to_string())?;
+    Arrays::new(trees).map(drop)
+}
+
 /// A forest on the device.
 #[derive(Debug)]
 pub struct Forest {

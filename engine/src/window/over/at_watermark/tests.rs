@@ -105,7 +105,8 @@ fn run(
             let batch = batch(&rows[cut[0]..cut[1]], cut[0] as u64);
             let keys =
                 if plan.keys.is_empty() { vec![] } else { vec![batch.rows.column(0).clone()] };
-            crate::shard::select(&keys, batch.len(), shards, shard, &mut selected).expect("key");
+            crate::shard::select(&keys, batch.len(), (shard, shards), None, &mut selected)
+                .expect("key");
             let own = if shards == 1 { Rows::All(batch.len()) } else { Rows::Some(&selected) };
             over.on_batch(&batch, own).expect("taken");
             let Some(lag) = lags.get(i % lags.len().max(1)).copied().flatten() else { continue };
