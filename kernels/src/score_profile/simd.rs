@@ -118,12 +118,26 @@ fn carry(shapes: &Shapes, i: usize, j: usize, sums: &mut [f64; LANES]) {
 #[inline(always)]
 fn correlations(shapes: &Shapes, i: usize, j: usize, sums: &[f64; LANES]) -> [f64; LANES] {
     let (inverse, inverses) = (shapes.inverses[i], lanes(&shapes.inverses, j));
-    std::array::from_fn(|lane| sums[lane] * inverse * inverses[lane])
+    // Not `from_fn`, which is not inlined where a level's instructions are.
+    let mut found = [0.0; LANES];
+    for lane in 0..LANES {
+        found[lane] = sums[lane] * inverse * inverses[lane];
+    }
+    found
 }
 
+/// The most of a row, lane by lane: made one number when all strips are done.
+type RowMost = [f64; 8];
+
 multiversion! {
-    /// Raises `most` of rows and columns to what the strip has.
-    fn raise(level; shapes: &Shapes, strip: Strip, most: &mut [f64]) {
+    /// Raises the most of rows and of columns to what the strip has.
+    fn raise(
+        level;
+        shapes: &Shapes,
+        strip: Strip,
+        of_rows: &mut [RowMost],
+        of_columns: &mut [f64],
+    ) {
         let mut sums = begin(shapes, strip);
         for i in strip.start..strip.end {
             let j = i + strip.first;
@@ -131,18 +145,17 @@ multiversion! {
                 carry(shapes, i, j, &mut sums);
             }
             let found = correlations(shapes, i, j, &sums);
-            let Some(columns) = most[j..].first_chunk_mut::<LANES>() else { return };
+            let Some(columns) = of_columns[j..].first_chunk_mut::<LANES>() else { return };
             for lane in 0..LANES {
                 columns[lane] =
                     if found[lane] > columns[lane] { found[lane] } else { columns[lane] };
             }
-            let mut best = [most[i]; 8];
+            let row = &mut of_rows[i];
             for part in found.as_chunks::<8>().0 {
                 for lane in 0..8 {
-                    best[lane] = if part[lane] > best[lane] { part[lane] } else { best[lane] };
+                    row[lane] = if part[lane] > row[lane] { part[lane] } else { row[lane] };
                 }
             }
-            most[i] = best.into_iter().fold(most[i], |a, b| if b > a { b } else { a });
         }
     }
 }
@@ -194,13 +207,14 @@ fn errors(series: &Series) -> Vec<f64> {
 /// As [`super::profile`].
 pub(super) fn profile(level: Level, series: &Series) -> Profile {
     let (windows, shapes) = (series.windows(), Shapes::new(series));
-    let mut most = vec![f64::NEG_INFINITY; windows + LANES];
-    each_strip(series, |strip| raise(level, &shapes, strip, &mut most));
-    let mut least: Vec<f64> = most[..windows]
-        .iter()
-        .zip(errors(series))
-        .map(|(most, error)| most - 2.0 * error)
-        .collect();
+    let mut of_rows: Vec<RowMost> = vec![[f64::NEG_INFINITY; 8]; windows];
+    let mut of_columns = vec![f64::NEG_INFINITY; windows + LANES];
+    each_strip(series, |strip| raise(level, &shapes, strip, &mut of_rows, &mut of_columns));
+    let most = of_rows.iter().zip(&of_columns).map(|(row, column)| {
+        row.iter().fold(*column, |most, own| if *own > most { *own } else { most })
+    });
+    let mut least: Vec<f64> =
+        most.zip(errors(series)).map(|(most, error)| most - 2.0 * error).collect();
     for (least, inverse) in least.iter_mut().zip(&series.inverses) {
         // What is flat correlates with nothing: all are equal, and the first is known.
         if *inverse == 0.0 {
