@@ -29,8 +29,8 @@ const ENOUGH: Duration = Duration::from_millis(700);
 const SCALAR_ROWS_MAX: usize = 1 << 16;
 /// What scalar code may take at a point, going by the one before.
 const SCALAR_S_MAX: f64 = 4.0;
-/// What all of a point may take, going by the one before.
-const POINT_S_MAX: f64 = 16.0;
+/// What the rest of a point may take, going by the one before.
+const POINT_S_MAX: f64 = 30.0;
 /// Bytes that are copied to measure bandwidth.
 const COPY_BYTES: u64 = 1 << 28;
 /// How often, at a time.
@@ -273,24 +273,16 @@ pub fn kernels(
                 let times = rows as f64 / last.rows as f64;
                 (0..kind.power).map(|_| times).product::<f64>()
             };
-            if last.as_ref().is_some_and(|last| last.all_s * growth(last) > POINT_S_MAX) {
+            if last.as_ref().is_some_and(|last| last.other_s * growth(last) > POINT_S_MAX) {
                 break;
             }
             let is_quick = |last: &Taken| last.scalar_s * growth(last) <= SCALAR_S_MAX;
             let with_scalar = rows <= SCALAR_ROWS_MAX && last.as_ref().is_none_or(is_quick);
             begin(kind.name, rows);
-            let start = Instant::now();
             let mut probe = (kind.make)(rows);
             report.bus_bytes_per_row = probe.bus_bytes_per_row();
-            let point = point(gpu, kind, probe.as_mut(), (rows, with_scalar), device)?;
-            last = Some(Taken {
-                rows,
-                all_s: start.elapsed().as_secs_f64(),
-                // What was left out stays so.
-                scalar_s: point
-                    .scalar_rows_per_s
-                    .map_or(f64::INFINITY, |rate| (rows * probe.batches()) as f64 / rate),
-            });
+            let (point, taken) = point(gpu, kind, probe.as_mut(), (rows, with_scalar), device)?;
+            last = Some(taken);
             report.points.push(point);
         }
         reports.push(report);
@@ -301,8 +293,10 @@ pub fn kernels(
 /// What a point took.
 struct Taken {
     rows: usize,
-    all_s: f64,
+    /// A run of scalar code; infinite where that was left out, so that it stays so.
     scalar_s: f64,
+    /// All but scalar code.
+    other_s: f64,
 }
 
 fn point(
@@ -311,7 +305,7 @@ fn point(
     probe: &mut dyn Probe,
     (rows, with_scalar): (usize, bool),
     device: &DeviceReport,
-) -> Result<PointReport> {
+) -> Result<(PointReport, Taken)> {
     let fail = |error: GpuError| failed(kind.name, &error);
     let all_rows = rows * probe.batches();
     let rate = |seconds: f64| all_rows as f64 / seconds;
@@ -323,6 +317,7 @@ fn point(
         fastest(run).map(|(seconds, ())| seconds).map_err(fail)
     };
     let scalar_s = with_scalar.then(|| on_core(Level::Scalar)).transpose()?;
+    let others = Instant::now();
     let simd_s = match (kind.has_simd, scalar_s) {
         (false, Some(seconds)) => seconds,
         _ => on_core(Level::best())?,
@@ -342,7 +337,7 @@ fn point(
         transfers_s(gpu, [moved.uploaded_bytes, moved.read_bytes]).map_err(fail)?;
     let best = resident(gpu, probe).map_err(fail)?;
     let bytes_per_s = best.as_ref().map(|(ns, _)| probe.resident_bytes() as f64 / ns * 1e9);
-    Ok(PointReport {
+    let report = PointReport {
         rows,
         scalar_rows_per_s: scalar_s.map(rate),
         simd_rows_per_s: rate(simd_s),
@@ -359,7 +354,13 @@ fn point(
             .into_iter()
             .map(|(pass, us)| PassReport { pass: pass.to_owned(), us })
             .collect(),
-    })
+    };
+    let taken = Taken {
+        rows,
+        scalar_s: scalar_s.unwrap_or(f64::INFINITY),
+        other_s: others.elapsed().as_secs_f64(),
+    };
+    Ok((report, taken))
 }
 
 /// Nanoseconds of the passes of a run, and microseconds of each.

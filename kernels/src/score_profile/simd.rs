@@ -139,7 +139,8 @@ multiversion! {
         of_columns: &mut [f64],
     ) {
         let mut sums = begin(shapes, strip);
-        for i in strip.start..strip.end {
+        let rows = strip.start..strip.end;
+        for (i, row) in rows.clone().zip(&mut of_rows[rows]) {
             let j = i + strip.first;
             if i > strip.start {
                 carry(shapes, i, j, &mut sums);
@@ -150,7 +151,6 @@ multiversion! {
                 columns[lane] =
                     if found[lane] > columns[lane] { found[lane] } else { columns[lane] };
             }
-            let row = &mut of_rows[i];
             for part in found.as_chunks::<8>().0 {
                 for lane in 0..8 {
                     row[lane] = if part[lane] > row[lane] { part[lane] } else { row[lane] };
