@@ -7,6 +7,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::Item;
 use crate::accel::Accelerator;
@@ -14,6 +15,10 @@ use crate::batch::Batch;
 use crate::error::Result;
 use crate::offload::{Begun, Flight, Offload};
 use crate::operator::MapOperator;
+
+/// What has been under way for so long is waited for, so that it is known what became of it: a device
+/// that hangs is given up then.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A step, and what it holds.
 pub(crate) struct MapStage {
@@ -25,8 +30,8 @@ pub(crate) struct MapStage {
 
 enum Held {
     Done(Item),
-    /// The item without its rows, and they.
-    UnderWay(Item, Box<dyn Flight<Batch>>),
+    /// The item without its rows, they, and since when.
+    UnderWay(Item, Box<dyn Flight<Batch>>, Instant),
 }
 
 impl MapStage {
@@ -59,7 +64,7 @@ impl MapStage {
         match self.step.begin(batch, Offload { accelerator, under_way })? {
             Begun::Done(batch) => Ok(self.in_turn(Item { batch: Some(batch), ..item })),
             Begun::UnderWay(flight) => {
-                self.held.push_back(Held::UnderWay(item, flight));
+                self.held.push_back(Held::UnderWay(item, flight, Instant::now()));
                 self.under_way += 1;
                 Ok(None)
             }
@@ -80,10 +85,11 @@ impl MapStage {
         None
     }
 
-    /// The oldest item that is held, if it is done; never waits.
+    /// The oldest item that is held, if it is done; does not wait for a device that works.
     pub(super) fn next(&mut self) -> Result<Option<Item>> {
-        if let Some(Held::UnderWay(_, flight)) = self.held.front_mut()
+        if let Some(Held::UnderWay(_, flight, since)) = self.held.front_mut()
             && !flight.is_done()
+            && since.elapsed() < PATIENCE
         {
             return Ok(None);
         }
@@ -95,7 +101,7 @@ impl MapStage {
         match self.held.pop_front() {
             None => Ok(None),
             Some(Held::Done(item)) => Ok(Some(item)),
-            Some(Held::UnderWay(item, flight)) => {
+            Some(Held::UnderWay(item, flight, _)) => {
                 self.under_way -= 1;
                 Ok(Some(Item { batch: Some(flight.land()?), ..item }))
             }
@@ -106,7 +112,7 @@ impl MapStage {
     fn land_oldest(&mut self) -> Result<()> {
         let is_under_way = |held: &Held| matches!(held, Held::UnderWay(..));
         let Some(at) = self.held.iter().position(is_under_way) else { return Ok(()) };
-        if let Some(Held::UnderWay(item, flight)) = self.held.remove(at) {
+        if let Some(Held::UnderWay(item, flight, _)) = self.held.remove(at) {
             self.under_way -= 1;
             let batch = Some(flight.land()?);
             self.held.insert(at, Held::Done(Item { batch, ..item }));

@@ -234,12 +234,12 @@ impl Scorer for Model {
         self.scorer().explain(batch, row)
     }
 
-    #[cfg(feature = "gpu")]
     fn begin(&self, batch: &Batch, offload: Offload<'_>) -> Result<Begun<Vec<Float64Array>>> {
-        match &self.form {
-            Form::Logistic(_) => self.score(batch).map(Begun::Done),
-            Form::Trained(trained) => flight::begin(trained, batch, offload),
+        #[cfg(feature = "gpu")]
+        if let Form::Trained(trained) = &self.form {
+            return flight::begin(trained, batch, offload);
         }
+        self.scorer().begin(batch, offload)
     }
 
     #[cfg(feature = "gpu")]
