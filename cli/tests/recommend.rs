@@ -135,7 +135,7 @@ fn what_is_wrong_is_said() {
     std::fs::write(path("null.csv"), "user,d0,d1,d2\na,1,2,3\nb,1,2,\n").unwrap();
     std::fs::write(path("other.csv"), "user,d0,d2,d1\na,1,2,3\n").unwrap();
     std::fs::write(path("text.csv"), "user,name\na,b\n").unwrap();
-    let cases: [(&str, &[&str], i32, &str); 8] = [
+    let cases: [(&str, &[&str], i32, &str); 10] = [
         ("wide.csv", &[], 2, "items.csv has vectors of 3 numbers, wide.csv of 4"),
         ("nan.csv", &[], 1, "row 2, column `d1` is missing or no finite number"),
         ("null.csv", &[], 1, "row 2, column `d2` is missing or no finite number"),
@@ -144,6 +144,8 @@ fn what_is_wrong_is_said() {
         ("users.csv", &["--item-id", "sku"], 2, "items.csv has no column `sku`"),
         ("users.csv", &["--vector", "d0"], 2, "no lists of numbers"),
         ("users.csv", &["--out", "items.csv"], 2, "--items and --out are the same file"),
+        ("users.csv", &["--out", "a", "--report", "a"], 2, "--out and --report are the same file"),
+        ("-", &[], 2, "--queries cannot be standard input"),
     ];
     for (queries, more, code, wanted) in cases {
         let options = ["--items", "items.csv", "--queries", queries];

@@ -24,7 +24,7 @@ found in f32, so of two that are equally near to six digits or so either may be 
 Output (--out): a row for each window: its number, where it begins (the time, with --time), the
 nearest and where that begins, the distance.")]
 pub struct ProfileArgs {
-    /// The recording; `-` reads standard input
+    /// The recording; `-` reads standard input, of text with --format
     #[arg(short, long, value_name = "FILE")]
     pub input: PathBuf,
 

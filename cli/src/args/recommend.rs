@@ -29,7 +29,7 @@ pub struct RecommendArgs {
     #[arg(long, value_name = "FILE")]
     pub items: PathBuf,
 
-    /// The queries (users, sessions, other items); `-` reads standard input
+    /// The queries (users, sessions, other items)
     #[arg(long, value_name = "FILE")]
     pub queries: PathBuf,
 

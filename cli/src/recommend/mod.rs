@@ -71,11 +71,7 @@ pub struct RecommendReport {
 /// When the files cannot be read, their vectors do not fit each other or hold no finite numbers,
 /// or the answer cannot be written.
 pub fn run(args: &RecommendArgs) -> Result<()> {
-    for (name, path) in [("--items", &args.items), ("--queries", &args.queries)] {
-        if same_file(path, &args.out) && args.out != Path::new("-") {
-            return Err(Error::usage(format!("{name} and --out are the same file")));
-        }
-    }
+    no_file_twice(args)?;
     // Before anything else: the kernels that read take their level from it.
     let backend = Backend::choose(args.backend, true)?;
     let begin = Instant::now();
@@ -126,6 +122,29 @@ pub fn run(args: &RecommendArgs) -> Result<()> {
     }
     if !args.quiet {
         eprint!("{}", report.text());
+    }
+    Ok(())
+}
+
+/// Writing over what is read would lose it, and of two results in one file one is left.
+fn no_file_twice(args: &RecommendArgs) -> Result<()> {
+    let standard = Path::new("-");
+    for (name, path) in [("--items", &args.items), ("--queries", &args.queries)] {
+        if path == standard {
+            let what = format!("{name} cannot be standard input: its columns are looked at first");
+            return Err(Error::usage(what).advise("write it to a file"));
+        }
+    }
+    let read = [("--items", &args.items), ("--queries", &args.queries)];
+    let out = Some(&args.out).filter(|out| *out != standard);
+    let written = [("--out", out), ("--report", args.report.as_ref())];
+    for (at, (name, path)) in written.iter().enumerate() {
+        let Some(path) = path else { continue };
+        let before = written[..at].iter().filter_map(|(name, path)| Some((*name, (*path)?)));
+        if let Some((other, _)) = read.into_iter().chain(before).find(|(_, p)| same_file(p, path)) {
+            let what = format!("{other} and {name} are the same file, {}", path.display());
+            return Err(Error::usage(what).advise("give each a name of its own"));
+        }
     }
     Ok(())
 }
