@@ -72,6 +72,9 @@ mod gpu {
     /// wrong answer.
     const TWINS_VARIABLE: &str = "PELTON_GPU_TWINS";
 
+    /// Passes that compute in f32 what the CPU has in f64, to within a bound.
+    const NEAR: [&str; 2] = ["score_network", "score_profile"];
+
     pub(super) fn accelerator(of: BackendArg, worth_a_look: bool) -> Option<Accelerator> {
         match of {
             BackendArg::Gpu => match Gpu::of_process() {
@@ -108,12 +111,15 @@ mod gpu {
 
     pub(super) fn used(accelerator: &Accelerator) -> GpuUse {
         let report = accelerator.report();
+        let is_near = |name: &&String| NEAR.contains(&name.as_str());
+        let within_a_bound = report.passes.keys().filter(is_near).cloned().collect();
         let passes = report.passes.into_iter().map(|(name, pass)| {
             (name, PassUse { dispatches: pass.dispatches, bound_bytes: pass.bound_bytes })
         });
         GpuUse {
             adapter: report.adapter,
             passes: passes.collect(),
+            within_a_bound,
             uploaded_bytes: report.uploaded_bytes,
             read_bytes: report.read_bytes,
             fallbacks: report.batches_handed_back,

@@ -2,8 +2,8 @@
 //!
 //! Everything of Pelton that a person at a terminal meets, and nothing that computes:
 //!
-//! [`args`] (what was asked) → [`replay`], [`window`], [`detect`], [`score`], [`train`], [`features`], [`compare`],
-//! [`generate`], [`mod@bench`], [`doctor`] (one module a subcommand) → [`report`] (what is shown:
+//! [`args`] (what was asked) → [`replay`], [`window`], [`detect`], [`mod@profile`], [`recommend`],
+//! [`score`], [`train`], [`features`], [`compare`], [`generate`], [`mod@bench`], [`doctor`] (one module a subcommand) → [`report`] (what is shown:
 //! terminal table, `report.json`, `report.html`).
 //!
 //! Beside them: [`progress`] (bars while a run goes on), [`interrupt`] (Ctrl-C), [`memory`]
@@ -11,8 +11,8 @@
 //!
 //! The engine is reached from three places only: [`replay::run`] (plain data goes in, a
 //! [`report::FraudReport`] comes out), [`window`] (options become a pipeline, a
-//! [`window::WindowReport`] comes out), [`detect`] (likewise, a [`detect::DetectReport`]) and
-//! [`compare`] (its decoders read alerts). Whoever changes the engine looks there and nowhere else.
+//! [`window::WindowReport`] comes out), [`detect`] (likewise, a [`detect::DetectReport`]), and its
+//! decoders alone from [`compare`] (alerts) and [`table`] (whole files). Whoever changes the engine looks there and nowhere else.
 //!
 //! Exit codes: 0 done, 1 the run failed, 2 wrong usage, 130 interrupted.
 
@@ -34,10 +34,13 @@ pub mod gpu;
 pub mod growth;
 pub mod interrupt;
 pub mod memory;
+pub mod profile;
 pub mod progress;
+pub mod recommend;
 pub mod replay;
 pub mod report;
 pub mod score;
+pub mod table;
 pub mod terminal;
 pub mod train;
 pub mod window;
@@ -67,6 +70,8 @@ pub fn main() -> ExitCode {
         Command::Features(args) => features::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::Detect(args) => detect::run(&args),
+        Command::Profile(args) => profile::run(&args),
+        Command::Recommend(args) => recommend::run(&args),
         Command::Score { what: ScoreCommand::Nab(args) } => score::nab(&args),
         Command::Score { what: ScoreCommand::Skab(args) } => score::skab(&args),
         Command::Score { what: ScoreCommand::Tep(args) } => score::tep(&args),

@@ -3,28 +3,18 @@
 #![cfg(feature = "gpu")]
 
 mod common;
+#[path = "common/gpu.rs"]
+mod gpu;
 
 use std::path::{Path, PathBuf};
 
 use common::pelton;
+use gpu::adapter;
 use serde_json::Value;
 
 /// Columns of the pipeline that stand for the six features of the fixture.
 const FEATURES: &str = "amount_over_usual card_count_10m amount_deviations card_distance_km \
                         terminal_mean_amount_1d card_count_30d";
-
-/// The adapter of tests: what is chosen, else software; none where there is none.
-fn adapter() -> Option<String> {
-    let wanted = std::env::var("PELTON_GPU").unwrap_or_else(|_| "cpu".to_owned());
-    let output = pelton().args(["doctor", "--json"]).env("PELTON_GPU", &wanted).output().unwrap();
-    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
-    if !found["gpus"]["chosen"].is_null() {
-        return Some(wanted);
-    }
-    assert!(std::env::var_os("PELTON_REQUIRE_GPU").is_none(), "no adapter: {}", found["gpus"]);
-    eprintln!("skipped: no GPU, and no software Vulkan (mesa-vulkan-drivers)");
-    None
-}
 
 fn report(folder: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(folder.join("report.json")).unwrap()).unwrap()

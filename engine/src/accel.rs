@@ -2,7 +2,8 @@
 //!
 //! An [`Accelerator`] is given to a run ([`Options::accelerator`](crate::pipeline::Options)); steps
 //! that have a kernel with a GPU twin ask it for each batch. Both sides give the same bits, so a
-//! batch may go either way, and does:
+//! batch may go either way, and does (but for kernels that are only near the CPU's bits there,
+//! [`Kernel::has_the_same_bits`]: those need the first way):
 //!
 //! * *forced*, every batch goes to the GPU whose kernel has a pass;
 //! * *calibrated*, those from which on the GPU was measured to be faster, and only as long as the
@@ -37,6 +38,21 @@ pub enum Kernel {
         /// Trees that it has.
         trees: usize,
     },
+    /// Rows through a network: to within a bound, so only where a GPU is asked for.
+    Network,
+    /// The rows that are nearest to others.
+    Nearest {
+        /// Numbers of all rows that may be near.
+        numbers: usize,
+    },
+    /// The items of the greatest products with rows.
+    Products {
+        /// Numbers of all items.
+        numbers: usize,
+    },
+    /// The windows of a series that are most alike: the nearest to within a bound, so only where a
+    /// GPU is asked for.
+    Profile,
     /// Which shard a key belongs to. Every shard asks for all rows, so it goes to a GPU only
     /// where everything does.
     Hash,
@@ -49,8 +65,18 @@ impl Kernel {
             Self::Filter => "filter",
             Self::Reduce { .. } => "reduce",
             Self::Forest { .. } => "forest",
+            Self::Network => "network",
+            Self::Nearest { .. } => "nearest",
+            Self::Products { .. } => "products",
+            Self::Profile => "profile",
             Self::Hash => "hash",
         }
+    }
+
+    /// Whether a GPU's answer has the CPU's bits.
+    #[must_use]
+    pub fn has_the_same_bits(self) -> bool {
+        !matches!(self, Self::Network | Self::Profile)
     }
 
     /// Its name in a calibration.
@@ -61,10 +87,20 @@ impl Kernel {
             Self::Reduce { groups: ..=SOME_GROUPS } => "window-4k",
             Self::Reduce { .. } => "window-1m",
             Self::Forest { .. } => "forest",
+            Self::Network => "network",
+            Self::Nearest { .. } => "nearest",
+            Self::Products { .. } => "products",
+            Self::Profile => "profile",
             Self::Hash => "hash",
         }
     }
 }
+
+/// Numbers of the items that calibrations measure.
+const MEASURED_NUMBERS: usize = 16_384 * 64;
+
+/// Numbers of the rows that calibrations look for the nearest among.
+const MEASURED_NEAR: usize = 4096 * 8;
 
 /// Up to so many groups the smallest table that calibrations measure stands for all.
 const FEW_GROUPS: usize = 1024;
@@ -177,12 +213,19 @@ impl Accelerator {
         }
         match &self.inner.rows_min {
             None => Some(1),
+            Some(_) if !kernel.has_the_same_bits() => None,
             Some(measured) => {
                 let rows = (*measured.get(kernel.probe())?)?;
                 match kernel {
                     // As much work as the forest that was measured.
                     Kernel::Forest { trees } => {
                         Some(rows.saturating_mul(MEASURED_TREES) / trees.max(1))
+                    }
+                    Kernel::Nearest { numbers } => {
+                        Some(rows.saturating_mul(MEASURED_NEAR) / numbers.max(1))
+                    }
+                    Kernel::Products { numbers } => {
+                        Some(rows.saturating_mul(MEASURED_NUMBERS) / numbers.max(1))
                     }
                     Kernel::Hash => None,
                     _ => Some(rows),

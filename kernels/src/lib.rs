@@ -18,6 +18,7 @@
 pub mod batch_filter;
 pub mod columns;
 pub mod csv_scan;
+mod dot_tile;
 pub mod geo_haversine;
 #[cfg(feature = "gpu")]
 pub mod gpu;

@@ -6,6 +6,7 @@
 //! * [`model`]: models that people have trained elsewhere (gradient-boosted and random forests,
 //!   linear models), read from the files of the libraries that made them, with the contributions
 //!   of their features.
+//! * [`motifs`]: what comes again in a recorded series, and what never does.
 //! * [`train`]: gradient-boosted trees and logistic regression, learned from columns and labels.
 //!
 //! This crate knows nothing of Arrow, files of recordings or threads: slices in, scores out, so
@@ -16,6 +17,7 @@ pub mod detect;
 pub mod error;
 pub mod evaluate;
 pub mod model;
+pub mod motifs;
 pub mod train;
 
 pub use error::{Error, Result};

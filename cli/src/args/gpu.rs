@@ -11,19 +11,20 @@ use super::parse::parse_count;
 #[command(after_help = "\
 Examples:
   pelton bench gpu --out benches/record
-  PELTON_GPU=cpu pelton bench gpu --rows 16k --kernel forest
+  PELTON_GPU=cpu pelton bench gpu --rows 16k --kernel forest,nearest
 
 Which GPU: PELTON_GPU=name|number|cpu|off, as `pelton doctor` lists them; without it the best
 hardware. Rows a second of each kernel by batch size: scalar code, SIMD on one core, the GPU from
-host memory and back, and its passes alone. Every answer is compared with the CPU's.")]
+host memory and back, and its passes alone. Every answer is compared with the CPU's. Sizes that
+would take long are left out, so that all of it takes some minutes on any device.")]
 pub struct BenchGpuArgs {
     /// Rows of the largest batch (k, M and G are understood)
     #[arg(long, value_name = "N", default_value = "1048576", value_parser = parse_count)]
     pub rows: u64,
 
-    /// Only kernels with this in their name
-    #[arg(long, value_name = "NAME", default_value = "")]
-    pub kernel: String,
+    /// Only these kernels, by their names or parts of them
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub kernel: Vec<String>,
 
     /// Also write the figures and a plot to DIR/ADAPTER/DATE.json and .svg
     #[arg(long, value_name = "DIR")]

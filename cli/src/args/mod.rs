@@ -11,6 +11,8 @@ mod detect;
 mod gpu;
 mod model;
 mod parse;
+mod profile;
+mod recommend;
 mod rul;
 mod score;
 mod train;
@@ -22,6 +24,8 @@ pub use detect::DetectArgs;
 pub use gpu::BenchGpuArgs;
 pub use model::{ModelArgs, ReasonsArg, Takeover};
 pub use parse::{Speed, parse_count, parse_delay_us, parse_millionths};
+pub use profile::ProfileArgs;
+pub use recommend::{MeasureArg, RecommendArgs};
 pub use rul::TrainRulArgs;
 pub use score::{ProfileArg, ScoreCommand, ScoreNabArgs, ScoreSkabArgs, ScoreTepArgs};
 pub use train::{
@@ -79,6 +83,12 @@ pub enum Command {
     /// Anomalies in a file's rows: scores, flags, alerts that a team can hold, a page
     #[command(arg_required_else_help = true)]
     Detect(Box<DetectArgs>),
+    /// What comes again in a recorded series, and what never does: its matrix profile
+    #[command(arg_required_else_help = true)]
+    Profile(Box<ProfileArgs>),
+    /// The items of the greatest dot products, or the nearest, for each query
+    #[command(arg_required_else_help = true)]
+    Recommend(Box<RecommendArgs>),
     /// Score a detector, or another program's scores, by a benchmark's own procedure
     #[command(arg_required_else_help = true)]
     Score {

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use pelton::{Error, Result};
-use pelton_benches::gpu::{DeviceReport, KernelReport, device, kernels, sizes};
+use pelton_benches::gpu::{DeviceReport, KernelReport, chosen, device, kernels, sizes};
 use pelton_kernels::gpu::{Adapter, Choice, Gpu};
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +45,7 @@ pub struct GpuReport {
 /// # Errors
 /// When there is no such GPU, an answer is wrong, or a file cannot be written.
 pub fn bench(args: &BenchGpuArgs) -> Result<()> {
+    let kinds = chosen(&args.kernel)?;
     let gpu = Gpu::open(&Choice::from_env()).map_err(|error| {
         let help = "`pelton doctor` lists the adapters; PELTON_GPU=cpu takes a software Vulkan";
         Error::usage(error.to_string()).advise(help)
@@ -56,7 +57,7 @@ pub fn bench(args: &BenchGpuArgs) -> Result<()> {
     };
     let device = device(&gpu)?;
     let rows = usize::try_from(args.rows).unwrap_or(1 << 30).clamp(1, 1 << 30);
-    let kernels = kernels(&gpu, &args.kernel, &sizes(rows), &device, begin)?;
+    let kernels = kernels(&gpu, &kinds, &sizes(rows), &device, begin)?;
     let report = GpuReport {
         pelton: env!("CARGO_PKG_VERSION").to_owned(),
         date: today(),
@@ -112,39 +113,53 @@ fn text(report: &GpuReport, paint: Paint) -> String {
         rate(device.copy_bytes_per_s),
     );
     for kernel in &report.kernels {
-        text.push_str(&format!(
-            "\n {}  {}; {} B a row over the bus\n   {:>10} {:>12} {:>12} {:>12} {:>14} {:>10}\n",
-            paint.bold(&kernel.name),
-            kernel.setting,
-            significant(kernel.bus_bytes_per_row),
-            "rows",
-            "scalar/s",
-            "SIMD/s",
-            "GPU/s",
-            "passes alone/s",
-            "of a copy"
-        ));
-        for point in &kernel.points {
-            let or_none = |rate: Option<f64>| rate.map_or("–".to_owned(), short);
-            let share = point.share_of_copy.map(|share| format!("{} %", significant(share * 1e2)));
-            text.push_str(&format!(
-                "   {:>10} {:>12} {:>12} {} {:>14} {:>10}\n",
-                thousands(point.rows as u64),
-                or_none(point.scalar_rows_per_s),
-                short(point.simd_rows_per_s),
-                paint.cyan(format!("{:>12}", short(point.gpu_rows_per_s))),
-                or_none(point.resident_rows_per_s),
-                share.unwrap_or_else(|| "–".to_owned()),
-            ));
-        }
-        let pays = match kernel.crossover_rows() {
-            Some(rows) => format!("the GPU pays from {} rows on", thousands(rows as u64)),
-            None => "the GPU does not pay from host memory".to_owned(),
-        };
-        text.push_str(&format!("   {pays}\n"));
+        text.push_str(&of_kernel(kernel, paint));
     }
     text.push('\n');
     text
+}
+
+fn of_kernel(kernel: &KernelReport, paint: Paint) -> String {
+    let mut text = format!(
+        "\n {}  {}; {} B a row over the bus\n   {:>9} {:>10} {:>10} {:>10} {:>10} {:>9} {:>9} {:>14} {:>9}\n",
+        paint.bold(&kernel.name),
+        kernel.setting,
+        significant(kernel.bus_bytes_per_row),
+        "rows",
+        "scalar/s",
+        "SIMD/s",
+        "GPU/s",
+        "of a core",
+        "up, µs",
+        "down, µs",
+        "passes alone/s",
+        "of a copy"
+    );
+    let has_simd = kernel.has_simd();
+    for point in &kernel.points {
+        let or_none = |rate: Option<f64>| rate.map_or("–".to_owned(), short);
+        let share = point.share_of_copy.map(|share| format!("{} %", significant(share * 1e2)));
+        let scalar = point.scalar_rows_per_s.or((!has_simd).then_some(point.simd_rows_per_s));
+        text.push_str(&format!(
+            "   {:>9} {:>10} {:>10} {} {:>10} {:>9} {:>9} {:>14} {:>9}\n",
+            thousands(point.rows as u64),
+            or_none(scalar),
+            or_none(has_simd.then_some(point.simd_rows_per_s)),
+            paint.cyan(format!("{:>10}", short(point.gpu_rows_per_s))),
+            format!("{} ×", significant(point.times_one_core)),
+            significant(point.upload_us),
+            significant(point.read_us),
+            or_none(point.resident_rows_per_s),
+            share.unwrap_or_else(|| "–".to_owned()),
+        ));
+    }
+    let pays = match kernel.crossover_rows() {
+        Some(rows) => format!("the GPU pays from {} rows on", thousands(rows as u64)),
+        None => "the GPU does not pay from host memory".to_owned(),
+    };
+    let most = kernel.points.iter().map(|point| point.times_one_core).fold(0.0, f64::max);
+    let (most, code) = (significant(most), &kernel.one_core);
+    text + &format!("   {pays}; at best {most} × one core with {code}, end to end\n")
 }
 
 #[cfg(test)]
@@ -173,10 +188,15 @@ mod tests {
         };
         let kernel = KernelReport {
             name: "hash <x>".to_owned(),
+            one_core: "SIMD".to_owned(),
             points: vec![point(1024, 1e5), point(4096, 2e6), point(16_384, 3e8)],
             ..KernelReport::default()
         };
-        let never = KernelReport { points: vec![point(1024, 1.0)], ..KernelReport::default() };
+        let never = KernelReport {
+            one_core: "scalar code".to_owned(),
+            points: vec![point(1024, 1.0)],
+            ..KernelReport::default()
+        };
         GpuReport { kernels: vec![kernel, never], ..GpuReport::default() }
     }
 
@@ -186,5 +206,7 @@ mod tests {
         assert!(text.contains("pays from 16,384 rows on"), "{text}");
         assert!(text.contains("does not pay from host memory"), "{text}");
         assert!(text.contains("61.0 %") || text.contains("61 %"), "{text}");
+        assert!(text.contains("× one core with SIMD, end to end"), "{text}");
+        assert!(text.contains("one core with scalar code"), "{text}");
     }
 }

@@ -15,13 +15,15 @@ const INNER: (f64, f64) = (240.0, 118.0);
 const HEAD: f64 = 44.0;
 
 /// Name of the curve, class, and what it shows.
-type Curve = (&'static str, &'static str, fn(&PointReport) -> Option<f64>);
+type Curve = (&'static str, &'static str, fn(&KernelReport, &PointReport) -> Option<f64>);
 
 const CURVES: [Curve; 4] = [
-    ("scalar", "scalar", |point| point.scalar_rows_per_s),
-    ("SIMD, one core", "simd", |point| Some(point.simd_rows_per_s)),
-    ("passes alone", "passes", |point| point.resident_rows_per_s),
-    ("GPU, host to host", "gpu", |point| Some(point.gpu_rows_per_s)),
+    ("scalar", "scalar", |kernel, point| {
+        point.scalar_rows_per_s.or((!kernel.has_simd()).then_some(point.simd_rows_per_s))
+    }),
+    ("SIMD, one core", "simd", |kernel, point| kernel.has_simd().then_some(point.simd_rows_per_s)),
+    ("passes alone", "passes", |_, point| point.resident_rows_per_s),
+    ("GPU, host to host", "gpu", |_, point| Some(point.gpu_rows_per_s)),
 ];
 
 /// The picture.
@@ -58,7 +60,7 @@ fn panel(svg: &mut Svg, kernel: &KernelReport, (x, y): (f64, f64)) {
     svg.label("name", (x + 8.0, y + 18.0), Anchor::Start, &kernel.name);
     svg.label("setting", (x + 8.0, y + 32.0), Anchor::Start, &kernel.setting);
     let all = || {
-        let rates = kernel.points.iter().flat_map(|p| CURVES.iter().filter_map(|c| c.2(p)));
+        let rates = kernel.points.iter().flat_map(|p| CURVES.iter().filter_map(|c| c.2(kernel, p)));
         rates.filter(|rate| *rate > 0.0)
     };
     // Powers of ten up, powers of two along.
@@ -83,7 +85,9 @@ fn panel(svg: &mut Svg, kernel: &KernelReport, (x, y): (f64, f64)) {
         let points: Vec<(f64, f64, f64)> = kernel
             .points
             .iter()
-            .filter_map(|point| of(point).map(|rate| (x_of(point.rows as f64), y_of(rate), rate)))
+            .filter_map(|point| {
+                of(kernel, point).map(|rate| (x_of(point.rows as f64), y_of(rate), rate))
+            })
             .collect();
         let line: Vec<(f64, f64)> = points.iter().map(|(x, y, _)| (*x, *y)).collect();
         svg.polyline(class, &line);
@@ -106,6 +110,8 @@ mod tests {
         assert!(svg.contains("hash &lt;x&gt;"));
         // Scalar (two points), SIMD and GPU of the first kernel; single points are no lines.
         assert_eq!(svg.matches("<polyline").count(), 3, "{svg}");
+        // The second has no SIMD.
+        assert_eq!(svg.matches("simd-dot").count(), 1 + 3, "{svg}");
         assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
     }
 }

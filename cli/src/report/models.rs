@@ -28,6 +28,8 @@ pub struct GpuUse {
     pub adapter: String,
     /// By pass.
     pub passes: BTreeMap<String, PassUse>,
+    /// Passes among them whose answers are near the CPU's, to within a bound, and not its bits.
+    pub within_a_bound: Vec<String>,
     /// Bytes copied to the device.
     pub uploaded_bytes: u64,
     /// Bytes read back.

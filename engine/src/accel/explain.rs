@@ -65,6 +65,11 @@ impl Accelerator {
         let Some(measured) = &self.inner.rows_min else {
             return format!("{adapter}, every batch, as was asked for");
         };
+        if !kernel.has_the_same_bits() {
+            return format!(
+                "{core}; {adapter} only where it is asked for, as it is near, not equal"
+            );
+        }
         if kernel == Kernel::Hash {
             return format!("{core}; {adapter} only where every pass is asked for");
         }

@@ -17,7 +17,10 @@ use crate::simd::Level;
 pub const SIZES: [usize; 5] = [1 << 10, 1 << 13, 1 << 16, 1 << 18, 1 << 20];
 
 /// The first line of a file; a change of the format changes it.
-const HEAD: &str = "pelton calibration 1";
+const HEAD: &str = "pelton calibration 2";
+
+/// How often the budget a size may take that is expected to take more than is left.
+const OVERDRAFT: u32 = 4;
 
 /// A kernel at one batch size.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -64,7 +67,8 @@ pub struct Calibration {
 
 impl Calibration {
     /// Measures. `clock` says how much time has passed since some moment; `budget` is what each
-    /// kernel may take: larger sizes are left out once it is spent.
+    /// kernel may take: larger sizes are left out once it is spent, or where the next one, going by
+    /// the last, would take several times as much.
     ///
     /// # Errors
     /// When the GPU is lost; what fails otherwise counts as slower.
@@ -79,19 +83,31 @@ impl Calibration {
             let begin = clock();
             let mut measured =
                 Measured { name: kind.name.to_owned(), same_answer: true, points: Vec::new() };
-            for rows in SIZES {
+            let mut took = Duration::ZERO;
+            for (at, rows) in SIZES.into_iter().enumerate() {
+                let rows = rows / kind.divisor;
+                let growth = at.checked_sub(1).map_or(1, |before| SIZES[at] / SIZES[before]) as u32;
+                if clock() - begin + took * growth.pow(kind.power) > budget * OVERDRAFT {
+                    break;
+                }
+                let start = clock();
                 let mut probe = (kind.make)(rows);
-                let (cpu_ns, wanted) = best(clock, || Ok(probe.cpu(Level::best())))?;
+                let cpu_ns = best(clock, || {
+                    probe.cpu(Level::best());
+                    Ok(())
+                })?;
+                let wanted = probe.answer();
                 // Compiling and first allocations are not what a run costs.
                 let warm = probe.gpu(gpu);
                 if matches!(&warm, Err(error) if error.is_lost()) {
                     return Err(warm.err().unwrap_or(GpuError::Lost(String::new())));
                 }
-                let Ok((gpu_ns, answer)) = best(clock, || probe.gpu(gpu)) else { break };
-                measured.same_answer &= answer == wanted;
+                let Ok(gpu_ns) = best(clock, || probe.gpu(gpu)) else { break };
+                measured.same_answer &= probe.answer() == wanted;
                 let per_row = |ns: f64| ns / (rows * probe.batches()) as f64;
                 let point = Point { rows, cpu_ns: per_row(cpu_ns), gpu_ns: per_row(gpu_ns) };
                 measured.points.push(point);
+                took = clock() - start;
                 if clock() - begin > budget {
                     break;
                 }
@@ -150,19 +166,18 @@ impl Calibration {
     }
 }
 
-/// The shorter of two runs, in nanoseconds, and the answer.
+/// The shorter of two runs, in nanoseconds.
 fn best(
     clock: &dyn Fn() -> Duration,
-    mut run: impl FnMut() -> Result<u64, GpuError>,
-) -> Result<(f64, u64), GpuError> {
+    mut run: impl FnMut() -> Result<(), GpuError>,
+) -> Result<f64, GpuError> {
     let mut best = f64::INFINITY;
-    let mut answer = 0;
     for _ in 0..2 {
         let begin = clock();
-        answer = run()?;
+        run()?;
         best = best.min((clock() - begin).as_nanos() as f64);
     }
-    Ok((best, answer))
+    Ok(best)
 }
 
 #[cfg(test)]

@@ -129,6 +129,22 @@ impl DeviceForest {
         flight.into_iter().try_for_each(land)
     }
 
+    /// The pass alone, on the first rows that go to the device at a time; none of no row.
+    ///
+    /// # Errors
+    /// What the GPU answers.
+    ///
+    /// # Panics
+    /// As [`DeviceForest::level_sums`].
+    pub fn times_ns<T: Feature>(&self, columns: &[&[T]]) -> Result<Vec<(Pass, f64)>, GpuError> {
+        assert_eq!(columns.len(), self.columns);
+        let rows = columns.first().map_or(0, |column| column.len()).min(self.piece_rows::<T>());
+        if rows == 0 {
+            return Ok(Vec::new());
+        }
+        Ok(self.launch(columns, 0..rows)?.0.wait()?.times_ns())
+    }
+
     /// One piece.
     fn launch<T: Feature>(
         &self,

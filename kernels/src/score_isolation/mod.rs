@@ -18,10 +18,13 @@
 #[cfg(feature = "gpu")]
 pub mod gpu;
 pub mod scalar;
+mod simd;
 #[cfg(test)]
 mod tests;
 
 use crate::score_forest::{Child, Missing, Rule, Trees};
+
+pub use simd::Ready;
 
 /// Units of a level of 1.
 pub const LEVEL_ONE: f64 = 4_294_967_296.0;
@@ -188,13 +191,13 @@ pub fn mean(sum: u64, trees: usize) -> f64 {
     sum as f64 / LEVEL_ONE / trees as f64
 }
 
-/// The sums of levels of rows, a column a slice.
+/// The sums of levels of rows, a column a slice, by the definition; [`Ready`] is faster where there
+/// are many.
 ///
 /// # Panics
 /// When there are not as many columns as the forest has, or they differ in length from `out`.
 pub fn level_sums(forest: &Forest, columns: &[&[f64]], out: &mut [u64]) {
-    assert_eq!(columns.len(), forest.columns);
-    assert!(columns.iter().all(|column| column.len() == out.len()), "columns differ in length");
+    check(forest, columns, out);
     let mut row = vec![0.0; columns.len()];
     for (at, out) in out.iter_mut().enumerate() {
         for (value, column) in row.iter_mut().zip(columns) {
@@ -202,4 +205,9 @@ pub fn level_sums(forest: &Forest, columns: &[&[f64]], out: &mut [u64]) {
         }
         *out = scalar::level_sum(forest, &row);
     }
+}
+
+fn check(forest: &Forest, columns: &[&[f64]], out: &[u64]) {
+    assert_eq!(columns.len(), forest.columns);
+    assert!(columns.iter().all(|column| column.len() == out.len()), "columns differ in length");
 }

@@ -28,6 +28,8 @@ use crate::simd::Level;
 const CANDIDATES: usize = NEAREST_CANDIDATES as usize;
 /// The most that is asked for: the others are there so that the bound can tell them apart.
 pub const K_MAX: usize = CANDIDATES / 2;
+/// Columns that the pass can take.
+pub const WIDTH_MAX: usize = NEAREST_WIDTH_MAX as usize;
 /// Values beyond it would be infinite once they are squared and added in f32.
 const MAGNITUDE_MAX: f64 = 1e18;
 /// A value that is far from all of those, and whose square is finite in f32.
@@ -73,7 +75,7 @@ impl Bound {
 
 /// Whether the device can be asked at all.
 fn fits(width: usize, k: usize) -> bool {
-    (1..=NEAREST_WIDTH_MAX as usize).contains(&width) && (1..=K_MAX).contains(&k)
+    (1..=WIDTH_MAX).contains(&width) && (1..=K_MAX).contains(&k)
 }
 
 fn magnitude(values: &[f64]) -> f64 {
@@ -104,7 +106,7 @@ impl<'a> Nearest<'a> {
     /// than a binding can show.
     pub fn new(gpu: &Gpu, references: References<'a>) -> Result<Self, GpuError> {
         let (count, width) = (references.count(), references.width());
-        if width > NEAREST_WIDTH_MAX as usize {
+        if width > WIDTH_MAX {
             let limit = u64::from(NEAREST_WIDTH_MAX);
             return Err(GpuError::TooLarge { what: "columns", size: width as u64, limit });
         }

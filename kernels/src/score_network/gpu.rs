@@ -8,6 +8,7 @@
 
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use pelton_shaders::{LayerParams, NETWORK_ROWS, NETWORK_UNITS};
 
@@ -52,12 +53,76 @@ fn packed(layer: &Layer) -> Vec<f32> {
 }
 
 /// One piece under way.
+#[derive(Debug)]
 struct Piece {
     pending: Pending,
     read: usize,
     rows: Range<usize>,
-    /// Rows of the batch that the definition scores.
-    odd: Vec<usize>,
+    /// Rows of the batch that the definition has scored, and their outputs.
+    odd: Vec<(usize, Vec<f64>)>,
+}
+
+/// A batch whose outputs are under way.
+#[derive(Debug)]
+pub struct Flight {
+    rows: usize,
+    outputs: usize,
+    pieces: VecDeque<Piece>,
+}
+
+impl Flight {
+    /// How many rows.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Whether [`Flight::wait`] would not wait.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.pieces.iter().all(|piece| piece.pending.is_done())
+    }
+
+    /// Waits for the outputs: all of output 0, then all of output 1, ….
+    ///
+    /// # Errors
+    /// What the GPU answers.
+    pub fn wait(self) -> Result<Vec<f64>, GpuError> {
+        let mut out = vec![0.0; self.rows * self.outputs];
+        self.pieces.into_iter().try_for_each(|piece| land(piece, self.outputs, &mut out))?;
+        Ok(out)
+    }
+}
+
+/// A network of the CPU that has a twin on the device that asked last.
+#[derive(Debug, Default)]
+pub struct Backed {
+    twin: Mutex<Option<Arc<DeviceNetwork>>>,
+}
+
+impl Clone for Backed {
+    /// A clone makes its own.
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl Backed {
+    /// The network on this device.
+    ///
+    /// # Errors
+    /// As [`DeviceNetwork::new`].
+    pub fn on(&self, gpu: &Gpu, network: &Network) -> Result<Arc<DeviceNetwork>, GpuError> {
+        let mut twin = self.twin.lock().unwrap_or_else(PoisonError::into_inner);
+        match twin.as_ref().filter(|twin| twin.gpu.is_same(gpu)) {
+            Some(here) => Ok(Arc::clone(here)),
+            None => {
+                let here = Arc::new(DeviceNetwork::new(gpu, network)?);
+                *twin = Some(Arc::clone(&here));
+                Ok(here)
+            }
+        }
+    }
 }
 
 impl DeviceNetwork {
@@ -119,14 +184,48 @@ impl DeviceNetwork {
             if flight.len() == IN_FLIGHT
                 && let Some(oldest) = flight.pop_front()
             {
-                self.land(oldest, columns, out)?;
+                land(oldest, self.network.outputs(), out)?;
             }
             let piece = self.launch(columns, start..rows.min(start + step))?;
             odd += piece.odd.len();
             flight.push_back(piece);
         }
-        flight.into_iter().try_for_each(|piece| self.land(piece, columns, out))?;
+        flight.into_iter().try_for_each(|piece| land(piece, self.network.outputs(), out))?;
         Ok(odd)
+    }
+
+    /// Hands rows to the device, and does not wait for them: the first of them, as many as may be
+    /// in flight at a time ([`Flight::rows`]). The columns are not needed after.
+    ///
+    /// # Errors
+    /// What the GPU answers.
+    ///
+    /// # Panics
+    /// When there is not a column a feature, all of one length.
+    pub fn submit(&self, columns: &[&[f64]]) -> Result<Flight, GpuError> {
+        assert_eq!(columns.len(), self.network.features());
+        let all = columns.first().map_or(0, |column| column.len());
+        assert!(columns.iter().all(|column| column.len() == all), "columns differ in length");
+        let step = self.piece_rows();
+        let rows = all.min(IN_FLIGHT * step);
+        let piece = |start: usize| self.launch(columns, start..rows.min(start + step));
+        let pieces = (0..rows).step_by(step).map(piece).collect::<Result<_, _>>()?;
+        Ok(Flight { rows, outputs: self.network.outputs(), pieces })
+    }
+
+    /// The layers alone, on the first rows that go to the device at a time; none of no row.
+    ///
+    /// # Errors
+    /// What the GPU answers.
+    ///
+    /// # Panics
+    /// As [`DeviceNetwork::score_columns`].
+    pub fn times_ns(&self, columns: &[&[f64]]) -> Result<Vec<(Pass, f64)>, GpuError> {
+        let rows = columns.first().map_or(0, |column| column.len()).min(self.piece_rows());
+        if rows == 0 {
+            return Ok(Vec::new());
+        }
+        Ok(self.launch(columns, 0..rows)?.pending.wait()?.times_ns())
     }
 
     /// One piece.
@@ -166,24 +265,27 @@ impl DeviceNetwork {
         }
         let last = &kept[kept.len() - 1];
         let read = work.read(last, 0..last.bytes())?;
-        let odd = rows.clone().zip(&is_odd).filter(|(_, odd)| **odd).map(|(row, _)| row).collect();
+        let mut row = vec![0.0; columns.len()];
+        let by_definition = |(at, _): (usize, &bool)| {
+            let mut outputs = vec![0.0; self.network.outputs()];
+            score_at(&self.network, columns, at, &mut row, &mut outputs);
+            (at, outputs)
+        };
+        let odd = rows.clone().zip(&is_odd).filter(|(_, odd)| **odd).map(by_definition).collect();
         Ok(Piece { pending: work.submit()?, read, rows, odd })
     }
+}
 
-    /// Takes the outputs of a piece.
-    fn land(&self, piece: Piece, columns: &[&[f64]], out: &mut [f64]) -> Result<(), GpuError> {
-        let (outputs, rows) = (self.network.outputs(), piece.rows.len());
-        let all = out.len() / outputs.max(1);
-        let values: Vec<f32> = piece.pending.wait()?.values(piece.read);
-        for (output, values) in values.chunks_exact(rows.max(1)).take(outputs).enumerate() {
-            let out = &mut out[output * all..][piece.rows.clone()];
-            out.iter_mut().zip(values).for_each(|(out, value)| *out = f64::from(*value));
-        }
-        let (mut row, mut one) = (vec![0.0; columns.len()], vec![0.0; outputs]);
-        for at in piece.odd {
-            score_at(&self.network, columns, at, &mut row, &mut one);
-            one.iter().enumerate().for_each(|(output, value)| out[output * all + at] = *value);
-        }
-        Ok(())
+/// Takes the outputs of a piece.
+fn land(piece: Piece, outputs: usize, out: &mut [f64]) -> Result<(), GpuError> {
+    let (all, rows) = (out.len() / outputs.max(1), piece.rows.len());
+    let values: Vec<f32> = piece.pending.wait()?.values(piece.read);
+    for (output, values) in values.chunks_exact(rows.max(1)).take(outputs).enumerate() {
+        let out = &mut out[output * all..][piece.rows.clone()];
+        out.iter_mut().zip(values).for_each(|(out, value)| *out = f64::from(*value));
     }
+    for (at, own) in piece.odd {
+        own.iter().enumerate().for_each(|(output, value)| out[output * all + at] = *value);
+    }
+    Ok(())
 }

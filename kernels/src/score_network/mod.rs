@@ -26,6 +26,9 @@
 #[cfg(feature = "gpu")]
 pub mod gpu;
 pub mod scalar;
+mod simd;
+
+use crate::simd::Level;
 
 /// The largest relative error of an operation in `f32`, in either direction.
 pub const ROUNDING_F32: f64 = 1.0 / 8_388_608.0;
@@ -183,8 +186,11 @@ impl Network {
 /// # Panics
 /// When there is not a column a feature, all of one length, or `out` has not `outputs × rows`
 /// values.
-pub fn score_columns(network: &Network, columns: &[&[f64]], out: &mut [f64]) {
+pub fn score_columns(level: Level, network: &Network, columns: &[&[f64]], out: &mut [f64]) {
     let rows = checked_rows(network, columns, out);
+    if level != Level::Scalar {
+        return simd::score_columns(level, network, columns, out);
+    }
     let (mut row, mut one) = (vec![0.0; columns.len()], vec![0.0; network.outputs()]);
     for at in 0..rows {
         score_at(network, columns, at, &mut row, &mut one);

@@ -155,8 +155,10 @@ impl Items {
         (blocks.div_ceil(share), share)
     }
 
-    /// Queries that go to the device at a time.
-    fn piece_queries(&self, slots: usize) -> usize {
+    /// Queries for `k` items that go to the device at a time.
+    #[must_use]
+    pub fn piece_queries(&self, k: usize) -> usize {
+        let slots = k + SPARE;
         let row_bytes = (4 * self.dimensions).max(8 * slots);
         let step = PRODUCTS_QUERIES as usize;
         let grid = self.gpu.adapter().groups_max as usize * step;
@@ -181,7 +183,7 @@ impl Items {
             return Ok(found);
         }
         let mut flight: VecDeque<Piece> = VecDeque::new();
-        let step = self.piece_queries(k + SPARE);
+        let step = self.piece_queries(k);
         for start in (0..queries.len()).step_by(step) {
             if flight.len() == IN_FLIGHT
                 && let Some(oldest) = flight.pop_front()
@@ -193,6 +195,23 @@ impl Items {
         }
         flight.into_iter().try_for_each(|piece| self.land(piece, queries, &mut found))?;
         Ok(found)
+    }
+
+    /// The pass alone, for the first queries that go to the device at a time: candidates, and
+    /// nothing proved; none of no query.
+    ///
+    /// # Errors
+    /// What the GPU answers.
+    ///
+    /// # Panics
+    /// As [`Items::best`].
+    pub fn times_ns(&self, queries: Rows<'_>, k: usize) -> Result<Vec<(Pass, f64)>, GpuError> {
+        check(self.rows(), queries);
+        let (count, k) = (queries.len().min(self.piece_queries(k)), k.min(K_MAX));
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        Ok(self.launch(queries, 0..count, k + SPARE)?.pending.wait()?.times_ns())
     }
 
     /// One piece.

@@ -16,6 +16,9 @@
 #[cfg(feature = "gpu")]
 pub mod gpu;
 pub mod scalar;
+mod simd;
+
+use crate::simd::Level;
 
 /// The largest relative error of an operation in `f32`, in either direction.
 pub const ROUNDING_F32: f64 = 1.0 / 8_388_608.0;
@@ -94,14 +97,19 @@ pub fn error_bound(dimensions: usize, query: f64, item: f64) -> f64 {
 ///
 /// ```
 /// use pelton_kernels::score_products::{Rows, best};
+/// use pelton_kernels::simd::Level;
 /// let items = Rows { dimensions: 2, values: &[1.0, 0.0, 0.0, 1.0, 1.0, 1.0] };
-/// let found = best(items, Rows { dimensions: 2, values: &[0.5, 2.0] }, 2);
+/// let found = best(Level::best(), items, Rows { dimensions: 2, values: &[0.5, 2.0] }, 2);
 /// assert_eq!((found.items, found.products), (vec![2, 1], vec![2.5, 2.0]));
 /// ```
 #[must_use]
-pub fn best(items: Rows<'_>, queries: Rows<'_>, k: usize) -> Best {
+pub fn best(level: Level, items: Rows<'_>, queries: Rows<'_>, k: usize) -> Best {
     check(items, queries);
     let mut all = Best::new(queries.len(), k);
+    if level != Level::Scalar && k > 0 {
+        simd::best(level, items, queries, &mut all);
+        return all;
+    }
     let mut list = scalar::List::new(k);
     for query in 0..queries.len() {
         scalar::best_of(items, queries.row(query), &mut list);

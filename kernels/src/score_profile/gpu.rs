@@ -50,9 +50,33 @@ fn shapes(series: &Series) -> Vec<[f32; 4]> {
 /// # Errors
 /// What the GPU answers; [`GpuError::TooLarge`] for more windows than a binding can show.
 pub fn profile(gpu: &Gpu, series: &Series) -> Result<Profile, GpuError> {
+    let mut nearest: Vec<Option<usize>> = vec![None; series.windows()];
+    each_piece(gpu, series, |piece| land(series, piece, &mut nearest))?;
+    Ok(profile_of(series, nearest.into_iter()))
+}
+
+/// The pass alone: its dispatches, where `gpu` is [`Gpu::timed`].
+///
+/// # Errors
+/// What the GPU answers.
+pub fn times_ns(gpu: &Gpu, series: &Series) -> Result<Vec<(Pass, f64)>, GpuError> {
+    let mut times = Vec::new();
+    each_piece(gpu, series, |piece| {
+        times.extend(piece.pending.wait()?.times_ns());
+        Ok(())
+    })?;
+    Ok(times)
+}
+
+/// Launches all rows, some at a time, and has each piece landed.
+fn each_piece(
+    gpu: &Gpu,
+    series: &Series,
+    mut land: impl FnMut(Piece) -> Result<(), GpuError>,
+) -> Result<(), GpuError> {
     let windows = series.windows();
     if windows == 0 {
-        return Ok(Profile::default());
+        return Ok(());
     }
     let values: Vec<f32> = series.values.iter().map(|x| *x as f32).collect();
     let shapes = shapes(series);
@@ -67,18 +91,16 @@ pub fn profile(gpu: &Gpu, series: &Series) -> Result<Profile, GpuError> {
         .min(gpu.adapter().groups_max as usize * step_rows)
         .next_multiple_of(step_rows)
         .max(step_rows);
-    let mut nearest: Vec<Option<usize>> = vec![None; windows];
     let mut flight: VecDeque<Piece> = VecDeque::new();
     for start in (0..windows).step_by(step) {
         if flight.len() == IN_FLIGHT
             && let Some(oldest) = flight.pop_front()
         {
-            land(series, oldest, &mut nearest)?;
+            land(oldest)?;
         }
         flight.push_back(launch(gpu, series, &on_device, start..windows.min(start + step))?);
     }
-    flight.into_iter().try_for_each(|piece| land(series, piece, &mut nearest))?;
-    Ok(profile_of(series, nearest.into_iter()))
+    flight.into_iter().try_for_each(land)
 }
 
 /// Some rows.

@@ -6,6 +6,8 @@
 //! nearest is the one of the greatest ρ, the first of equals.
 //!
 //! * [`scalar`] is the definition: each pair of windows, two passes, in `f64`.
+//! * `simd` carries covariances along diagonals, and lets the definition decide among the windows
+//!   that are near enough: the definition's bits.
 //! * `gpu` finds the window in `f32` and takes the distance to it from the definition. So a
 //!   distance has the definition's bits for the window that stands beside it; that window is the
 //!   definition's, unless another correlates as well to within [`Series::tolerances`].
@@ -18,6 +20,9 @@
 #[cfg(feature = "gpu")]
 pub mod gpu;
 pub mod scalar;
+mod simd;
+
+use crate::simd::Level;
 
 /// A window whose deviation is a smaller part of the series' is flat.
 pub const FLAT: f64 = 1e-6;
@@ -99,6 +104,14 @@ impl Series {
         Ok(series)
     }
 
+    /// A series of no value.
+    #[must_use]
+    pub fn empty() -> Self {
+        let none = Vec::new;
+        let (values, means, norms, inverses) = (none(), none(), none(), none());
+        Self { length: 2, exclusion: 1, values, means, norms, inverses }
+    }
+
     /// Number of windows.
     #[must_use]
     pub fn windows(&self) -> usize {
@@ -109,6 +122,12 @@ impl Series {
     #[must_use]
     pub fn length(&self) -> usize {
         self.length
+    }
+
+    /// How far apart windows are that are compared, at least.
+    #[must_use]
+    pub fn exclusion(&self) -> usize {
+        self.exclusion
     }
 
     /// Whether two windows are compared.
@@ -131,18 +150,24 @@ impl Series {
     /// but far from the mean, less can be promised.
     #[must_use]
     pub fn tolerances(&self) -> Vec<f64> {
+        let roundings = (self.length + 8 * STEPS_MAX + 16) as f64;
+        let errors = self.errors(roundings * ROUNDING_F32, STEPS_MAX);
+        errors.into_iter().map(|error| 2.0 * error).collect()
+    }
+
+    /// For each window how far a correlation of it may be off, where a covariance is off by `unit`
+    /// times the reach (norm and mean) of both windows and of those up to `steps` before them.
+    fn errors(&self, unit: f64, steps: usize) -> Vec<f64> {
         let root = (self.length as f64).sqrt();
         let reach = |at: usize| self.norms[at] + root * self.means[at].abs();
         let ratio = |i: usize| {
-            let from = i.saturating_sub(STEPS_MAX);
-            let most = (from..=i).map(reach).fold(0.0, f64::max);
+            let most = (i.saturating_sub(steps)..=i).map(reach).fold(0.0, f64::max);
             // Of flat ones ρ is 0 whatever the covariance.
             if self.inverses[i] > 0.0 { (most * self.inverses[i]).max(1.0) } else { 1.0 }
         };
         let ratios: Vec<f64> = (0..self.windows()).map(ratio).collect();
         let widest = ratios.iter().copied().fold(1.0, f64::max);
-        let roundings = (self.length + 8 * STEPS_MAX + 16) as f64;
-        ratios.iter().map(|own| 2.0 * roundings * ROUNDING_F32 * own * widest).collect()
+        ratios.iter().map(|own| unit * own * widest).collect()
     }
 }
 
@@ -154,9 +179,13 @@ fn moments(values: impl Iterator<Item = f64> + Clone) -> (f64, f64) {
     (mean, (squares / count).sqrt())
 }
 
-/// The profile, by the definition: the time is that of windows² × length.
+/// The profile. At the scalar level by the definition, which takes windows² × length steps; at the
+/// others windows², with the same bits.
 #[must_use]
-pub fn profile(series: &Series) -> Profile {
+pub fn profile(level: Level, series: &Series) -> Profile {
+    if level != Level::Scalar {
+        return simd::profile(level, series);
+    }
     let nearest = |i| scalar::nearest(series, i);
     profile_of(series, (0..series.windows()).map(nearest))
 }

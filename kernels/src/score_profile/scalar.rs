@@ -23,3 +23,9 @@ pub fn nearest(series: &Series, i: usize) -> Option<usize> {
     }
     best.map(|(_, j)| j)
 }
+
+/// The first window that `i` is compared with: the nearest of a flat one.
+#[must_use]
+pub fn first(series: &Series, i: usize) -> Option<usize> {
+    (0..series.windows()).find(|j| series.are_compared(i, *j))
+}

@@ -61,9 +61,9 @@ pub const KERNELS: &[Kernel] = &[
     Kernel { name: "score_forest", purpose: "scores of trees", levels: WRITTEN },
     Kernel { name: "score_nearest", purpose: "nearest rows of others", levels: COMPILED },
     Kernel { name: "score_halves", purpose: "masses of half-space trees", levels: COMPILED },
-    Kernel { name: "score_isolation", purpose: "levels in isolation trees", levels: PLAIN },
-    Kernel { name: "score_network", purpose: "layers of networks", levels: PLAIN },
-    Kernel { name: "score_products", purpose: "greatest products", levels: PLAIN },
-    Kernel { name: "score_profile", purpose: "windows alike", levels: PLAIN },
+    Kernel { name: "score_isolation", purpose: "levels in isolation trees", levels: WRITTEN },
+    Kernel { name: "score_network", purpose: "layers of networks", levels: COMPILED },
+    Kernel { name: "score_products", purpose: "greatest products", levels: COMPILED },
+    Kernel { name: "score_profile", purpose: "windows alike", levels: COMPILED },
     Kernel { name: "window_histogram", purpose: "counts between edges", levels: PLAIN },
 ];

@@ -15,6 +15,7 @@ use crate::gpu::{Fault, Flags, Gpu, GpuError, Injected};
 use crate::score_network::gpu::DeviceNetwork;
 use crate::score_products::gpu::{Items, K_MAX};
 use crate::score_profile::{self, Profile, Series};
+use crate::simd::Level;
 use crate::window_histogram::Edges;
 use crate::window_histogram::gpu::{HistogramTable, Value};
 use crate::{score_isolation, score_network, score_products};
@@ -157,7 +158,7 @@ fn usual_columns(columns: usize, rows: usize) -> Vec<Vec<f64>> {
 /// Each window is as near as it has to be, and its distance is the definition's.
 fn check_profile(gpu: &Gpu, series: &Series) {
     let own = score_profile::gpu::profile(gpu, series).unwrap();
-    let wanted = score_profile::profile(series);
+    let wanted = score_profile::profile(Level::Scalar, series);
     let Profile { distances, nearest } = &own;
     assert_eq!((distances.len(), nearest.len()), (series.windows(), series.windows()));
     for (i, tolerance) in series.tolerances().into_iter().enumerate() {
@@ -188,8 +189,10 @@ fn profiles_of_a_calm_series_are_the_definitions() {
     let values: Vec<f64> =
         (0..1000).map(|i| libm::sin(i as f64 * 0.07) + 0.3 * unit(next())).collect();
     let series = Series::new(&values, 32, 8).unwrap();
-    let (own, wanted) =
-        (score_profile::gpu::profile(gpu, &series).unwrap(), score_profile::profile(&series));
+    let (own, wanted) = (
+        score_profile::gpu::profile(gpu, &series).unwrap(),
+        score_profile::profile(Level::Scalar, &series),
+    );
     let other = own.nearest.iter().zip(&wanted.nearest).filter(|(a, b)| a != b).count();
     assert!(other <= 3, "{other} of {} windows", series.windows());
     // As if shares and rows were cut for a small device.

@@ -5,13 +5,17 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::inputs::*;
-use super::{Answer, suite};
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{Config, TestRunner};
+
+use super::{Answer, same, suite};
 use crate::score_isolation::scalar::level_sum;
-use crate::score_isolation::{Forest, Node, level_sums};
+use crate::score_isolation::{Forest, Node, Ready, level_sums};
 use crate::score_network::{Activation, Layer, Network, score_columns};
 use crate::score_products::{Best, NONE, Rows, best};
 use crate::score_profile::scalar::correlation;
 use crate::score_profile::{NONE as NO_WINDOW, Profile, Series, profile};
+use crate::simd::{Level, level};
 use crate::window_histogram::{Counted, Edges, Rows as RowsToCount, count};
 
 /// A sequence of random words (G. Steele, D. Lea, S. Flood, SplitMix, OOPSLA 2014).
@@ -70,6 +74,14 @@ pub(super) fn levels((forest, columns): &Isolated) -> Answer {
     sums
 }
 
+/// By the forest that is made ready.
+fn levels_ready((forest, columns): &Isolated) -> Answer {
+    let slices: Vec<&[f64]> = columns.iter().map(Vec::as_slice).collect();
+    let mut sums = vec![7; columns[0].len()];
+    Ready::new(forest).level_sums(level(), &slices, &mut sums);
+    sums
+}
+
 fn levels_one_by_one((forest, columns): &Isolated) -> Answer {
     let rows = 0..columns[0].len();
     let row = |at: usize| columns.iter().map(|column| column[at]).collect::<Vec<_>>();
@@ -79,6 +91,7 @@ fn levels_one_by_one((forest, columns): &Isolated) -> Answer {
 suite! {
     score_isolation {
         level_sums: isolated => levels, levels_one_by_one;
+        ready: isolated => levels_ready, levels_one_by_one;
     }
 }
 
@@ -115,7 +128,7 @@ pub(super) fn wired(rows: usize) -> BoxedStrategy<Wired> {
 pub(super) fn outputs((network, columns): &Wired) -> Vec<f64> {
     let slices: Vec<&[f64]> = columns.iter().map(Vec::as_slice).collect();
     let mut out = vec![7.0; columns[0].len() * network.outputs()];
-    score_columns(network, &slices, &mut out);
+    score_columns(level(), network, &slices, &mut out);
     out
 }
 
@@ -204,7 +217,7 @@ pub(super) fn best_answer(best: &Best) -> Answer {
 
 pub(super) fn best_items(input: &Compared) -> Answer {
     let (items, queries) = (input.rows(&input.items), input.rows(&input.queries));
-    best_answer(&best(items, queries, input.k))
+    best_answer(&best(level(), items, queries, input.k))
 }
 
 /// All items, sorted.
@@ -297,7 +310,7 @@ fn all_pairs(input: &Recorded) -> Answer {
 
 suite! {
     score_profile {
-        profile: few_recorded => |input| profile_answer(&profile(&series(input))),
+        profile: few_recorded => |input| profile_answer(&profile(level(), &series(input))),
             all_pairs;
     }
 }
@@ -368,8 +381,66 @@ suite! {
 #[test]
 fn none_stands_for_no_item_and_no_window() {
     let items = Rows { dimensions: 2, values: &[0.0, f32::NAN, 1.0, 1.0] };
-    assert_eq!(best(items, items, 2).items, [NONE, NONE, 1, NONE]);
-    let found = profile(&Series::new(&[1.0, 2.0, 3.0], 3, 1).expect("a series"));
+    assert_eq!(best(level(), items, items, 2).items, [NONE, NONE, 1, NONE]);
+    let found = profile(level(), &Series::new(&[1.0, 2.0, 3.0], 3, 1).expect("a series"));
     assert_eq!(found.nearest, [NO_WINDOW]);
     assert_eq!(found.distances, [f64::INFINITY]);
+}
+
+/// Covariances are carried over several blocks of rows, and over strips that end in between.
+#[test]
+fn profiles_of_several_blocks_are_the_definitions() {
+    let mut runner = TestRunner::new(Config { failure_persistence: None, ..Config::default() });
+    for rows in [300, 300, 610, 610, 700, 700] {
+        let input = recorded(rows).new_tree(&mut runner).expect("an input").current();
+        let wanted = all_pairs(&input);
+        for level in Level::available() {
+            let found = profile(level, &series(&input));
+            same(&profile_answer(&found), &wanted, &level.to_string(), &input);
+        }
+    }
+}
+
+/// A beat that comes again and again: many windows are equally near, and the first is the answer.
+#[test]
+fn profiles_of_a_beat_are_the_definitions() {
+    let values: Vec<f64> = (0..600).map(|at| f64::from(at % 24 * (at % 24))).collect();
+    let input = (values, 30, 8);
+    let found = profile(Level::best(), &series(&input));
+    same(&profile_answer(&found), &all_pairs(&input), "best", &"a beat");
+}
+
+#[test]
+fn forests_of_finite_cuts_are_made_ready() {
+    let words = |at: u32| f64::from(at % 17) / 17.0;
+    let mut forest = Forest::new(3);
+    for tree in 0..20 {
+        let mut nodes = vec![Node::end(0.0)];
+        for at in 0..40 {
+            let child = nodes.len() as u32;
+            let column = (tree + at) % 3;
+            nodes[at as usize] = Node { value: words(7 * at + tree), column, child, nan_up: true };
+            nodes.extend([Node::end(words(at) * 9.0), Node::end(3.25)]);
+        }
+        forest.push(&nodes).expect("a tree");
+    }
+    let ready = Ready::new(&forest);
+    assert!(ready.is_fast());
+    let columns: Vec<Vec<f64>> =
+        (0..3).map(|f| (0..777).map(|row| words(row * 5 + f * row)).collect()).collect();
+    let slices: Vec<&[f64]> = columns.iter().map(Vec::as_slice).collect();
+    let mut sums = vec![0; 777];
+    for level in Level::available() {
+        ready.level_sums(level, &slices, &mut sums);
+        same(&sums, &levels(&(forest.clone(), columns.clone())), &level.to_string(), &"");
+    }
+    forest
+        .push(&[
+            Node { value: f64::INFINITY, column: 0, child: 1, nan_up: true },
+            Node::end(1.0),
+            Node::end(2.0),
+        ])
+        .expect("a tree");
+    assert!(!Ready::new(&forest).is_fast());
+    assert!(!Ready::new(&Forest::new(3)).is_fast());
 }

@@ -5,7 +5,9 @@
 //! ```
 //!
 //! Sums are `f64`; the ONNX runtime's are `f32`, in an order of its own: hence
-//! [`NETWORK_TOLERANCE`]. Transcendental functions come from the `libm` crate.
+//! [`NETWORK_TOLERANCE`]. Transcendental functions come from the `libm` crate. The last layer's
+//! activation is none: the link follows. A GPU computes in `f32`, to within
+//! [`score_network::Network::error_bounds`] of these sums.
 //!
 //! # Contributions
 //! DeepLIFT's rescale rule (A. Shrikumar, P. Greenside, A. Kundaje, "Learning Important Features
@@ -16,8 +18,14 @@
 //! contributions add up to `raw(row) − raw(reference)` exactly (but for rounding), which a
 //! gradient does not; the reference's raw score is the base.
 
+use pelton_kernels::score_network::scalar::activated;
+use pelton_kernels::score_network::{self, score_columns};
+use pelton_kernels::simd;
+
 use super::link::Link;
 use crate::{Error, Result};
+
+pub use pelton_kernels::score_network::{Activation, Layer};
 
 /// How far a raw score or a prediction may lie from the ONNX runtime's, relative to the larger of
 /// 1 and its size.
@@ -26,68 +34,29 @@ pub const NETWORK_TOLERANCE: f64 = 1e-5;
 /// Inputs closer than this have no slope to be measured: the derivative stands in.
 const SAME: f64 = 1e-9;
 
-/// What a layer's sums go through.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Activation {
-    /// Nothing.
-    Identity,
-    /// max(x, 0).
-    Relu,
-    /// tanh x.
-    Tanh,
-    /// 1 / (1 + e^−x).
-    Logistic,
-}
-
-impl Activation {
-    fn apply(self, x: f64) -> f64 {
-        match self {
-            Self::Identity => x,
-            // NaN stays what it is.
-            Self::Relu => {
-                if x < 0.0 {
-                    0.0
-                } else {
-                    x
-                }
-            }
-            Self::Tanh => libm::tanh(x),
-            Self::Logistic => super::link::logistic(x),
-        }
+/// Difference of outputs over difference of inputs; the derivative where there is none.
+fn slope(activation: Activation, x: f64, reference: f64) -> f64 {
+    if (x - reference).abs() > SAME {
+        return (activated(activation, x) - activated(activation, reference)) / (x - reference);
     }
-
-    /// Difference of outputs over difference of inputs; the derivative where there is none.
-    fn slope(self, x: f64, reference: f64) -> f64 {
-        if (x - reference).abs() > SAME {
-            return (self.apply(x) - self.apply(reference)) / (x - reference);
-        }
-        match self {
-            Self::Identity => 1.0,
-            Self::Relu => f64::from(u8::from(x > 0.0)),
-            Self::Tanh => 1.0 - libm::tanh(x) * libm::tanh(x),
-            Self::Logistic => super::link::logistic(x) * (1.0 - super::link::logistic(x)),
-        }
+    match activation {
+        Activation::Identity => 1.0,
+        Activation::Relu => f64::from(u8::from(x > 0.0)),
+        Activation::Tanh => 1.0 - libm::tanh(x) * libm::tanh(x),
+        Activation::Logistic => super::link::logistic(x) * (1.0 - super::link::logistic(x)),
     }
-}
-
-/// A layer.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Layer {
-    /// For each of its outputs the weight of each input.
-    pub weights: Vec<Vec<f64>>,
-    /// For each output what is added.
-    pub bias: Vec<f64>,
-    /// What the sums go through; [`Activation::Identity`] in the last layer.
-    pub activation: Activation,
 }
 
 /// A network.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Network {
-    layers: Vec<Layer>,
+    layers: score_network::Network,
     link: Link,
     /// The reference's sums of each layer, before the activation.
     reference: Vec<Vec<f64>>,
+    /// Made when a GPU is first to score.
+    #[cfg(feature = "gpu")]
+    on_gpu: score_network::gpu::Backed,
 }
 
 impl Network {
@@ -95,7 +64,7 @@ impl Network {
     ///
     /// # Errors
     /// Where there is none, widths do not fit each other, or a number is not finite.
-    pub fn new(layers: Vec<Layer>, link: Link) -> Result<Self> {
+    pub fn new(mut layers: Vec<Layer>, link: Link) -> Result<Self> {
         let mut width = layers.first().and_then(|layer| layer.weights.first()).map_or(0, Vec::len);
         if width == 0 {
             return Err(Error::new("the network has no layer"));
@@ -117,7 +86,16 @@ impl Network {
             }
             width = outputs;
         }
-        let mut network = Self { layers, link, reference: Vec::new() };
+        if let Some(last) = layers.last_mut() {
+            last.activation = Activation::Identity;
+        }
+        let mut network = Self {
+            layers: score_network::Network::new(layers).map_err(Error::new)?,
+            link,
+            reference: Vec::new(),
+            #[cfg(feature = "gpu")]
+            on_gpu: score_network::gpu::Backed::default(),
+        };
         network.reference = network.sums(&vec![0.0; network.features()]);
         Ok(network)
     }
@@ -125,13 +103,13 @@ impl Network {
     /// Number of features.
     #[must_use]
     pub fn features(&self) -> usize {
-        self.layers[0].weights[0].len()
+        self.layers.features()
     }
 
     /// Number of raw scores.
     #[must_use]
     pub fn outputs(&self) -> usize {
-        self.layers.last().map_or(0, |layer| layer.bias.len())
+        self.layers.outputs()
     }
 
     /// The link.
@@ -143,8 +121,8 @@ impl Network {
     /// Bytes that the network holds.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        let floats = self
-            .layers
+        let layers = self.layers.layers();
+        let floats = layers
             .iter()
             .map(|layer| layer.weights.iter().map(Vec::len).sum::<usize>() + 2 * layer.bias.len());
         floats.sum::<usize>() * size_of::<f64>()
@@ -153,20 +131,21 @@ impl Network {
     /// The network in a line for `explain`.
     #[must_use]
     pub fn describe(&self) -> String {
-        let widths: Vec<_> = self.layers.iter().map(|layer| layer.bias.len().to_string()).collect();
+        let widths: Vec<_> =
+            self.layers.layers().iter().map(|layer| layer.bias.len().to_string()).collect();
         format!("network, layers of {}", widths.join(", "))
     }
 
     /// The sums of each layer, before its activation.
     fn sums(&self, row: &[f64]) -> Vec<Vec<f64>> {
-        let mut all: Vec<Vec<f64>> = Vec::with_capacity(self.layers.len());
+        let mut all: Vec<Vec<f64>> = Vec::with_capacity(self.layers.layers().len());
         let mut input = row.to_vec();
-        for layer in &self.layers {
+        for layer in self.layers.layers() {
             let sum = |(weights, bias): (&Vec<f64>, &f64)| {
                 weights.iter().zip(&input).fold(0.0, |sum, (weight, x)| sum + weight * x) + bias
             };
             let sums: Vec<f64> = layer.weights.iter().zip(&layer.bias).map(sum).collect();
-            input = sums.iter().map(|x| layer.activation.apply(*x)).collect();
+            input = sums.iter().map(|x| activated(layer.activation, *x)).collect();
             all.push(sums);
         }
         all
@@ -188,20 +167,22 @@ impl Network {
     /// # Contract
     /// A column a feature, all of one length; `out` has `outputs × rows` values (asserted).
     pub fn raw(&self, columns: &[&[f64]], out: &mut [f64]) {
-        let outputs = self.outputs();
-        let rows = out.len() / outputs;
-        assert!(columns.len() == self.features() && out.len() == rows * outputs);
-        let mut row = vec![0.0; columns.len()];
-        let mut one = vec![0.0; outputs];
-        for at in 0..rows {
-            for (value, column) in row.iter_mut().zip(columns) {
-                *value = column[at];
-            }
-            self.raw_row(&row, &mut one);
-            for (output, value) in one.iter().enumerate() {
-                out[output * rows + at] = *value;
-            }
-        }
+        score_columns(simd::level(), &self.layers, columns, out);
+    }
+
+    /// The network on this device.
+    ///
+    /// # Errors
+    /// What the GPU answers.
+    #[cfg(feature = "gpu")]
+    pub fn on(
+        &self,
+        gpu: &pelton_kernels::gpu::Gpu,
+    ) -> std::result::Result<
+        std::sync::Arc<score_network::gpu::DeviceNetwork>,
+        pelton_kernels::gpu::GpuError,
+    > {
+        self.on_gpu.on(gpu, &self.layers)
     }
 
     /// What each feature contributed, and the reference's raw score, for each output.
@@ -212,15 +193,16 @@ impl Network {
         let width = self.features() + 1;
         assert!(row.len() + 1 == width && out.len() == width * self.outputs());
         let sums = self.sums(row);
-        let last = self.layers.len() - 1;
+        let layers = self.layers.layers();
+        let last = layers.len() - 1;
         for (output, out) in out.chunks_exact_mut(width).enumerate() {
             // How much the output moves for each input of the layer at hand that moves by one.
-            let mut pull = self.layers[last].weights[output].clone();
+            let mut pull = layers[last].weights[output].clone();
             for at in (0..last).rev() {
-                let layer = &self.layers[at];
+                let layer = &layers[at];
                 let mut before = vec![0.0; layer.weights[0].len()];
                 for (unit, weights) in layer.weights.iter().enumerate() {
-                    let slope = layer.activation.slope(sums[at][unit], self.reference[at][unit]);
+                    let slope = slope(layer.activation, sums[at][unit], self.reference[at][unit]);
                     let through = pull[unit] * slope;
                     for (before, weight) in before.iter_mut().zip(weights) {
                         *before += through * weight;

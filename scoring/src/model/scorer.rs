@@ -7,6 +7,8 @@ use pelton_kernels::gpu::{Gpu, GpuError};
 use pelton_kernels::score_forest::Scratch;
 #[cfg(feature = "gpu")]
 use pelton_kernels::score_forest::gpu::{self as on_gpu, ForestError, IN_FLIGHT};
+#[cfg(feature = "gpu")]
+use pelton_kernels::score_network::gpu as network_on_gpu;
 
 use super::contributions::{self, Method};
 use super::{Estimator, Model};
@@ -28,8 +30,16 @@ pub struct Scorer {
 #[cfg(feature = "gpu")]
 #[derive(Debug)]
 pub struct Flight {
-    raw: on_gpu::Flight,
+    raw: Raw,
     rows: usize,
+}
+
+/// Raw scores under way.
+#[cfg(feature = "gpu")]
+#[derive(Debug)]
+enum Raw {
+    Forest(on_gpu::Flight),
+    Network(network_on_gpu::Flight),
 }
 
 #[cfg(feature = "gpu")]
@@ -43,7 +53,10 @@ impl Flight {
     /// Whether [`Scorer::land`] would not wait.
     #[must_use]
     pub fn is_done(&self) -> bool {
-        self.raw.is_done()
+        match &self.raw {
+            Raw::Forest(flight) => flight.is_done(),
+            Raw::Network(flight) => flight.is_done(),
+        }
     }
 }
 
@@ -79,27 +92,50 @@ impl Scorer {
     /// many as may be in flight at a time ([`Flight::rows`]). The columns are not needed after.
     ///
     /// # Errors
-    /// Where the model is no forest or does not fit the passes, and what the GPU answers. Then
-    /// the CPU is to predict, with the same bits.
+    /// Where the model is linear or does not fit the passes, and what the GPU answers. Then the
+    /// CPU is to predict: of forests with the same bits, of networks with those that the GPU's are
+    /// near ([`Network`](super::Network)).
     ///
     /// # Contract
     /// As [`Scorer::raw`].
     #[cfg(feature = "gpu")]
     pub fn submit(&mut self, gpu: &Gpu, columns: &[&[f64]]) -> Result<Flight, ForestError> {
         assert!(columns.len() == self.model.features.len());
-        let Estimator::Forest(forest) = self.model.estimator() else {
-            return Err(ForestError::Unfit("it is no forest".to_owned()));
-        };
-        let forest = forest.on(gpu)?;
+        let model = Arc::clone(&self.model);
         let rows = columns.first().map_or(0, |column| column.len());
-        let rows = rows.min(IN_FLIGHT * forest.piece_rows::<f64>());
+        match model.estimator() {
+            Estimator::Forest(forest) => {
+                let forest = forest.on(gpu)?;
+                let rows = rows.min(IN_FLIGHT * forest.piece_rows::<f64>());
+                let flight = self.on_prepared(columns, rows, |columns| forest.submit(columns))?;
+                Ok(Flight { raw: Raw::Forest(flight), rows })
+            }
+            Estimator::Network(network) => {
+                let network = network.on(gpu)?;
+                let rows = rows.min(IN_FLIGHT * network.piece_rows());
+                let flight = self.on_prepared(columns, rows, |columns| network.submit(columns))?;
+                Ok(Flight { raw: Raw::Network(flight), rows })
+            }
+            Estimator::Linear(_) => {
+                Err(ForestError::Unfit("it is neither a forest nor a network".to_owned()))
+            }
+        }
+    }
+
+    /// Gives the first rows of columns to `submit`, after the steps.
+    #[cfg(feature = "gpu")]
+    fn on_prepared<T>(
+        &mut self,
+        columns: &[&[f64]],
+        rows: usize,
+        submit: impl FnOnce(&[&[f64]]) -> T,
+    ) -> T {
         let first: Vec<&[f64]> = columns.iter().map(|column| &column[..rows]).collect();
         if self.model.steps.is_empty() {
-            return Ok(Flight { raw: forest.submit(&first)?, rows });
+            return submit(&first);
         }
         self.prepare(&first);
-        let prepared: Vec<&[f64]> = self.prepared.iter().map(Vec::as_slice).collect();
-        Ok(Flight { raw: forest.submit(&prepared)?, rows })
+        submit(&self.prepared.iter().map(Vec::as_slice).collect::<Vec<_>>())
     }
 
     /// Predictions (after the link) of the rows of a flight, which is waited for.
@@ -113,7 +149,10 @@ impl Scorer {
     pub fn land(&mut self, flight: Flight, out: &mut [f64]) -> Result<(), GpuError> {
         assert!(out.len() == self.predicted.len() * flight.rows);
         let rows = flight.rows;
-        let raw = flight.raw.wait()?;
+        let raw = match flight.raw {
+            Raw::Forest(flight) => flight.wait()?,
+            Raw::Network(flight) => flight.wait()?,
+        };
         self.link_rows(&raw, rows, out);
         Ok(())
     }

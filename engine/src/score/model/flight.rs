@@ -36,13 +36,18 @@ struct Scoring {
 pub(super) fn kernel(trained: &Trained) -> Option<Kernel> {
     match trained.model().estimator() {
         Estimator::Forest(forest) => Some(Kernel::Forest { trees: forest.trees().len() }),
-        Estimator::Linear(_) | Estimator::Network(_) => None,
+        Estimator::Network(_) => Some(Kernel::Network),
+        Estimator::Linear(_) => None,
     }
 }
 
 /// The same for `explain`.
 pub(super) fn kernels(trained: &Trained) -> Vec<KernelUse> {
-    let Estimator::Forest(forest) = trained.model().estimator() else { return Vec::new() };
+    let forest = match trained.model().estimator() {
+        Estimator::Forest(forest) => forest,
+        Estimator::Network(_) => return vec![KernelUse::of(Kernel::Network)],
+        Estimator::Linear(_) => return Vec::new(),
+    };
     let trees = forest.trees();
     let never = fits(trees).err().map(|why| format!("its passes do not take {why}"));
     let kernel = Kernel::Forest { trees: trees.len() };

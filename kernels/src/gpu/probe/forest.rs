@@ -3,7 +3,7 @@
 
 use pelton_shaders::Pass;
 
-use super::{Probe, folded, random};
+use super::{Probe, folded, random, unit};
 use crate::gpu::{Gpu, GpuError};
 use crate::score_forest::gpu::{Feature, Forest, PIECE_ROWS};
 use crate::score_forest::{Child, Missing, Plan, Rule, Scratch, Trees, score_columns};
@@ -69,7 +69,6 @@ pub(super) struct Scored<T> {
 impl<T: Made> Scored<T> {
     pub(super) fn new(rows: usize) -> Self {
         let trees = trees();
-        let unit = |word: u64| (word >> 11) as f64 / (1_u64 << 53) as f64;
         let column = |f: usize| {
             let numbers = random(100 + f as u64).take(rows);
             numbers.map(|word| if word % 50 == 0 { f64::NAN } else { unit(word) })
@@ -79,10 +78,6 @@ impl<T: Made> Scored<T> {
         let wide = columns.iter().map(|c| c.iter().map(|x| x.widened()).collect()).collect();
         let plan = Plan::new(&trees).ok();
         Self { trees, plan, columns, wide, scores: vec![0.0; rows], on_device: None }
-    }
-
-    fn answer(&self) -> u64 {
-        folded(self.scores.iter().map(|score| score.to_bits()))
     }
 
     fn forest(&mut self, gpu: &Gpu) -> Result<&Forest, GpuError> {
@@ -109,22 +104,25 @@ impl<T: Made> Probe for Scored<T> {
         ((FEATURES * size_of::<T>() + 2 * FEATURES * 2 + 8) * self.resident_rows()) as u64
     }
 
-    fn cpu(&mut self, level: Level) -> u64 {
+    fn cpu(&mut self, level: Level) {
         if let Some(plan) = &self.plan {
             let columns: Vec<&[f64]> = self.wide.iter().map(Vec::as_slice).collect();
             let mut scratch = Scratch::new(plan);
             score_columns(level, plan, &columns, &[0.1], &mut scratch, &mut self.scores);
         }
-        self.answer()
     }
 
-    fn gpu(&mut self, gpu: &Gpu) -> Result<u64, GpuError> {
+    fn gpu(&mut self, gpu: &Gpu) -> Result<(), GpuError> {
         self.forest(gpu)?;
         if let Some(forest) = &self.on_device {
             let columns: Vec<&[T]> = self.columns.iter().map(Vec::as_slice).collect();
             forest.score_columns(&columns, &mut self.scores)?;
         }
-        Ok(self.answer())
+        Ok(())
+    }
+
+    fn answer(&mut self) -> u64 {
+        folded(self.scores.iter().map(|score| score.to_bits()))
     }
 
     fn resident(&mut self, gpu: &Gpu) -> Result<Vec<(Pass, f64)>, GpuError> {

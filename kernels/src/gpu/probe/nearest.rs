@@ -3,7 +3,7 @@
 use pelton_shaders::Pass;
 
 use super::rows::put;
-use super::{Probe, folded, random};
+use super::{Probe, folded, random, unit};
 use crate::gpu::{Buffer, Gpu, GpuError};
 use crate::score_nearest::gpu::Nearest;
 use crate::score_nearest::{References, nearest};
@@ -26,7 +26,6 @@ pub(super) struct Near {
 
 impl Near {
     pub(super) fn new(rows: usize) -> Self {
-        let unit = |word: u64| (word >> 11) as f64 / (1_u64 << 53) as f64;
         Self {
             references: random(8).map(unit).take(REFERENCES * WIDTH).collect(),
             queries: random(9).map(unit).take(rows * WIDTH).collect(),
@@ -34,11 +33,6 @@ impl Near {
             rows: vec![0; rows * K],
             on_device: None,
         }
-    }
-
-    fn answer(&self) -> u64 {
-        let distances = self.distances.iter().map(|distance| distance.to_bits());
-        folded(distances.chain(self.rows.iter().map(|row| u64::from(*row))))
     }
 }
 
@@ -56,17 +50,21 @@ impl Probe for Near {
         (self.resident_rows() * (4 * WIDTH + BYTES_BACK)) as u64
     }
 
-    fn cpu(&mut self, level: Level) -> u64 {
+    fn cpu(&mut self, level: Level) {
         let references = References::new(&self.references, REFERENCES);
         nearest(level, references, &self.queries, &mut self.distances, &mut self.rows);
-        self.answer()
     }
 
-    fn gpu(&mut self, gpu: &Gpu) -> Result<u64, GpuError> {
+    fn gpu(&mut self, gpu: &Gpu) -> Result<(), GpuError> {
         let references = References::new(&self.references, REFERENCES);
         let on_device = Nearest::new(gpu, references)?;
         on_device.nearest(&self.queries, &mut self.distances, &mut self.rows)?;
-        Ok(self.answer())
+        Ok(())
+    }
+
+    fn answer(&mut self) -> u64 {
+        let distances = self.distances.iter().map(|distance| distance.to_bits());
+        folded(distances.chain(self.rows.iter().map(|row| u64::from(*row))))
     }
 
     fn resident(&mut self, gpu: &Gpu) -> Result<Vec<(Pass, f64)>, GpuError> {

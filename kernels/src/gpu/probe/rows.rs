@@ -6,6 +6,7 @@ use super::{Probe, folded, random};
 use crate::gpu::{Buffer, Gpu, GpuError};
 use crate::simd::Level;
 use crate::window_combine::{self as combine, gpu::Operation};
+use crate::window_reduce::Total;
 use crate::window_reduce::gpu::{Rows, SumTable};
 use crate::{batch_filter, columns::words, shard_hash};
 
@@ -35,10 +36,6 @@ impl Filter {
         let values = random(2).take(rows).map(|word| word as i64).collect();
         Self { mask, values, out: Vec::with_capacity(rows), on_device: None }
     }
-
-    fn answer(&self) -> u64 {
-        folded(self.out.iter().map(|value| *value as u64))
-    }
 }
 
 impl Probe for Filter {
@@ -56,16 +53,19 @@ impl Probe for Filter {
         size_of_val(&*self.mask) as u64 * 2 + kept * 24
     }
 
-    fn cpu(&mut self, level: Level) -> u64 {
+    fn cpu(&mut self, level: Level) {
         self.out.clear();
         batch_filter::batch_filter(level, &self.mask, &self.values, &mut self.out);
-        self.answer()
     }
 
-    fn gpu(&mut self, gpu: &Gpu) -> Result<u64, GpuError> {
+    fn gpu(&mut self, gpu: &Gpu) -> Result<(), GpuError> {
         self.out.clear();
         batch_filter::gpu::batch_filter(gpu, &self.mask, &self.values, &mut self.out)?;
-        Ok(self.answer())
+        Ok(())
+    }
+
+    fn answer(&mut self) -> u64 {
+        folded(self.out.iter().map(|value| *value as u64))
     }
 
     fn resident(&mut self, gpu: &Gpu) -> Result<Vec<(Pass, f64)>, GpuError> {
@@ -112,16 +112,18 @@ impl Probe for Hash {
         24 * self.values.len() as u64
     }
 
-    fn cpu(&mut self, level: Level) -> u64 {
+    fn cpu(&mut self, level: Level) {
         self.reset();
         shard_hash::hash_integers(level, &self.values, None, &mut self.hashes);
-        folded(self.hashes.iter().copied())
     }
 
-    fn gpu(&mut self, gpu: &Gpu) -> Result<u64, GpuError> {
+    fn gpu(&mut self, gpu: &Gpu) -> Result<(), GpuError> {
         self.reset();
-        shard_hash::gpu::hash_integers(gpu, &self.values, None, &mut self.hashes)?;
-        Ok(folded(self.hashes.iter().copied()))
+        shard_hash::gpu::hash_integers(gpu, &self.values, None, &mut self.hashes)
+    }
+
+    fn answer(&mut self) -> u64 {
+        folded(self.hashes.iter().copied())
     }
 
     fn resident(&mut self, gpu: &Gpu) -> Result<Vec<(Pass, f64)>, GpuError> {
@@ -142,6 +144,9 @@ pub(super) struct Reduce {
     ids: Vec<u32>,
     values: Vec<i64>,
     groups: usize,
+    /// What the last run gave: counts and sums.
+    counted: Vec<[i64; 2]>,
+    totals: Vec<Total>,
     on_device: Option<([Buffer; 2], SumTable)>,
 }
 
@@ -150,7 +155,8 @@ impl Reduce {
         let ids = random(4).take(rows).map(|word| (word % groups as u64) as u32).collect();
         // Cents up to ten thousand, some given back: a magnitude that data has.
         let cent = |word: u64| (word >> 20) as i64 % 1_000_000 - 50_000;
-        Self { ids, values: random(5).take(rows).map(cent).collect(), groups, on_device: None }
+        let values = random(5).take(rows).map(cent).collect();
+        Self { ids, values, groups, counted: Vec::new(), totals: Vec::new(), on_device: None }
     }
 }
 
@@ -169,22 +175,30 @@ impl Probe for Reduce {
 
     /// A table of counts and sums in 64 bits, as few instructions as a row can take: the values
     /// are small. There is no SIMD form: scatters lose to this loop.
-    fn cpu(&mut self, _level: Level) -> u64 {
+    fn cpu(&mut self, _level: Level) {
         let mut table = vec![[0_i64; 2]; self.groups];
+        self.totals.clear();
         for (id, value) in self.ids.iter().zip(&self.values) {
             if let Some([count, sum]) = table.get_mut(*id as usize) {
                 *count += 1;
                 *sum += value;
             }
         }
-        folded(table.iter().flatten().map(|word| *word as u64))
+        self.counted = table;
     }
 
-    fn gpu(&mut self, gpu: &Gpu) -> Result<u64, GpuError> {
+    fn gpu(&mut self, gpu: &Gpu) -> Result<(), GpuError> {
         let mut table = SumTable::new(gpu, self.groups)?;
         table.add_slices(gpu, Some(&self.ids), &self.values)?;
-        let totals = table.read(gpu)?;
-        Ok(folded(totals.iter().flat_map(|total| [total.count, total.sum as u64])))
+        self.totals = table.read(gpu)?;
+        self.counted.clear();
+        Ok(())
+    }
+
+    fn answer(&mut self) -> u64 {
+        let counted = self.counted.iter().flatten().map(|word| *word as u64);
+        let totals = self.totals.iter().flat_map(|total| [total.count, total.sum as u64]);
+        folded(counted.chain(totals))
     }
 
     fn resident(&mut self, gpu: &Gpu) -> Result<Vec<(Pass, f64)>, GpuError> {
@@ -230,16 +244,18 @@ impl Probe for Combine {
         24 * self.to.len() as u64
     }
 
-    fn cpu(&mut self, level: Level) -> u64 {
+    fn cpu(&mut self, level: Level) {
         self.to.fill(3);
         combine::add_u64(level, &mut self.to, &self.other);
-        folded(self.to.iter().copied())
     }
 
-    fn gpu(&mut self, gpu: &Gpu) -> Result<u64, GpuError> {
+    fn gpu(&mut self, gpu: &Gpu) -> Result<(), GpuError> {
         self.to.fill(3);
-        combine::gpu::combine_slices(gpu, Operation::AddU64, &mut self.to, &self.other)?;
-        Ok(folded(self.to.iter().copied()))
+        combine::gpu::combine_slices(gpu, Operation::AddU64, &mut self.to, &self.other)
+    }
+
+    fn answer(&mut self) -> u64 {
+        folded(self.to.iter().copied())
     }
 
     fn resident(&mut self, gpu: &Gpu) -> Result<Vec<(Pass, f64)>, GpuError> {

@@ -26,6 +26,8 @@ pub(super) struct Pane {
     ids: Vec<u32>,
     values: Vec<i64>,
     groups: usize,
+    /// What the last run gave of each group: count, sum, least value.
+    found: Vec<(u64, i128, i64)>,
     on_device: Option<([Buffer; 2], SumTable, LeastTable)>,
 }
 
@@ -33,13 +35,9 @@ impl Pane {
     pub(super) fn new(rows: usize, groups: usize) -> Self {
         let ids = random(11).take(rows).map(|word| (word % groups as u64) as u32).collect();
         let cent = |word: u64| (word >> 20) as i64 % 1_000_000 - 50_000;
-        Self { ids, values: random(12).take(rows).map(cent).collect(), groups, on_device: None }
+        let values = random(12).take(rows).map(cent).collect();
+        Self { ids, values, groups, found: Vec::new(), on_device: None }
     }
-}
-
-/// A number made of what a pane gives out.
-fn answer(totals: impl Iterator<Item = (u64, i128, i64)>) -> u64 {
-    folded(totals.flat_map(|(count, sum, least)| [count, sum as u64, least as u64]))
 }
 
 impl Probe for Pane {
@@ -60,7 +58,7 @@ impl Probe for Pane {
         20 * self.values.len() as u64
     }
 
-    fn cpu(&mut self, _level: Level) -> u64 {
+    fn cpu(&mut self, _level: Level) {
         let (mut counts, mut sums) = (vec![0_u64; self.groups], vec![0_i128; self.groups]);
         let mut least = vec![i64::MAX; self.groups];
         for _ in 0..BATCHES {
@@ -76,10 +74,11 @@ impl Probe for Pane {
             }
         }
         let least = least.into_iter();
-        answer(counts.into_iter().zip(sums).zip(least).map(|((c, s), l)| (c, s, l)))
+        let totals = counts.into_iter().zip(sums).zip(least);
+        self.found = totals.map(|((count, sum), least)| (count, sum, least)).collect();
     }
 
-    fn gpu(&mut self, gpu: &Gpu) -> Result<u64, GpuError> {
+    fn gpu(&mut self, gpu: &Gpu) -> Result<(), GpuError> {
         let mut sums = SumTable::new(gpu, self.groups)?;
         let mut least = LeastTable::new(gpu, self.groups, 0)?;
         let mut kept = Vec::with_capacity(BATCHES);
@@ -103,7 +102,13 @@ impl Probe for Pane {
         }
         let least = least.read(gpu)?.into_iter();
         let totals = sums.read(gpu)?.into_iter().zip(least);
-        Ok(answer(totals.map(|(total, least)| (total.count, total.sum, least))))
+        self.found = totals.map(|(total, least)| (total.count, total.sum, least)).collect();
+        Ok(())
+    }
+
+    fn answer(&mut self) -> u64 {
+        let words = |(count, sum, least): &(u64, i128, i64)| [*count, *sum as u64, *least as u64];
+        folded(self.found.iter().flat_map(words))
     }
 
     fn resident(&mut self, gpu: &Gpu) -> Result<Vec<(Pass, f64)>, GpuError> {
