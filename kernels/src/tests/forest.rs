@@ -7,9 +7,9 @@ use super::inputs::{bits, column};
 use super::{Answer, suite};
 use crate::score_forest::tests::{Shape, columns, forest, shapes};
 use crate::score_forest::{Plan, Scratch, scalar, score_columns};
-use crate::score_halves::scalar::mass;
-use crate::score_halves::tests::{Choice, choices, tree};
-use crate::score_halves::{BLOCK_ROWS, Block, add_masses};
+use crate::score_halves::scalar::{code, mass, part as scalar_part};
+use crate::score_halves::tests::{Choice, choices, range, tree};
+use crate::score_halves::{BLOCK_ROWS, Block, Range, add_masses, codes, part};
 use crate::score_nearest::{NONE, References, nearest};
 use crate::simd::level;
 
@@ -94,15 +94,18 @@ suite! {
     }
 }
 
-/// A tree, and rows of three columns.
-fn choices_of_rows(rows: usize) -> BoxedStrategy<(Vec<Choice>, Vec<Vec<f64>>)> {
+/// A tree, ranges and rows of three columns.
+type Halves = (Vec<Choice>, Vec<(f64, f64)>, Vec<Vec<f64>>);
+
+fn halves(rows: usize) -> BoxedStrategy<Halves> {
     let columns = proptest::collection::vec(column(rows), 3);
-    (choices(), columns).boxed()
+    (choices(), proptest::collection::vec(range(), 3), columns).boxed()
 }
 
-fn summed((choices, columns): &(Vec<Choice>, Vec<Vec<f64>>)) -> Answer {
-    let (nodes, masses) = tree(choices, 3);
-    let mut room = vec![[0.0; BLOCK_ROWS]; nodes.len()];
+fn summed((choices, ranges, columns): &Halves) -> Answer {
+    let (nodes, masses) = tree(choices);
+    let ranges: Vec<Range> = ranges.iter().map(|range| Range::new(range.0, range.1)).collect();
+    let mut room = vec![[0; BLOCK_ROWS]; nodes.len()];
     let mut out = Vec::new();
     for from in (0..columns[0].len()).step_by(BLOCK_ROWS) {
         let rows = (columns[0].len() - from).min(BLOCK_ROWS);
@@ -110,24 +113,44 @@ fn summed((choices, columns): &(Vec<Choice>, Vec<Vec<f64>>)) -> Answer {
         for (block, column) in blocks.iter_mut().zip(columns) {
             block[..rows].copy_from_slice(&column[from..from + rows]);
         }
+        let mut coded = [0; 3 * BLOCK_ROWS];
+        codes(&blocks, &ranges, BLOCK_ROWS, &mut coded);
         let mut sums: Block = [0.5; BLOCK_ROWS];
-        add_masses(&nodes, &masses, 3, &blocks, &mut room, &mut sums);
+        add_masses(&nodes, &masses, &coded, BLOCK_ROWS, &mut room, &mut sums);
         out.extend_from_slice(&sums[..rows]);
     }
     bits(&out)
 }
 
-fn walked_masses((choices, columns): &(Vec<Choice>, Vec<Vec<f64>>)) -> Answer {
-    let (nodes, masses) = tree(choices, 0);
+fn walked_masses((choices, ranges, columns): &Halves) -> Answer {
+    let (nodes, masses) = tree(choices);
     let each = (0..columns[0].len()).map(|row| {
-        let values: Vec<f64> = columns.iter().map(|column| column[row]).collect();
-        0.5 + mass(&nodes, &masses, 0, &values)
+        let code = |at: usize| code(columns[at][row], ranges[at].0, ranges[at].1);
+        0.5 + mass(&nodes, &masses, code)
     });
     bits(&each.collect::<Vec<_>>())
 }
 
+/// A set of rows with their codes, and a bound.
+fn set(rows: usize) -> BoxedStrategy<(Vec<(i16, bool)>, i16)> {
+    let rows = proptest::collection::vec((0..=i16::MAX, any::<bool>()), rows);
+    (rows, 0..=i16::MAX).boxed()
+}
+
+fn parted((rows, bound): &(Vec<(i16, bool)>, i16), by_definition: bool) -> Answer {
+    let codes: Vec<i16> = rows.iter().map(|row| row.0).collect();
+    let own: Vec<u16> = rows.iter().map(|row| if row.1 { u16::MAX } else { 0 }).collect();
+    let (mut lower, mut upper, mut count) = (vec![1; own.len()], vec![1; own.len()], 0);
+    match by_definition {
+        true => (lower, upper, count) = scalar_part(&codes, *bound, &own),
+        false => part(&codes, *bound, &own, &mut lower, &mut upper, &mut count),
+    }
+    lower.iter().chain(&upper).map(|lane| u64::from(*lane)).chain([count as u64]).collect()
+}
+
 suite! {
     score_halves {
-        trees: choices_of_rows => summed, walked_masses;
+        trees: halves => summed, walked_masses;
+        sets: set => |input| parted(input, false), |input| parted(input, true);
     }
 }
