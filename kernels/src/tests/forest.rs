@@ -1,10 +1,11 @@
-//! Scores: `score_forest`, `score_nearest`, `score_halves`. Trees of random shapes are their own
+//! Scores: `score_cuts`, `score_forest`, `score_nearest`, `score_halves`. Trees of random shapes are their own
 //! (`score_forest/tests.rs`, `score_halves/tests.rs`).
 
 use proptest::prelude::*;
 
 use super::inputs::{bits, column};
 use super::{Answer, suite};
+use crate::score_cuts::{CutTree, Turn, take_turns_of_4, take_turns_of_8};
 use crate::score_forest::tests::{Shape, columns, forest, shapes};
 use crate::score_forest::{Plan, Scratch, scalar, score_columns};
 use crate::score_halves::scalar::{code, mass, part as scalar_part};
@@ -152,5 +153,41 @@ suite! {
     score_halves {
         trees: halves => summed, walked_masses;
         sets: set => |input| parted(input, false), |input| parted(input, true);
+    }
+}
+
+/// Points of eight values (or twice as many of four), a seed, and how many a tree holds.
+fn points(rows: usize) -> BoxedStrategy<(Vec<f32>, u64, usize)> {
+    let value = prop_oneof![3 => -3_i16..4, 1 => -1_000..1_000_i16];
+    let values = proptest::collection::vec(value, 8 * rows);
+    (values, any::<u64>(), 1..40_usize, 0.001..10.0_f32)
+        .prop_map(|(values, seed, held, scale)| {
+            (values.iter().map(|value| f32::from(*value) * scale).collect(), seed, held)
+        })
+        .boxed()
+}
+
+type Cuts<const W: usize> = fn(&mut CutTree<W>, Option<&CutTree<W>>, &[f32], &[Turn], &mut [f64]);
+
+fn cut<const W: usize>((points, seed, held): &(Vec<f32>, u64, usize), take: Cuts<W>) -> Answer {
+    let slots = points.len() / W;
+    let mut tree = CutTree::new(slots, *seed);
+    let turn = |slot: usize| Turn { slot, leaves: slot.checked_sub(*held), told: slot % 7 == 6 };
+    let turns: Vec<Turn> = (0..slots).map(turn).collect();
+    let mut sums = vec![0.25; slots];
+    let next = tree.clone();
+    take(&mut tree, Some(&next), points, &turns, &mut sums);
+    let held = (0..slots).flat_map(|slot| tree.path(slot));
+    let boxes = held.flat_map(|(count, values)| {
+        let bits = values.into_iter().map(|value| u64::from(value.to_bits()));
+        bits.chain([u64::from(count)])
+    });
+    boxes.chain(bits(&sums)).collect()
+}
+
+suite! {
+    score_cuts {
+        of_4: points => |input| cut(input, take_turns_of_4);
+        of_8: points => |input| cut(input, take_turns_of_8);
     }
 }
