@@ -1,7 +1,7 @@
 //! The rows of all cases, made from one seed, and the slots that answers are written to.
 
 use pelton_kernels::csv_scan::{CsvIndex, csv_scan};
-use pelton_kernels::score_halves::{BLOCK_ROWS, Block, Half};
+use pelton_kernels::score_halves::{BLOCK_ROWS, Ends, Half};
 use pelton_kernels::shard_hash::{SEED, fold};
 use pelton_kernels::simd::Level;
 use pelton_kernels::text_parse::DecimalPlan;
@@ -52,14 +52,18 @@ pub struct Data {
     pub out_i128: Vec<i128>,
     pub out_bits: Vec<u64>,
     pub more_u32: Vec<u32>,
-    pub blocks: Vec<Block>,
+    pub ends_of_nodes: Vec<Ends>,
+    pub codes: Vec<i16>,
+    pub out_i16: Vec<i16>,
+    pub lower: Vec<u16>,
+    pub upper: Vec<u16>,
 }
 
 /// Nodes 2i + 1 and 2i + 2 are the children of node i.
 fn halves() -> (Vec<Half>, Vec<f64>) {
-    let node = |i: u32| match i {
-        0..15 => Half { middle: f64::from(i * 37 % 100) - 20.0, column: 0, child: 2 * i + 1 },
-        _ => Half { middle: f64::NAN, column: 0, child: i },
+    let node = |i: u16| match i {
+        0..15 => Half { bound: (i as i16 * 2_713) & i16::MAX, column: 0, child: 2 * i + 1 },
+        _ => Half { bound: 0, column: 0, child: i },
     };
     ((0..31).map(node).collect(), (0..31).map(f64::from).collect())
 }
@@ -130,7 +134,11 @@ impl Data {
             out_i128: vec![0; ROWS],
             out_bits: Vec::with_capacity(2 * ROWS),
             more_u32: Vec::with_capacity(2 * ROWS),
-            blocks: vec![[0.0; BLOCK_ROWS]; 31],
+            ends_of_nodes: vec![[0; BLOCK_ROWS]; 31],
+            codes: column(24).map(|word| (word >> 49) as i16).collect(),
+            out_i16: Vec::with_capacity(ROWS),
+            lower: Vec::with_capacity(ROWS),
+            upper: Vec::with_capacity(ROWS),
         };
         data.write_csv();
         // The buffers of the index grow once; that is no part of a scan.
@@ -165,6 +173,9 @@ impl Data {
         self.out_f64.fill(0.0);
         self.out_i128.fill(0);
         self.out_bits.clear();
+        self.out_i16.clear();
+        self.lower.clear();
+        self.upper.clear();
         self.more_u32.clear();
         self.index.start_at(0);
     }
@@ -180,6 +191,8 @@ impl Data {
         let words = words.chain(self.out_f64.iter().map(|v| v.to_bits()));
         let words = words.chain(self.out_i128.iter().map(|v| *v as u64 ^ (*v >> 64) as u64));
         let words = words.chain(self.out_bits.iter().copied());
+        let words = words.chain(self.out_i16.iter().map(|v| *v as u64));
+        let words = words.chain(self.lower.iter().chain(&self.upper).map(|v| u64::from(*v)));
         let words = words.chain(self.more_u32.iter().map(|v| u64::from(*v)));
         let words = words.chain(self.index.separators().iter().map(|v| u64::from(*v)));
         words.fold(SEED, fold)

@@ -25,6 +25,7 @@ pub mod gpu;
 pub mod math;
 pub mod over_advance;
 pub mod prefetch;
+pub mod score_cuts;
 pub mod score_forest;
 pub mod score_halves;
 pub mod score_isolation;

@@ -1,19 +1,27 @@
-//! Sums over half-space trees: for each row, the sum of the masses that it comes to, tree by tree.
+//! Half-space trees over codes: where a value lies in a tree's range is one small integer, whose
+//! bits are the answers to all questions that the tree can ask of it.
 //!
-//! A node asks whether a column is at least its middle; a last one has a mass. Rows come in blocks
-//! of [`BLOCK_ROWS`], and each node selects between what its children selected, children first:
+//! A tree halves the range of a column again and again. The [`code`](scalar::code) of a value is
+//! its way through [`BITS`] halvings of that column, the first one highest; a node that has
+//! halved the column to the codes `start .. start + 2·half` asks whether the code is at least
+//! `start + half`. Trees, rows and sets of rows then are integers of 16 bits, 32 in a vector.
 //!
 //! ```text
-//! value(last node) = its mass      value(node) = x ≥ middle ? value(child + 1) : value(child)
+//! range  low ├───────────────┼───────────────┤ high        value ● : 1 0 1 …
+//!                            ├───────●┼──────┤             a node's bound: 1 1 0 …
 //! ```
-//! No branch, no gather, nothing depends on the data: the question is asked of all rows of the
-//! block, though most of them do not come by. A walk asks less, but waits for each answer, and
-//! trees of some tens of nodes, which are new after each 250 rows, are not worth being made ready
-//! as [`score_forest`](crate::score_forest) makes its own.
+//! * [`codes`]: a block of rows to the codes of one tree. A multiplication says in which of the
+//!   2¹⁵ parts of the range a value lies, unless it is so near to a border of two that rounding
+//!   decides: then the halvings are done.
+//! * [`add_masses`]: each node selects between what its children selected, children first: no
+//!   branch, no gather, the question is asked of all rows, though most of them don't come by.
+//!   A walk asks less, but waits for each answer, and trees that are new after each 250 rows are
+//!   not worth being made ready as [`score_forest`](crate::score_forest) makes its own.
+//! * [`part`]: the rows of a node to those of its children, as a set of lanes. Trees are built so.
 //!
 //! # Contract
-//! The children of node i are nodes `child` and `child + 1`, both above i. A missing value (NaN)
-//! is below each middle. Sums are those of [`scalar`], to the bit.
+//! The children of node i of a tree are its nodes `child` and `child + 1`, both above i. A missing
+//! value (NaN) is below each middle. Answers are those of [`scalar`], to the bit.
 
 pub mod scalar;
 #[cfg(test)]
@@ -21,53 +29,194 @@ pub(crate) mod tests;
 
 use crate::simd::multiversion;
 
-/// Rows that are summed at a time.
-pub const BLOCK_ROWS: usize = 32;
-
-/// A node of a tree.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Half {
-    /// A value of at least this goes to the upper child; NaN in a last node.
-    pub middle: f64,
-    /// Which value is asked for.
-    pub column: u32,
-    /// Index of the lower child, the upper one follows; its own in a last node.
-    pub child: u32,
-}
+/// Halvings of a column that a code tells.
+pub const BITS: u32 = 15;
+/// Rows that are coded and summed at a time.
+pub const BLOCK_ROWS: usize = 64;
 
 /// One value for each row of a block.
 pub type Block = [f64; BLOCK_ROWS];
+/// The node that each row of a block comes to.
+pub type Ends = [u16; BLOCK_ROWS];
+
+/// A node of a tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Half {
+    /// A code of at least this goes to the upper child.
+    pub bound: i16,
+    /// Which column's code is asked for.
+    pub column: u16,
+    /// The lower child, the upper one follows; the node itself where it is a last one. Counted
+    /// from the tree's root.
+    pub child: u16,
+}
+
+/// A tree's range of a column, with what [`codes`] needs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Range {
+    low: f64,
+    high: f64,
+    /// Parts of the range in a unit of the column.
+    scale: f64,
+    /// So near to a border (in 2⁻³⁰ of a part) rounding decides; 0: always halve.
+    margin: u64,
+}
+
+/// Fractions of a part that are looked at: 2⁻³⁰ of it.
+const FRACTION_BITS: u32 = 30;
+const FRACTION: u64 = (1 << FRACTION_BITS) - 1;
+const CODE: u64 = (1 << BITS) - 1;
+/// Adding this leaves 30 bits behind the point at the end of an f64.
+const SHIFT: f64 = (1_u64 << (52 - FRACTION_BITS)) as f64;
+/// The middle of the first part, and of the last.
+const ENDS: (f64, f64) = (0.5, CODE as f64 + 0.5);
+
+impl Range {
+    /// The range `low` to `high`.
+    #[must_use]
+    pub fn new(low: f64, high: f64) -> Self {
+        let (width, largest) = (high - low, low.abs().max(high.abs()));
+        // Each of 15 halvings rounds by at most half a unit in the last place of the largest
+        // number, all of them and the subtraction by 8·2⁻⁵²·largest: 2⁻⁴·largest/width in
+        // fractions of a part. What the multiplication and the addition round is below 2.
+        let margin = largest / width / 16.0 + 4.0;
+        let plain = width > 1e-280 && largest < 1e300 && margin < (1_u64 << 26) as f64;
+        let margin = if plain { margin as u64 + 1 } else { 0 };
+        Self { low, high, scale: (1_u64 << BITS) as f64 / width, margin }
+    }
+
+    /// The code of one value.
+    #[inline]
+    #[must_use]
+    pub fn code(&self, value: f64) -> i16 {
+        let fine = self.fine(value);
+        if self.is_unsure(fine) {
+            return scalar::code(value, self.low, self.high);
+        }
+        code_of(fine)
+    }
+
+    /// The value's part of the range and the fraction of it, as an integer; what lies outside of
+    /// the range is in the middle of the first or last part.
+    #[inline(always)]
+    fn fine(&self, value: f64) -> u64 {
+        let part = (value - self.low) * self.scale;
+        // NaN is below.
+        let part = if part > ENDS.0 { part } else { ENDS.0 };
+        let part = if part < ENDS.1 { part } else { ENDS.1 };
+        (part + SHIFT).to_bits()
+    }
+
+    /// Whether rounding may have decided.
+    #[inline(always)]
+    fn is_unsure(&self, fine: u64) -> bool {
+        self.margin == 0 || (fine.wrapping_add(self.margin) & FRACTION) < 2 * self.margin
+    }
+}
+
+#[inline(always)]
+fn code_of(fine: u64) -> i16 {
+    (fine >> FRACTION_BITS & CODE) as i16
+}
 
 multiversion! {
-    /// Adds to `sums` the masses that the rows come to in one tree, whose nodes are
-    /// `nodes[first..]` and whose root is the first of them. `columns` are those of the rows;
-    /// `values` is room for as many blocks as there are nodes in the tree.
+    /// The codes of a block of rows in the ranges of one tree: `ranges[c]` is that of
+    /// `columns[c]`, whose codes go to `out[c · stride ..][.. BLOCK_ROWS]`.
+    ///
+    /// # Panics
+    /// When `out` is too short.
+    pub fn codes(columns: &[Block], ranges: &[Range], stride: usize, out: &mut [i16]) {
+        for (at, (column, range)) in columns.iter().zip(ranges).enumerate() {
+            let out = &mut out[at * stride..][..BLOCK_ROWS];
+            let mut unsure = range.margin == 0;
+            if !unsure {
+                for (out, value) in out.iter_mut().zip(column) {
+                    let fine = range.fine(*value);
+                    unsure |= range.is_unsure(fine);
+                    *out = code_of(fine);
+                }
+            }
+            if unsure {
+                for (out, value) in out.iter_mut().zip(column) {
+                    *out = scalar::code(*value, range.low, range.high);
+                }
+            }
+        }
+    }
+}
+
+multiversion! {
+    /// Adds to `sums` the masses that the rows of a block come to in one tree. The codes of
+    /// column c are `codes[c · stride ..][.. BLOCK_ROWS]`; `ends` is room for as many as there are
+    /// nodes.
     ///
     /// # Panics
     /// When an index is out of range.
     pub fn add_masses(
         nodes: &[Half],
         masses: &[f64],
-        first: usize,
-        columns: &[Block],
-        values: &mut [Block],
+        codes: &[i16],
+        stride: usize,
+        ends: &mut [Ends],
         sums: &mut Block,
     ) {
-        for (at, (node, mass)) in nodes.iter().zip(masses).enumerate().rev() {
-            let child = node.child as usize - first;
+        let ends = &mut ends[..nodes.len()];
+        for at in (0..nodes.len()).rev() {
+            let node = nodes[at];
+            let child = node.child as usize;
             if child <= at {
-                values[at] = [*mass; BLOCK_ROWS];
+                ends[at] = [at as u16; BLOCK_ROWS];
                 continue;
             }
-            let (own, below) = values.split_at_mut(child);
+            let (own, below) = ends.split_at_mut(child);
             let (lower, upper, own) = (&below[0], &below[1], &mut own[at]);
-            let column = &columns[node.column as usize];
+            let codes = &codes[node.column as usize * stride..][..BLOCK_ROWS];
             for row in 0..BLOCK_ROWS {
-                own[row] = if column[row] >= node.middle { upper[row] } else { lower[row] };
+                // Both are read, so that this is a choice of lanes, not of addresses.
+                let (lower, upper) = (lower[row], upper[row]);
+                own[row] = if codes[row] >= node.bound { upper } else { lower };
             }
         }
-        for (sum, value) in sums.iter_mut().zip(&values[0]) {
-            *sum += value;
+        for (sum, end) in sums.iter_mut().zip(&ends[0]) {
+            *sum += masses[*end as usize];
+        }
+    }
+}
+
+/// Lanes of a set that count together in 16 bits without an overflow.
+const LANES: usize = 1 << 15;
+
+multiversion! {
+    /// Parts the rows of a set (a lane each, all ones where the row is in it) by their codes:
+    /// those of at least `bound` to `upper`, whose number is added to `count`, the others to
+    /// `lower`. All slices have the same length.
+    ///
+    /// # Panics
+    /// When they have not.
+    pub fn part(
+        codes: &[i16],
+        bound: i16,
+        own: &[u16],
+        lower: &mut [u16],
+        upper: &mut [u16],
+        count: &mut usize,
+    ) {
+        let len = codes.len();
+        assert!(own.len() == len && lower.len() == len && upper.len() == len);
+        let mut from = 0;
+        while from < len {
+            let to = len.min(from + LANES);
+            let (codes, own) = (&codes[from..to], &own[from..to]);
+            let (lower, upper) = (&mut lower[from..to], &mut upper[from..to]);
+            let mut ones = 0_u16;
+            for row in 0..codes.len() {
+                let above = if codes[row] >= bound { own[row] } else { 0 };
+                upper[row] = above;
+                lower[row] = own[row] ^ above;
+                ones = ones.wrapping_sub(above);
+            }
+            *count += ones as usize;
+            from = to;
         }
     }
 }

@@ -1,16 +1,45 @@
-//! The definition: a row walks down each tree.
+//! The definitions: a value is halved to its code, a row walks down each tree, a set is parted
+//! row by row.
 
-use super::Half;
+use super::{BITS, Half};
 
-/// The mass of the last node that `row` comes to from node `root`.
+/// The way of `value` through the halvings of `low` to `high`: a bit each, the first one highest.
 #[must_use]
-pub fn mass(nodes: &[Half], masses: &[f64], root: usize, row: &[f64]) -> f64 {
-    let mut at = root;
+pub fn code(value: f64, mut low: f64, mut high: f64) -> i16 {
+    let mut code = 0;
+    for _ in 0..BITS {
+        let middle = 0.5 * (low + high);
+        let upper = value >= middle;
+        code = 2 * code + i16::from(upper);
+        (low, high) = if upper { (middle, high) } else { (low, middle) };
+    }
+    code
+}
+
+/// The mass of the last node of a tree that a row comes to, whose code of a column is
+/// `code(column)`.
+///
+/// # Panics
+/// When an index is out of range.
+#[must_use]
+#[inline]
+pub fn mass(nodes: &[Half], masses: &[f64], code: impl Fn(usize) -> i16) -> f64 {
+    let mut at = 0;
     loop {
-        let Half { middle, column, child } = nodes[at];
+        let Half { bound, column, child } = nodes[at];
         if child as usize == at {
             return masses[at];
         }
-        at = child as usize + usize::from(row[column as usize] >= middle);
+        at = child as usize + usize::from(code(column as usize) >= bound);
     }
+}
+
+/// The rows of a set below and from `bound` on, and the number of the latter.
+#[must_use]
+pub fn part(codes: &[i16], bound: i16, own: &[u16]) -> (Vec<u16>, Vec<u16>, usize) {
+    let rows = || own.iter().zip(codes);
+    let lower = rows().map(|(own, code)| if *code < bound { *own } else { 0 }).collect();
+    let upper = rows().map(|(own, code)| if *code < bound { 0 } else { *own }).collect();
+    let count = rows().filter(|(own, code)| **own != 0 && **code >= bound).count();
+    (lower, upper, count)
 }

@@ -1,34 +1,34 @@
-//! Trees of random shapes.
+//! Trees, ranges and sets of random shapes.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// What a node is: whether it splits, its column, middle and mass.
-pub(crate) type Choice = (bool, u32, f64, f64);
+/// What a node is: whether it splits, its column, bound and mass.
+pub(crate) type Choice = (bool, u16, i16, f64);
 
 /// Choices of the nodes of a tree of three columns.
 pub(crate) fn choices() -> impl Strategy<Value = Vec<Choice>> {
     let splits = prop::bool::weighted(0.6);
-    proptest::collection::vec((splits, 0..3_u32, -2.0..2.0_f64, 0.0..1e6_f64), 1..60)
+    proptest::collection::vec((splits, 0..3_u16, 0..=i16::MAX, 0.0..1e6_f64), 1..60)
 }
 
-/// The tree of such choices, in the order in which nodes are taken, numbered from `first`.
-pub(crate) fn tree(choices: &[Choice], first: usize) -> (Vec<Half>, Vec<f64>) {
-    let blank = Half { middle: f64::NAN, column: 0, child: 0 };
+/// The tree of such choices, in the order in which nodes are taken.
+pub(crate) fn tree(choices: &[Choice]) -> (Vec<Half>, Vec<f64>) {
+    let blank = Half { bound: 0, column: 0, child: 0 };
     let (mut nodes, mut masses) = (vec![blank], vec![0.0]);
     let (mut open, mut choices) = (vec![0], choices.iter());
     while let Some(at) = open.pop() {
         match choices.next() {
-            Some(&(true, column, middle, _)) => {
+            Some(&(true, column, bound, _)) => {
                 let child = nodes.len();
-                nodes[at] = Half { middle, column, child: (first + child) as u32 };
+                nodes[at] = Half { bound, column, child: child as u16 };
                 nodes.extend([blank, blank]);
                 masses.extend([0.0, 0.0]);
                 open.extend([child + 1, child]);
             }
             choice => {
-                nodes[at] = Half { child: (first + at) as u32, ..blank };
+                nodes[at] = Half { child: at as u16, ..blank };
                 masses[at] = choice.map_or(7.0, |choice| choice.3);
             }
         }
@@ -36,23 +36,83 @@ pub(crate) fn tree(choices: &[Choice], first: usize) -> (Vec<Half>, Vec<f64>) {
     (nodes, masses)
 }
 
+/// Ranges as trees have them, and such as only hostile rows bring about.
+pub(crate) fn range() -> impl Strategy<Value = (f64, f64)> {
+    prop_oneof![
+        6 => (-1e3..1e3_f64, 1e-9..1e4_f64).prop_map(|(low, width)| (low, low + width)),
+        2 => (0..60_i32, 1.0..2.0_f64).prop_map(|(e, low)| (low, low + libm::ldexp(1.0, -e))),
+        2 => Just((-1.0, 3.0)),
+        1 => (any::<f64>(), any::<f64>()),
+    ]
+}
+
+/// Values of a range: its borders at all depths and their neighbours, any, and none.
+fn value((low, high): (f64, f64)) -> impl Strategy<Value = f64> {
+    let border = (0..=BITS, any::<u64>(), 0..3_u8).prop_map(move |(halvings, turns, next)| {
+        let (mut low, mut high, mut middle) = (low, high, low);
+        for step in 0..halvings {
+            middle = 0.5 * (low + high);
+            if turns >> step & 1 == 1 { low = middle } else { high = middle }
+        }
+        [middle, middle.next_up(), middle.next_down()][next as usize]
+    });
+    let within = (-0.2..1.2_f64).prop_map(move |share| low + share * (high - low));
+    prop_oneof![4 => border, 4 => within, 1 => Just(f64::NAN), 1 => any::<f64>()]
+}
+
 proptest! {
+    #[test]
+    fn codes_are_the_halvings(
+        (range, values) in range().prop_flat_map(|range| {
+            (Just(range), proptest::collection::vec(value(range), BLOCK_ROWS))
+        }),
+    ) {
+        let column: Block = values.as_slice().try_into().unwrap();
+        let ready = Range::new(range.0, range.1);
+        let mut out = vec![-1; BLOCK_ROWS + 3];
+        codes(&[column], &[ready], BLOCK_ROWS, &mut out);
+        for (value, out) in values.iter().zip(&out) {
+            let expected = scalar::code(*value, range.0, range.1);
+            prop_assert_eq!(*out, expected, "{} in {:?}", value, range);
+            prop_assert_eq!(ready.code(*value), expected, "{} alone in {:?}", value, range);
+        }
+        prop_assert_eq!(&out[BLOCK_ROWS..], &[-1; 3]);
+    }
+
     #[test]
     fn a_block_is_its_rows(
         choices in choices(),
-        values in proptest::collection::vec(
-            prop_oneof![4 => -2.5..2.5_f64, 1 => Just(f64::NAN), 1 => any::<f64>()], 3 * BLOCK_ROWS),
+        codes in proptest::collection::vec(0..=i16::MAX, 3 * (BLOCK_ROWS + 5)),
     ) {
-        let (nodes, masses) = tree(&choices, 0);
-        let columns: Vec<Block> =
-            values.chunks(BLOCK_ROWS).map(|column| column.try_into().unwrap()).collect();
+        let (nodes, masses) = tree(&choices);
+        let stride = BLOCK_ROWS + 5;
         let mut sums = [1.5; BLOCK_ROWS];
-        let mut room = vec![[0.0; BLOCK_ROWS]; nodes.len()];
-        add_masses(&nodes, &masses, 0, &columns, &mut room, &mut sums);
+        add_masses(&nodes, &masses, &codes, stride, &mut vec![[0; BLOCK_ROWS]; nodes.len()], &mut sums);
         for row in 0..BLOCK_ROWS {
-            let values: Vec<f64> = columns.iter().map(|column| column[row]).collect();
-            let expected = 1.5 + scalar::mass(&nodes, &masses, 0, &values);
-            prop_assert_eq!(sums[row].to_bits(), expected.to_bits());
+            let mass = scalar::mass(&nodes, &masses, |column| codes[column * stride + row]);
+            prop_assert_eq!(sums[row].to_bits(), (1.5 + mass).to_bits());
         }
     }
+
+    #[test]
+    fn a_set_is_parted_row_by_row(
+        rows in proptest::collection::vec((0..=i16::MAX, any::<bool>()), 0..300),
+        bound in 0..=i16::MAX,
+    ) {
+        let codes: Vec<i16> = rows.iter().map(|row| row.0).collect();
+        let own: Vec<u16> = rows.iter().map(|row| if row.1 { u16::MAX } else { 0 }).collect();
+        let (mut lower, mut upper, mut count) = (vec![7; own.len()], vec![7; own.len()], 0);
+        part(&codes, bound, &own, &mut lower, &mut upper, &mut count);
+        prop_assert_eq!((lower, upper, count), scalar::part(&codes, bound, &own));
+    }
+}
+
+#[test]
+fn large_sets_are_counted() {
+    let rows = 3 * LANES + 17;
+    let (codes, own) = (vec![5; rows], vec![u16::MAX; rows]);
+    let (mut lower, mut upper, mut count) = (vec![0; rows], vec![0; rows], 2);
+    part(&codes, 5, &own, &mut lower, &mut upper, &mut count);
+    assert_eq!(count, rows + 2);
+    assert!(lower.iter().all(|lane| *lane == 0));
 }

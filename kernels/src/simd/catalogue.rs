@@ -60,6 +60,7 @@ pub const KERNELS: &[Kernel] = &[
     Kernel { name: "math", purpose: "logistic scores, tails, exp, ln", levels: COMPILED },
     Kernel { name: "score_forest", purpose: "scores of trees", levels: WRITTEN },
     Kernel { name: "score_nearest", purpose: "nearest rows of others", levels: COMPILED },
+    Kernel { name: "score_cuts", purpose: "points in and out of cut trees", levels: COMPILED },
     Kernel { name: "score_halves", purpose: "masses of half-space trees", levels: COMPILED },
     Kernel { name: "score_isolation", purpose: "levels in isolation trees", levels: WRITTEN },
     Kernel { name: "score_network", purpose: "layers of networks", levels: COMPILED },

@@ -1,15 +1,16 @@
-//! Scores: `score_forest`, `score_nearest`, `score_halves`. Trees of random shapes are their own
+//! Scores: `score_cuts`, `score_forest`, `score_nearest`, `score_halves`. Trees of random shapes are their own
 //! (`score_forest/tests.rs`, `score_halves/tests.rs`).
 
 use proptest::prelude::*;
 
 use super::inputs::{bits, column};
 use super::{Answer, suite};
+use crate::score_cuts::{CutTree, Turn, take_turns_of_4, take_turns_of_8};
 use crate::score_forest::tests::{Shape, columns, forest, shapes};
 use crate::score_forest::{Plan, Scratch, scalar, score_columns};
-use crate::score_halves::scalar::mass;
-use crate::score_halves::tests::{Choice, choices, tree};
-use crate::score_halves::{BLOCK_ROWS, Block, add_masses};
+use crate::score_halves::scalar::{code, mass, part as scalar_part};
+use crate::score_halves::tests::{Choice, choices, range, tree};
+use crate::score_halves::{BLOCK_ROWS, Block, Range, add_masses, codes, part};
 use crate::score_nearest::{NONE, References, nearest};
 use crate::simd::level;
 
@@ -94,15 +95,18 @@ suite! {
     }
 }
 
-/// A tree, and rows of three columns.
-fn choices_of_rows(rows: usize) -> BoxedStrategy<(Vec<Choice>, Vec<Vec<f64>>)> {
+/// A tree, ranges and rows of three columns.
+type Halves = (Vec<Choice>, Vec<(f64, f64)>, Vec<Vec<f64>>);
+
+fn halves(rows: usize) -> BoxedStrategy<Halves> {
     let columns = proptest::collection::vec(column(rows), 3);
-    (choices(), columns).boxed()
+    (choices(), proptest::collection::vec(range(), 3), columns).boxed()
 }
 
-fn summed((choices, columns): &(Vec<Choice>, Vec<Vec<f64>>)) -> Answer {
-    let (nodes, masses) = tree(choices, 3);
-    let mut room = vec![[0.0; BLOCK_ROWS]; nodes.len()];
+fn summed((choices, ranges, columns): &Halves) -> Answer {
+    let (nodes, masses) = tree(choices);
+    let ranges: Vec<Range> = ranges.iter().map(|range| Range::new(range.0, range.1)).collect();
+    let mut room = vec![[0; BLOCK_ROWS]; nodes.len()];
     let mut out = Vec::new();
     for from in (0..columns[0].len()).step_by(BLOCK_ROWS) {
         let rows = (columns[0].len() - from).min(BLOCK_ROWS);
@@ -110,24 +114,80 @@ fn summed((choices, columns): &(Vec<Choice>, Vec<Vec<f64>>)) -> Answer {
         for (block, column) in blocks.iter_mut().zip(columns) {
             block[..rows].copy_from_slice(&column[from..from + rows]);
         }
+        let mut coded = [0; 3 * BLOCK_ROWS];
+        codes(&blocks, &ranges, BLOCK_ROWS, &mut coded);
         let mut sums: Block = [0.5; BLOCK_ROWS];
-        add_masses(&nodes, &masses, 3, &blocks, &mut room, &mut sums);
+        add_masses(&nodes, &masses, &coded, BLOCK_ROWS, &mut room, &mut sums);
         out.extend_from_slice(&sums[..rows]);
     }
     bits(&out)
 }
 
-fn walked_masses((choices, columns): &(Vec<Choice>, Vec<Vec<f64>>)) -> Answer {
-    let (nodes, masses) = tree(choices, 0);
+fn walked_masses((choices, ranges, columns): &Halves) -> Answer {
+    let (nodes, masses) = tree(choices);
     let each = (0..columns[0].len()).map(|row| {
-        let values: Vec<f64> = columns.iter().map(|column| column[row]).collect();
-        0.5 + mass(&nodes, &masses, 0, &values)
+        let code = |at: usize| code(columns[at][row], ranges[at].0, ranges[at].1);
+        0.5 + mass(&nodes, &masses, code)
     });
     bits(&each.collect::<Vec<_>>())
 }
 
+/// A set of rows with their codes, and a bound.
+fn set(rows: usize) -> BoxedStrategy<(Vec<(i16, bool)>, i16)> {
+    let rows = proptest::collection::vec((0..=i16::MAX, any::<bool>()), rows);
+    (rows, 0..=i16::MAX).boxed()
+}
+
+fn parted((rows, bound): &(Vec<(i16, bool)>, i16), by_definition: bool) -> Answer {
+    let codes: Vec<i16> = rows.iter().map(|row| row.0).collect();
+    let own: Vec<u16> = rows.iter().map(|row| if row.1 { u16::MAX } else { 0 }).collect();
+    let (mut lower, mut upper, mut count) = (vec![1; own.len()], vec![1; own.len()], 0);
+    match by_definition {
+        true => (lower, upper, count) = scalar_part(&codes, *bound, &own),
+        false => part(&codes, *bound, &own, &mut lower, &mut upper, &mut count),
+    }
+    lower.iter().chain(&upper).map(|lane| u64::from(*lane)).chain([count as u64]).collect()
+}
+
 suite! {
     score_halves {
-        trees: choices_of_rows => summed, walked_masses;
+        trees: halves => summed, walked_masses;
+        sets: set => |input| parted(input, false), |input| parted(input, true);
+    }
+}
+
+/// Points of eight values (or twice as many of four), a seed, and how many a tree holds.
+fn points(rows: usize) -> BoxedStrategy<(Vec<f32>, u64, usize)> {
+    let value = prop_oneof![3 => -3_i16..4, 1 => -1_000..1_000_i16];
+    let values = proptest::collection::vec(value, 8 * rows);
+    (values, any::<u64>(), 1..40_usize, 0.001..10.0_f32)
+        .prop_map(|(values, seed, held, scale)| {
+            (values.iter().map(|value| f32::from(*value) * scale).collect(), seed, held)
+        })
+        .boxed()
+}
+
+type Cuts<const W: usize> = fn(&mut CutTree<W>, Option<&CutTree<W>>, &[f32], &[Turn], &mut [f64]);
+
+fn cut<const W: usize>((points, seed, held): &(Vec<f32>, u64, usize), take: Cuts<W>) -> Answer {
+    let slots = points.len() / W;
+    let mut tree = CutTree::new(slots, *seed);
+    let turn = |slot: usize| Turn { slot, leaves: slot.checked_sub(*held), told: slot % 7 == 6 };
+    let turns: Vec<Turn> = (0..slots).map(turn).collect();
+    let mut sums = vec![0.25; slots];
+    let next = tree.clone();
+    take(&mut tree, Some(&next), points, &turns, &mut sums);
+    let held = (0..slots).flat_map(|slot| tree.path(slot));
+    let boxes = held.flat_map(|(count, values)| {
+        let bits = values.into_iter().map(|value| u64::from(value.to_bits()));
+        bits.chain([u64::from(count)])
+    });
+    boxes.chain(bits(&sums)).collect()
+}
+
+suite! {
+    score_cuts {
+        of_4: points => |input| cut(input, take_turns_of_4);
+        of_8: points => |input| cut(input, take_turns_of_8);
     }
 }

@@ -192,6 +192,11 @@ pub fn score_values<D: Detector>(
     }
     if let Some(law) = law {
         law.tails(&scores.raw[first..], &mut scores.probability[first..]);
+        if !method.missing_has_law() {
+            for (probability, value) in scores.probability[first..].iter_mut().zip(values) {
+                *probability = if is_usable(*value) { *probability } else { f64::NAN };
+            }
+        }
     }
 }
 

@@ -153,6 +153,12 @@ pub trait Detector {
         None
     }
 
+    /// Whether the score of a missing value has the law too; else its probability is NaN.
+    #[inline]
+    fn missing_has_law(&self) -> bool {
+        true
+    }
+
     /// Scores the rows of `word`, as many as `raw` is long (at most 64), as [`push`](Self::push)
     /// does: for methods that have a [`law`](Self::law) and know a faster way.
     #[inline]

@@ -3,18 +3,8 @@
 //! machine, and [`mix`] gives the n-th number of a sequence without the ones before: a tree's
 //! node can have its own number without a stored tree.
 
-/// The increment of the sequence, 2⁶⁴ divided by the golden ratio.
-const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
-
-/// A random number for each input: the finaliser of SplitMix64.
-#[inline]
-#[must_use]
-pub fn mix(input: u64) -> u64 {
-    let z = input.wrapping_add(STEP);
-    let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
-}
+use pelton_kernels::score_cuts::STEP;
+pub use pelton_kernels::score_cuts::mix;
 
 /// A sequence of random numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +15,11 @@ impl Random {
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self(seed)
+    }
+
+    /// The seed of what comes next.
+    pub(super) fn state(&self) -> u64 {
+        self.0
     }
 
     /// The next 64 random bits.
@@ -39,15 +34,6 @@ impl Random {
     #[inline]
     pub fn unit(&mut self) -> f64 {
         (self.bits() >> 11) as f64 * (1.0 / (1_u64 << 53) as f64)
-    }
-
-    /// [`unit`](Self::unit), which is drawn only where `taken`, else the next call gives the same
-    /// number again: a draw without a branch.
-    #[inline(always)]
-    pub(super) fn unit_if(&mut self, taken: bool) -> f64 {
-        let bits = mix(self.0);
-        self.0 = self.0.wrapping_add(if taken { STEP } else { 0 });
-        (bits >> 11) as f64 * (1.0 / (1_u64 << 53) as f64)
     }
 
     /// The next number below `limit`, which must not be 0 (multiply and shift: bias below 2⁻³²

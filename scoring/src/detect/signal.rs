@@ -90,6 +90,17 @@ impl Detector for Signal {
     }
 
     #[inline]
+    fn law(&self) -> Option<Law> {
+        Some(Law::Exponential { rate: 1.0 })
+    }
+
+    /// How long values are missing has no law.
+    #[inline]
+    fn missing_has_law(&self) -> bool {
+        false
+    }
+
+    #[inline]
     fn push(&self, state: &mut State, time_us: i64, value: f64) -> Score {
         let gap = state.gap(time_us, self.gap_steps);
         let warming_up = state.seen < self.warm_up;

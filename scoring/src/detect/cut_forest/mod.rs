@@ -20,13 +20,13 @@
 //! that a batch's points are all there when the trees take them in turn; a tree is some arrays, and
 //! nothing is allocated once the window is full.
 
-mod fixed;
 mod tree;
+
+use pelton_kernels::score_cuts::{CutTree, Turn, take_turns_of_4, take_turns_of_8};
 
 use super::random::{Random, mix};
 use super::tail::{Peaks, calibrate};
 use super::{Memo, Score, Stream, is_usable};
-use fixed::Fixed;
 use tree::Tree;
 
 /// Trees.
@@ -37,45 +37,76 @@ pub const WINDOW: usize = 256;
 /// Points that one tree takes before the next tree's turn: its nodes stay in the first cache.
 const TOGETHER: usize = 64;
 
-/// A tree, whatever the width of its points.
+/// A tree, whatever the width of its points, with its random numbers.
 trait Grow {
-    fn insert(&mut self, slot: usize, points: &[f32], random: &mut Random) -> f32;
+    /// Takes the points in turn; adds up their displacements.
+    fn take_turns(&mut self, next: Option<&Self>, points: &[f32], turns: &[Turn], sums: &mut [f64]);
     fn remove(&mut self, slot: usize, points: &[f32]);
-    fn ask_for(&self, part: usize, parts: usize);
     fn heap_bytes(&self) -> usize;
 }
 
 macro_rules! grow {
-    ($([$($parameter:tt)*] $tree:ty),*) => {$(
-        impl $($parameter)* Grow for $tree {
-            #[inline(always)]
-            fn insert(&mut self, slot: usize, points: &[f32], random: &mut Random) -> f32 {
-                <$tree>::insert(self, slot, points, random)
+    ($($width:literal by $take_turns:ident),*) => {$(
+        impl Grow for CutTree<$width> {
+            fn take_turns(
+                &mut self,
+                next: Option<&Self>,
+                points: &[f32],
+                turns: &[Turn],
+                sums: &mut [f64],
+            ) {
+                $take_turns(self, next, points, turns, sums);
             }
 
-            #[inline(always)]
-            fn remove(&mut self, slot: usize, points: &[f32]) {
-                <$tree>::remove(self, slot, points);
-            }
-
-            #[inline(always)]
-            fn ask_for(&self, part: usize, parts: usize) {
-                <$tree>::ask_for(self, part, parts);
+            fn remove(&mut self, slot: usize, _points: &[f32]) {
+                Self::remove(self, slot);
             }
 
             fn heap_bytes(&self) -> usize {
-                <$tree>::heap_bytes(self)
+                Self::heap_bytes(self)
             }
         }
     )*};
 }
-grow!([] Tree, [<const W: usize>] Fixed<W>);
+grow!(4 by take_turns_of_4, 8 by take_turns_of_8);
 
-/// The trees, each with its random numbers.
+impl Grow for (Tree, Random) {
+    fn take_turns(
+        &mut self,
+        next: Option<&Self>,
+        points: &[f32],
+        turns: &[Turn],
+        sums: &mut [f64],
+    ) {
+        let (tree, random) = self;
+        for (index, (turn, sum)) in turns.iter().zip(sums).enumerate() {
+            if let Some((next, _)) = next {
+                next.ask_for(index, turns.len());
+            }
+            if let Some(slot) = turn.leaves {
+                tree.remove(slot, points);
+            }
+            *sum += f64::from(tree.insert(turn.slot, points, random));
+            if turn.told {
+                tree.remove(turn.slot, points);
+            }
+        }
+    }
+
+    fn remove(&mut self, slot: usize, points: &[f32]) {
+        self.0.remove(slot, points);
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.0.heap_bytes()
+    }
+}
+
+/// The trees.
 #[derive(Debug, Clone)]
 enum Trees {
-    Four(Vec<(Fixed<4>, Random)>),
-    Eight(Vec<(Fixed<8>, Random)>),
+    Four(Vec<CutTree<4>>),
+    Eight(Vec<CutTree<8>>),
     Any(Vec<(Tree, Random)>),
 }
 
@@ -90,41 +121,14 @@ macro_rules! each {
     };
 }
 
-/// A point that comes in, and what leaves for it.
-#[derive(Debug, Clone, Copy, Default)]
-struct Turn {
-    slot: usize,
-    /// The slot of the point that leaves first, where the window is full.
-    leaves: Option<usize>,
-    /// It is known to be an anomaly, and leaves at once.
-    told: bool,
-}
-
-/// Has each tree take the points; adds up their displacements. All trees together are larger than
-/// a core's own cache, so that the next tree is asked for while one has its turn.
-fn take_turns<T: Grow>(
-    trees: &mut [(T, Random)],
-    points: &[f32],
-    turns: &[Turn],
-    sums: &mut [f64],
-) {
-    let count = turns.len();
+/// Has each tree take the points. All trees together are larger than a core's own cache, so that
+/// the next tree is asked for while one has its turn.
+fn take_turns<T: Grow>(trees: &mut [T], points: &[f32], turns: &[Turn], sums: &mut [f64]) {
     for at in 0..trees.len() {
         let (done, next) = trees.split_at_mut(at + 1);
-        let Some((tree, random)) = done.last_mut() else { return };
-        let next = next.first().filter(|_| count >= TOGETHER / 2);
-        for (index, (turn, sum)) in turns.iter().zip(&mut *sums).enumerate() {
-            if let Some((next, _)) = next {
-                next.ask_for(index, count);
-            }
-            if let Some(slot) = turn.leaves {
-                tree.remove(slot, points);
-            }
-            *sum += f64::from(tree.insert(turn.slot, points, random));
-            if turn.told {
-                tree.remove(turn.slot, points);
-            }
-        }
+        let Some(tree) = done.last_mut() else { return };
+        let next = next.first().filter(|_| turns.len() >= TOGETHER / 2);
+        tree.take_turns(next, points, turns, sums);
     }
 }
 
@@ -174,8 +178,8 @@ impl CutForest {
         let count = trees.max(1);
         let (slots, randoms) = (window + TOGETHER, random_of_trees(seed, count));
         let trees = match width {
-            4 => Trees::Four(randoms.map(|random| (Fixed::new(slots), random)).collect()),
-            8 => Trees::Eight(randoms.map(|random| (Fixed::new(slots), random)).collect()),
+            4 => Trees::Four(randoms.map(|own| CutTree::new(slots, own.state())).collect()),
+            8 => Trees::Eight(randoms.map(|own| CutTree::new(slots, own.state())).collect()),
             _ => Trees::Any(randoms.map(|random| (Tree::new(slots, width), random)).collect()),
         };
         Self {
@@ -335,14 +339,13 @@ impl Stream for CutForest {
                 let slot = (self.next + slots - 1 - age as usize) % slots;
                 let points = &self.points;
                 each!(&mut self.trees, trees => {
-                    trees.iter_mut().for_each(|(tree, _)| tree.remove(slot, points));
+                    trees.iter_mut().for_each(|tree| Grow::remove(tree, slot, points));
                 });
             }
         }
     }
 }
 
-fn bytes_of<T: Grow>(trees: &Vec<(T, Random)>) -> usize {
-    trees.capacity() * size_of::<(T, Random)>()
-        + trees.iter().map(|(tree, _)| tree.heap_bytes()).sum::<usize>()
+fn bytes_of<T: Grow>(trees: &Vec<T>) -> usize {
+    trees.capacity() * size_of::<T>() + trees.iter().map(Grow::heap_bytes).sum::<usize>()
 }

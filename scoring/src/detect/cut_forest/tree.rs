@@ -8,12 +8,12 @@
 //! of what is below. To insert, at each node from the root a cut is drawn at random over the
 //! box widened by the point, a column with probability in proportion to its width; if it sets
 //! the point apart from the box, the point becomes the node's sibling, else we go down by the
-//! node's own cut. Only a cut in what the point adds to the box sets it apart: so the draw is
-//! whether there is one and where in the added parts, and inside the box nothing is drawn. To delete, the leaf's sibling takes the place of their branch, and boxes that
+//! node's own cut. Only a cut in what the point adds to the box sets it apart: so the draw is whether
+//! there is one and where in the added parts, and inside the box nothing is drawn. To delete, the leaf's sibling takes the place of their branch, and boxes that
 //! the point touched shrink.
 //!
-//! This is the definition, and what points of more than 8 values take; [`super::fixed`] does the
-//! same, faster, for those of 4 and 8.
+//! This is the definition, and what points of more than 8 values take; [`pelton_kernels::score_cuts`]
+//! does the same, faster, for those of 4 and 8.
 //!
 //! Values are f32 differences from the stream's first row, indices 16 bits, so that a hundred
 //! trees lie in a core's own cache. Widths are padded to fours, which add no width.
@@ -23,11 +23,10 @@
 //! is the sum of its children's.
 
 use pelton_kernels::prefetch::prefetch_read;
+use pelton_kernels::score_cuts::NONE;
 
 use super::Random;
 
-/// "No node": the parent of the root, a slot that holds no point.
-pub(super) const NONE: u16 = u16::MAX;
 /// Most slots: branches and leaves share 16 bits.
 pub(super) const WINDOW_MAX: usize = 32_000;
 
@@ -296,12 +295,7 @@ impl Tree {
 /// box (the added parts of all columns first), and the cut there: column, value, and whether
 /// the point is left of it.
 #[inline]
-pub(super) fn separate(
-    low: &[f32],
-    high: &[f32],
-    point: &[f32],
-    mut at: f32,
-) -> Option<(usize, f32, bool)> {
+fn separate(low: &[f32], high: &[f32], point: &[f32], mut at: f32) -> Option<(usize, f32, bool)> {
     for (column, value) in point.iter().enumerate() {
         let (below, above) = (low[column] - value, value - high[column]);
         if below > 0.0 {

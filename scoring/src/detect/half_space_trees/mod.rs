@@ -9,24 +9,25 @@
 //! # Layout
 //! The paper keeps 2^16 nodes a tree with two masses each: 25 trees are 13 MB, and a row costs
 //! 375 cache misses, as much to count its mass as to be scored. But a node below one with
-//! little mass is never looked at. So the rows of the window are kept instead, and when it ends
-//! the part of each tree that can be reached is built from them: at most some tens of nodes.
-//! The column of a node is [`super::random::mix`] of the tree and the node's place, as if the
-//! whole tree were stored. The scores are the paper's to the last bit; tests compare with it.
-//! [`build`] has how trees are built from sorted columns and sets of rows, and three ways to look
-//! a row up, all with the same sums: one column asks a table of all trees' steps, rows of several
-//! columns go down the trees 32 at a time ([`pelton_kernels::score_halves`]), single ones walk.
+//! little mass is never looked at. So what the window's rows are to the trees is kept instead,
+//! and when it ends the part of each tree that can be reached is built from it: at most some tens
+//! of nodes. The column of a node is [`super::random::mix`] of the tree and the node's place, as
+//! if the whole tree were stored. The scores are the paper's to the last bit; tests compare with
+//! it. One column asks a table of all trees' steps ([`steps`]); with several, rows are codes of 15
+//! bits, and go down the trees 64 at a time ([`coded`]); few or single ones walk.
 //!
 //! Column ranges are those of the first window, widened by the paper's random work range.
 //! The raw score is −ln of the mean mass; [`super::tail`] makes it a probability.
 
-mod build;
+mod coded;
+mod steps;
 #[cfg(test)]
 mod tests;
 
-use pelton_kernels::score_halves::{BLOCK_ROWS, Block};
+use pelton_kernels::score_halves::{BITS, BLOCK_ROWS};
 
-use self::build::{Ranks, Reach, Ways};
+use self::coded::Coded;
+use self::steps::Steps;
 use super::random::{Random, mix};
 use super::tail::{Peaks, calibrate};
 use super::{Score, Stream, is_usable};
@@ -39,29 +40,56 @@ pub const DEPTH: u32 = 15;
 pub const WINDOW: usize = 250;
 
 /// Rows from which on a block is asked together rather than one by one.
-const TOGETHER_MIN: usize = 6;
+const TOGETHER_MIN: usize = 9;
+
+/// How trees are grown.
+#[derive(Debug, Clone, Copy)]
+struct Ways {
+    depth: u32,
+    /// A node of at most so many rows is a last one.
+    size_limit: usize,
+    seed: u64,
+}
+
+impl Ways {
+    /// Whether a node of `count` rows is a last one.
+    #[inline]
+    fn ends_at(&self, count: usize, level: u32) -> bool {
+        count <= self.size_limit || level == self.depth
+    }
+
+    /// What a row is given that ends in a node of `count` rows.
+    #[inline]
+    fn mass(count: usize, level: u32) -> f64 {
+        count as f64 * (1_u64 << level) as f64
+    }
+}
+
+/// What the trees are, once their ranges are known.
+#[derive(Debug, Clone)]
+enum Trees {
+    /// The first window fills.
+    None,
+    /// Of one column.
+    Steps(Steps),
+    /// Of several.
+    Coded(Coded),
+}
 
 /// The method and its state.
 #[derive(Debug, Clone)]
 pub struct HalfSpaceTrees {
     dimensions: usize,
-    depth: u32,
     window: usize,
-    size_limit: usize,
-    seed: u64,
+    ways: Ways,
     threshold: f64,
     count: usize,
-    /// By tree, the work range of each column.
-    ranges: Vec<Vec<(f64, f64)>>,
-    reach: Reach,
-    /// The rows of the window that fills.
-    rows: Vec<f64>,
+    trees: Trees,
+    /// Rows of the window that fills.
+    filled: usize,
+    /// The rows of the first window.
+    first: Vec<f64>,
     peaks: Peaks,
-    /// Room for building.
-    ranks: Ranks,
-    /// Room for a block of rows by columns, and for what its nodes select.
-    columns: Vec<Block>,
-    values: Vec<Block>,
 }
 
 impl HalfSpaceTrees {
@@ -71,66 +99,89 @@ impl HalfSpaceTrees {
         Self::with(dimensions, TREES, DEPTH, WINDOW, 1)
     }
 
-    /// `count` trees of `depth` levels (at most 40) over windows of `window` rows.
+    /// `count` trees (at most 65,536) of `depth` levels (at most 15) over windows of `window` rows.
     #[must_use]
     pub fn with(dimensions: usize, count: usize, depth: u32, window: usize, seed: u64) -> Self {
         Self {
-            dimensions: dimensions.max(1),
-            depth: depth.min(40),
+            dimensions: dimensions.clamp(1, usize::from(u16::MAX)),
             window: window.clamp(2, usize::from(u16::MAX)),
-            size_limit: window / 10,
-            seed,
+            ways: Ways { depth: depth.min(BITS), size_limit: window / 10, seed },
             threshold: 7.0,
-            count: count.max(1),
-            ranges: Vec::new(),
-            reach: Reach::default(),
-            rows: Vec::new(),
+            count: count.clamp(1, 1 << 16),
+            trees: Trees::None,
+            filled: 0,
+            first: Vec::new(),
             peaks: Peaks::default(),
-            ranks: Ranks::default(),
-            columns: Vec::new(),
-            values: Vec::new(),
         }
     }
 
     /// The mean over the trees of mass·2^level, the paper's score; `None` before a window ended.
     #[must_use]
     pub fn mass(&self, row: &[f64]) -> Option<f64> {
-        if self.reach.is_empty() || row.len() != self.dimensions {
+        if row.len() != self.dimensions {
             return None;
         }
-        Some(self.reach.sum(row) / self.count as f64)
+        let sum = match &self.trees {
+            Trees::None => return None,
+            Trees::Steps(steps) => steps.sum(row[0]),
+            Trees::Coded(coded) => coded.sum(row),
+        };
+        Some(sum / self.count as f64)
+    }
+
+    /// A row has been remembered; the last one of a window makes it the reference.
+    #[inline]
+    fn count_row(&mut self) {
+        self.filled += 1;
+        if self.filled == self.window {
+            self.filled = 0;
+            self.renew();
+        }
     }
 
     /// The window has ended: its rows become the reference.
     fn renew(&mut self) {
-        if self.ranges.is_empty() {
-            self.draw_ranges();
+        if let Trees::None = self.trees {
+            let first = std::mem::take(&mut self.first);
+            let ranges = self.draw_ranges(&first);
+            if self.dimensions == 1 {
+                let mut steps = Steps::new(ranges);
+                first.iter().for_each(|value| steps.take(*value));
+                self.trees = Trees::Steps(steps);
+            } else {
+                let mut coded = Coded::new(&ranges, self.dimensions, self.window);
+                let rows = first.chunks_exact(self.dimensions).enumerate();
+                rows.for_each(|(at, row)| coded.take(at, row));
+                self.trees = Trees::Coded(coded);
+            }
         }
-        let ways = Ways { depth: self.depth, size_limit: self.size_limit, seed: self.seed };
-        self.ranks.sort(&self.rows, self.dimensions);
-        self.reach.build(&ways, &mut self.ranges, &self.ranks);
-        self.rows.clear();
+        match &mut self.trees {
+            Trees::None => {}
+            Trees::Steps(steps) => steps.renew(&self.ways),
+            Trees::Coded(coded) => coded.renew(&self.ways),
+        }
     }
 
-    /// The trees' work ranges, from the ranges of the first window.
-    fn draw_ranges(&mut self) {
+    /// The trees' work ranges by tree and column, from those of the first window.
+    fn draw_ranges(&self, rows: &[f64]) -> Vec<(f64, f64)> {
         let mut seen = vec![(f64::INFINITY, f64::NEG_INFINITY); self.dimensions];
-        for row in self.rows.chunks_exact(self.dimensions) {
+        for row in rows.chunks_exact(self.dimensions) {
             for ((low, high), value) in seen.iter_mut().zip(row).filter(|(_, v)| is_usable(**v)) {
                 (*low, *high) = (low.min(*value), high.max(*value));
             }
         }
-        let mut random = Random::new(self.seed);
+        let mut random = Random::new(self.ways.seed);
+        let mut ranges = Vec::with_capacity(self.count * self.dimensions);
         for _ in 0..self.count {
-            let ranges = seen.iter().map(|&(low, high)| {
+            ranges.extend(seen.iter().map(|&(low, high)| {
                 let width = if high > low { high - low } else { 1.0 };
                 let low = if low.is_finite() { low } else { 0.0 };
                 let middle = random.unit();
                 let reach = 2.0 * middle.max(1.0 - middle);
                 (low + (middle - reach) * width, low + (middle + reach) * width)
-            });
-            self.ranges.push(ranges.collect());
+            }));
         }
+        ranges
     }
 }
 
@@ -151,38 +202,42 @@ impl HalfSpaceTrees {
         row.len() == self.dimensions && row.iter().any(|value| is_usable(*value))
     }
 
-    /// Scores a row that comes to `mass`, and remembers it.
+    /// Calibrates the score of a row whose trees add up to `sum`.
     #[inline]
-    fn take(&mut self, row: &[f64], mass: Option<f64>) -> Score {
-        if self.rows.capacity() == 0 {
-            self.rows.reserve_exact(self.window * self.dimensions);
-        }
-        self.rows.extend_from_slice(row);
-        if self.rows.len() >= self.window * self.dimensions {
-            self.renew();
-        }
-        match mass {
-            Some(mass) => calibrate(&mut self.peaks, -libm::log(mass + 0.5), self.threshold),
-            None => Score::WARMING_UP,
-        }
+    fn score(&mut self, sum: f64) -> Score {
+        let mass = sum / self.count as f64;
+        calibrate(&mut self.peaks, -libm::log(mass + 0.5), self.threshold)
     }
 
-    /// Scores up to [`BLOCK_ROWS`] rows, among which no window ends but with the last.
-    fn push_block(&mut self, rows: &[f64], scores: &mut [Score]) {
-        self.columns.resize(self.dimensions, [0.0; BLOCK_ROWS]);
-        for (at, row) in rows.chunks_exact(self.dimensions).enumerate() {
-            for (column, value) in self.columns.iter_mut().zip(row) {
-                column[at] = *value;
+    /// Scores some of the first of `rows`: a block, or less where the window ends, or only one.
+    /// How many.
+    fn push_some(&mut self, rows: &[f64], scores: &mut [Score]) -> usize {
+        let width = self.dimensions;
+        let most = scores.len().min(BLOCK_ROWS).min(self.window - self.filled);
+        let Trees::Coded(coded) = &mut self.trees else {
+            scores[0] = self.push(0, &rows[..width]);
+            return 1;
+        };
+        if most < TOGETHER_MIN {
+            scores[0] = self.push(0, &rows[..width]);
+            return 1;
+        }
+        let (mut places, mut count) = ([0_u8; BLOCK_ROWS], 0);
+        for (at, row) in rows.chunks_exact(width).take(most).enumerate() {
+            if row.iter().any(|value| is_usable(*value)) {
+                coded.put(count, row);
+                places[count] = at as u8;
+                count += 1;
+            } else {
+                scores[at] = Score::MISSING;
             }
         }
-        let sums = self.reach.sums(&self.columns, &mut self.values);
-        let rows = rows.chunks_exact(self.dimensions);
-        for ((row, score), sum) in rows.zip(scores).zip(&sums) {
-            *score = match self.is_row(row) {
-                true => self.take(row, Some(sum / self.count as f64)),
-                false => Score::MISSING,
-            };
+        let sums = coded.take_block(self.filled);
+        for (place, sum) in places[..count].iter().zip(sums) {
+            scores[*place as usize] = self.score(sum);
+            self.count_row();
         }
+        most
     }
 }
 
@@ -196,8 +251,27 @@ impl Stream for HalfSpaceTrees {
         if !self.is_row(row) {
             return Score::MISSING;
         }
-        let mass = self.mass(row);
-        self.take(row, mass)
+        let sum = match &mut self.trees {
+            Trees::None => {
+                if self.first.capacity() == 0 {
+                    self.first.reserve_exact(self.window * self.dimensions);
+                }
+                self.first.extend_from_slice(row);
+                self.count_row();
+                return Score::WARMING_UP;
+            }
+            Trees::Steps(steps) => {
+                steps.take(row[0]);
+                steps.sum(row[0])
+            }
+            Trees::Coded(coded) => {
+                coded.take(self.filled, row);
+                coded.sum_of(self.filled)
+            }
+        };
+        let score = self.score(sum);
+        self.count_row();
+        score
     }
 
     fn push_batch(&mut self, times_us: &[i64], rows: &[f64], scores: &mut [Score]) {
@@ -205,27 +279,19 @@ impl Stream for HalfSpaceTrees {
         assert!(times_us.len() == scores.len() && rows.len() == width * scores.len());
         let mut from = 0;
         while from < scores.len() {
-            let left = self.window - self.rows.len() / width;
-            let together = (scores.len() - from).min(BLOCK_ROWS).min(left);
-            let to = from + together;
-            if together >= TOGETHER_MIN && !self.reach.is_empty() && !self.reach.has_table() {
-                self.push_block(&rows[from * width..to * width], &mut scores[from..to]);
-            } else {
-                for at in from..to {
-                    scores[at] = self.push(times_us[at], &rows[at * width..][..width]);
-                }
-            }
-            from = to;
+            from += self.push_some(&rows[from * width..], &mut scores[from..]);
         }
     }
 
     fn bytes(&self) -> usize {
+        let trees = match &self.trees {
+            Trees::None => 0,
+            Trees::Steps(steps) => steps.heap_bytes(),
+            Trees::Coded(coded) => coded.heap_bytes(),
+        };
         size_of::<Self>()
-            + self.reach.heap_bytes()
-            + self.ranks.heap_bytes()
-            + self.ranges.len() * self.dimensions * size_of::<(f64, f64)>()
-            + self.rows.capacity() * size_of::<f64>()
-            + (self.columns.capacity() + self.values.capacity()) * size_of::<Block>()
+            + trees
+            + self.first.capacity() * size_of::<f64>()
             + self.peaks.heap_bytes()
     }
 }

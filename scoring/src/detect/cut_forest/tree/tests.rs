@@ -63,7 +63,8 @@ proptest! {
     }
 }
 
-use super::super::fixed::Fixed;
+use super::super::Grow;
+use pelton_kernels::score_cuts::{CutTree, Turn};
 
 proptest! {
     #[test]
@@ -73,40 +74,42 @@ proptest! {
         window in 2_usize..40, seed in 0_u64..1_000, scale in 0.001_f32..10.0,
         lost in proptest::collection::vec(0_usize..40, 0..20),
     ) {
-        same_trees::<4>(&values, window, seed, scale, &lost);
-        same_trees::<8>(&values, window, seed, scale, &lost);
+        same_trees::<4>(&values, (window, seed), scale, &lost);
+        same_trees::<8>(&values, (window, seed), scale, &lost);
     }
 }
 
 fn same_trees<const W: usize>(
     values: &[i32],
-    window: usize,
-    seed: u64,
+    (window, seed): (usize, u64),
     scale: f32,
     lost: &[usize],
-) {
-    let (mut plain, mut fixed) = (Tree::new(window, W), Fixed::<W>::new(window));
+) where
+    CutTree<W>: Grow,
+{
+    let (mut plain, mut fixed) = (Tree::new(window, W), CutTree::<W>::new(window, seed));
     let mut points = vec![0.0; window * W];
-    let (mut random, mut again) = (Random::new(seed), Random::new(seed));
+    let mut random = Random::new(seed);
     for (index, point) in values.chunks_exact(W).enumerate() {
         let slot = index % window;
         plain.remove(slot, &points);
-        fixed.remove(slot, &points);
+        fixed.remove(slot);
         for (to, from) in points[slot * W..].iter_mut().zip(point) {
             *to = *from as f32 * scale;
         }
         let displacement = plain.insert(slot, &points, &mut random);
-        assert_eq!(fixed.insert(slot, &points, &mut again), displacement);
+        let (turn, mut sum) = (Turn { slot, ..Turn::default() }, [0.0]);
+        fixed.take_turns(None, &points, &[turn], &mut sum);
+        assert_eq!(sum[0], f64::from(displacement));
         // Some points leave before their time.
         if let Some(early) = lost.get(index).filter(|slot| **slot < window) {
             plain.remove(*early, &points);
-            fixed.remove(*early, &points);
+            fixed.remove(*early);
         }
         for slot in 0..window {
             assert_eq!(fixed.path(slot), plain.path(slot));
         }
     }
-    assert_eq!(random, again);
     check(&plain, &points);
 }
 

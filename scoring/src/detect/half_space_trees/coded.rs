@@ -1,0 +1,234 @@
+//! Several columns: trees over codes ([`pelton_kernels::score_halves`]).
+//!
+//! Where a row lies in a tree is a code a column, 16 bits that answer all questions of the tree.
+//! The codes of the window's rows are kept, tree by tree, instead of the rows: what a row is
+//! scored by is what the next trees are built from. A node's rows are a set of lanes; the sets of
+//! its children are one pass over the codes of its column.
+//!
+//! ```text
+//! codes    tree 0: column 0: row 0, row 1, … │ column 1: … │ tree 1: …
+//! nodes    tree 0: root, children, … │ tree 1: …
+//! sets     level 0 lower, upper │ level 1 lower, upper │ …      of the branch that is built
+//! ```
+
+use pelton_kernels::score_halves::scalar::mass;
+use pelton_kernels::score_halves::{
+    BITS, BLOCK_ROWS, Block, Ends, Half, Range, add_masses, codes, part,
+};
+
+use super::{Ways, column_of, tree_seed};
+
+/// Rows whose sets are padded to: vectors of 16 bits.
+const LANES: usize = 32;
+
+/// The trees of the last window, and the codes of the one that fills.
+#[derive(Debug, Clone)]
+pub(super) struct Coded {
+    dimensions: usize,
+    window: usize,
+    /// From a column's codes to the next one's.
+    stride: usize,
+    /// By tree, then column.
+    ranges: Vec<Range>,
+    codes: Vec<i16>,
+    /// Tree after tree.
+    nodes: Vec<Half>,
+    /// By node: what a row is given that ends there.
+    masses: Vec<f64>,
+    /// By tree: its first node.
+    roots: Vec<u32>,
+    // Buffers.
+    sets: Vec<u16>,
+    ends: Vec<Ends>,
+    /// A block's rows by columns.
+    columns: Vec<Block>,
+}
+
+impl Coded {
+    /// Of trees with these work ranges, by tree and column, over windows of so many rows.
+    pub(super) fn new(ranges: &[(f64, f64)], dimensions: usize, window: usize) -> Self {
+        // A block may begin at the last row.
+        let stride = (window + BLOCK_ROWS - 1).next_multiple_of(LANES);
+        Self {
+            dimensions,
+            window,
+            stride,
+            ranges: ranges.iter().map(|(low, high)| Range::new(*low, *high)).collect(),
+            codes: vec![0; stride * ranges.len()],
+            nodes: Vec::new(),
+            masses: Vec::new(),
+            roots: Vec::new(),
+            sets: Vec::new(),
+            ends: Vec::new(),
+            columns: vec![[0.0; BLOCK_ROWS]; dimensions],
+        }
+    }
+
+    /// Remembers a row as the `at`-th of the window.
+    pub(super) fn take(&mut self, at: usize, row: &[f64]) {
+        let all = self.ranges.iter().zip(self.codes.chunks_exact_mut(self.stride));
+        for ((range, codes), value) in all.zip(row.iter().cycle()) {
+            codes[at] = range.code(*value);
+        }
+    }
+
+    /// The nodes and masses of each tree.
+    fn trees(&self) -> impl Iterator<Item = (&[Half], &[f64])> {
+        let ends = self.roots.iter().skip(1).map(|root| *root as usize);
+        self.roots.iter().zip(ends.chain([self.nodes.len()])).map(|(root, end)| {
+            (&self.nodes[*root as usize..end], &self.masses[*root as usize..end])
+        })
+    }
+
+    /// The sum over the trees of mass·2^level where the `at`-th row of the window ends.
+    pub(super) fn sum_of(&self, at: usize) -> f64 {
+        let codes = self.codes.chunks_exact(self.stride * self.dimensions);
+        let one = |((nodes, masses), codes): ((&[Half], &[f64]), &[i16])| {
+            mass(nodes, masses, |column| codes[column * self.stride + at])
+        };
+        self.trees().zip(codes).map(one).sum()
+    }
+
+    /// The same of any row, which is not remembered.
+    pub(super) fn sum(&self, row: &[f64]) -> f64 {
+        let ranges = self.ranges.chunks_exact(self.dimensions);
+        let one = |((nodes, masses), ranges): ((&[Half], &[f64]), &[Range])| {
+            mass(nodes, masses, |column| ranges[column].code(row[column]))
+        };
+        self.trees().zip(ranges).map(one).sum()
+    }
+
+    /// Puts a row into a place of the block.
+    #[inline]
+    pub(super) fn put(&mut self, place: usize, row: &[f64]) {
+        for (column, value) in self.columns.iter_mut().zip(row) {
+            column[place] = *value;
+        }
+    }
+
+    /// Remembers the rows of the block from the `at`-th of the window on; their sums. Places of
+    /// the block that hold none have a sum of no meaning, and codes that the next rows overwrite.
+    pub(super) fn take_block(&mut self, at: usize) -> Block {
+        let mut sums = [0.0; BLOCK_ROWS];
+        let trees = self.codes.chunks_exact_mut(self.stride * self.dimensions);
+        let mut roots = self.roots.iter().map(|root| *root as usize).peekable();
+        for (own, ranges) in trees.zip(self.ranges.chunks_exact(self.dimensions)) {
+            let own = &mut own[at..];
+            codes(&self.columns, ranges, self.stride, own);
+            let Some(root) = roots.next() else { continue };
+            let end = roots.peek().copied().unwrap_or(self.nodes.len());
+            let (nodes, masses) = (&self.nodes[root..end], &self.masses[root..end]);
+            add_masses(nodes, masses, own, self.stride, &mut self.ends, &mut sums);
+        }
+        sums
+    }
+
+    /// The window has ended: its rows become the reference.
+    pub(super) fn renew(&mut self, ways: &Ways) {
+        self.nodes.clear();
+        self.masses.clear();
+        self.roots.clear();
+        let lanes = self.window.next_multiple_of(LANES);
+        self.sets.resize((2 * ways.depth as usize + 1) * lanes, 0);
+        self.sets[..lanes].fill(0);
+        self.sets[..self.window].fill(u16::MAX);
+        let mut places = vec![(0, 1 << BITS); self.dimensions];
+        let mut nodes_most = 0;
+        for (tree, codes) in self.codes.chunks_exact(self.stride * self.dimensions).enumerate() {
+            let root = self.nodes.len();
+            let mut builder = Builder {
+                ways,
+                seed: tree_seed(ways.seed, tree),
+                codes,
+                stride: self.stride,
+                lanes,
+                root,
+                nodes: &mut self.nodes,
+                masses: &mut self.masses,
+                places: &mut places,
+            };
+            builder.add(1);
+            builder.build(0, 1, 0, self.window, (false, &mut self.sets));
+            self.roots.push(root as u32);
+            nodes_most = nodes_most.max(self.nodes.len() - root);
+        }
+        if self.ends.len() < nodes_most {
+            self.ends.resize(nodes_most, [0; BLOCK_ROWS]);
+        }
+    }
+
+    pub(super) fn heap_bytes(&self) -> usize {
+        self.ranges.capacity() * size_of::<Range>()
+            + self.codes.capacity() * size_of::<i16>()
+            + self.nodes.capacity() * size_of::<Half>()
+            + self.masses.capacity() * size_of::<f64>()
+            + self.roots.capacity() * size_of::<u32>()
+            + self.sets.capacity() * size_of::<u16>()
+            + self.ends.capacity() * size_of::<Ends>()
+            + self.columns.capacity() * size_of::<Block>()
+    }
+}
+
+/// Builds the part of a tree that rows can come to.
+struct Builder<'a> {
+    ways: &'a Ways,
+    seed: u64,
+    codes: &'a [i16],
+    stride: usize,
+    /// Lanes of a set.
+    lanes: usize,
+    /// The tree's first node.
+    root: usize,
+    nodes: &'a mut Vec<Half>,
+    masses: &'a mut Vec<f64>,
+    /// By column: the first code of the node's range, and how many there are.
+    places: &'a mut [(i32, i32)],
+}
+
+impl Builder<'_> {
+    /// Room for nodes; the number of the first in the tree.
+    fn add(&mut self, count: usize) -> usize {
+        let index = self.nodes.len();
+        self.nodes.resize(index + count, Half { bound: 0, column: 0, child: 0 });
+        self.masses.resize(index + count, 0.0);
+        index - self.root
+    }
+
+    /// Builds the node `index` of `count` rows, the lower or `upper` set before those of the
+    /// levels below it.
+    fn build(
+        &mut self,
+        index: usize,
+        place: u64,
+        level: u32,
+        count: usize,
+        (upper, sets): (bool, &mut [u16]),
+    ) {
+        if self.ways.ends_at(count, level) {
+            self.masses[self.root + index] = Ways::mass(count, level);
+            self.nodes[self.root + index].child = index as u16;
+            return;
+        }
+        let column = column_of(self.seed, place, self.places.len());
+        let (first, codes) = self.places[column];
+        let bound = first + codes / 2;
+        let child = self.add(2);
+        self.nodes[self.root + index] =
+            Half { bound: bound as i16, column: column as u16, child: child as u16 };
+        // Level 0 has a lower set alone.
+        let own_sets = if level == 0 { 1 } else { 2 };
+        let (own, below) = sets.split_at_mut(own_sets * self.lanes);
+        let own = &own[if upper { self.lanes } else { 0 }..][..self.lanes];
+        let mut above = 0;
+        {
+            let (lower, rest) = below.split_at_mut(self.lanes);
+            let codes = &self.codes[column * self.stride..][..self.lanes];
+            part(codes, bound as i16, own, lower, &mut rest[..self.lanes], &mut above);
+        }
+        self.places[column] = (first, codes / 2);
+        self.build(child, 2 * place, level + 1, count - above, (false, &mut *below));
+        self.places[column] = (bound, codes / 2);
+        self.build(child + 1, 2 * place + 1, level + 1, above, (true, below));
+        self.places[column] = (first, codes);
+    }
+}
