@@ -128,7 +128,7 @@ fn integers(rows: usize) -> BoxedStrategy<(Vec<i64>, Vec<u64>, i8)> {
 }
 
 fn up_down(scale: i8) -> (f64, f64) {
-    let power = 10f64.powi(scale.unsigned_abs().into());
+    let power = f64::from(10u32.pow(scale.unsigned_abs().into()));
     if scale < 0 { (power, 1.0) } else { (1.0, power) }
 }
 
@@ -139,7 +139,7 @@ fn means((sums, counts, scale): &(Vec<i64>, Vec<u64>, i8)) -> Answer {
 }
 
 fn naive_means((sums, counts, scale): &(Vec<i64>, Vec<u64>, i8)) -> Answer {
-    let power = 10f64.powi(scale.unsigned_abs().into());
+    let power = f64::from(10u32.pow(scale.unsigned_abs().into()));
     let mean = |(&sum, &count): (&i64, &u64)| match *scale {
         ..0 => sum as f64 * power / count.max(1) as f64,
         _ => sum as f64 / (count.max(1) as f64 * power),
