@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch};
-use arrow::datatypes::{Int64Type, TimeUnit};
+use arrow::datatypes::{Float64Type, Int64Type, TimeUnit};
 use pelton::expr::col;
 use pelton::pipeline::*;
 use pelton::testing::{Script, TRIALS, agree, run};
@@ -160,6 +160,65 @@ proptest! {
     }
 }
 
+/// Over windows at arrival, and the age of the row before.
+fn over(delay: i64) -> Pipeline {
+    Pipeline::rows(batch(&[]).schema())
+        .event_time_in("ts", TimeUnit::Second, Watermark::bounded(seconds(delay)))
+        .key_by(["key"])
+        .over([last(seconds(9))], [sum("value"), count(), distinct("value")])
+        .with(since_previous())
+}
+
+fn forgetful_over(delay: i64, ttl: i64) -> Pipeline {
+    Pipeline::rows(batch(&[]).schema())
+        .event_time_in("ts", TimeUnit::Second, Watermark::bounded(seconds(delay)))
+        .key_by(["key"])
+        .forget_keys_after(seconds(ttl))
+        .over([last(seconds(9))], [sum("value"), count(), distinct("value")])
+        .with(since_previous())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+    #[test]
+    fn over_windows_are_those_of_keys_known_for_ever(
+        steps in steps(),
+        delay in 0..5i64,
+        ttl in 9..60i64,
+    ) {
+        let rows = rows_of(&steps);
+        let script = Script::default().rows(0, batch(&rows));
+        let all = run(over(delay), &script, TRIALS[0]).unwrap();
+        let first = run(forgetful_over(delay, ttl), &script, TRIALS[0]).unwrap();
+        let columns = all.rows.num_columns();
+        for at in 0..columns - 1 {
+            prop_assert_eq!(all.rows.column(at), first.rows.column(at));
+        }
+        let ages = |rows: &RecordBatch| -> Vec<Option<f64>> {
+            rows.column(columns - 1).as_primitive::<Float64Type>().iter().collect()
+        };
+        for (all, first) in ages(&all.rows).into_iter().zip(ages(&first.rows)) {
+            // A late row may have lost sight of the row before it sooner.
+            prop_assert!(first == all.filter(|&age| age < ttl as f64) || first.is_none());
+        }
+        let outcome = agree(&script, || forgetful_over(delay, ttl), |_| first.rows.clone());
+        prop_assert!(outcome.is_ok(), "{}", outcome.unwrap_err());
+    }
+}
+
+#[test]
+fn over_windows_forget_keys_that_came_once() {
+    let rows: Vec<Row> = (0..300_000).map(|i| (i / 300, i / 3 % 100 + i / 300 * 100, 1)).collect();
+    let state = |pipeline: Pipeline| {
+        let batches = rows.chunks(4096).map(|rows| Ok(batch(rows)));
+        pipeline.run_rows(batches, Options::default()).unwrap().state
+    };
+    let (all, some) = (state(over(0)), state(forgetful_over(0, 20)));
+    assert_eq!(all.keys, 100_000);
+    assert!(some.keys <= 100 * 60, "{} keys", some.keys);
+    assert!(some.bytes * 4 < all.bytes, "{} bytes of {}", some.bytes, all.bytes);
+}
+
 #[test]
 fn memory_does_not_grow_with_the_keys_that_ever_came() {
     // Each key comes three times within a second, then never again.
@@ -188,4 +247,15 @@ fn plans_that_cannot_forget_are_refused() {
     assert!(error(tumbling().allow_late(seconds(1), false)).contains("cannot be forgotten"));
     assert!(error(all_rows().forget_keys_after(seconds(1))).contains("cannot be forgotten"));
     assert!(error(tumble(seconds(1)).forget_keys_after(seconds(0))).contains("time to live"));
+    let refused = |pipeline: Pipeline| {
+        let batches = [Ok(batch(&[]))].into_iter();
+        pipeline.run_rows(batches, Options::default()).unwrap_err().to_string()
+    };
+    assert!(refused(forgetful_over(0, 8)).contains("a horizon still reaches"));
+    let at_watermark = Pipeline::rows(batch(&[]).schema())
+        .event_time_in("ts", TimeUnit::Second, Watermark::bounded(seconds(0)))
+        .key_by(["key"])
+        .forget_keys_after(seconds(20))
+        .over_at_watermark([last(seconds(9))], [count()]);
+    assert!(refused(at_watermark).contains("at the watermark cannot be forgotten"));
 }

@@ -67,10 +67,12 @@ pub(crate) enum Step {
         horizons: Vec<Last>,
         aggregates: Vec<Aggregate>,
         waits: bool,
+        key_ttl: Option<Span>,
     },
     History {
         keys: Vec<String>,
         history: History,
+        key_ttl: Option<Span>,
     },
     Window {
         keys: Vec<String>,
@@ -117,6 +119,8 @@ pub struct Pipeline {
     pub(crate) time: Option<EventTime>,
     pub(crate) steps: Vec<Step>,
     pub(crate) keys: Vec<String>,
+    /// Of the over windows that follow.
+    key_ttl: Option<Span>,
     pub(crate) output: Option<Output>,
     pub(crate) late: Option<File>,
     pub(crate) dead_letters: Option<File>,
@@ -154,6 +158,7 @@ impl Pipeline {
             time: None,
             steps: Vec::new(),
             keys: Vec::new(),
+            key_ttl: None,
             output: None,
             late: None,
             dead_letters: None,
@@ -179,6 +184,18 @@ impl Pipeline {
     #[must_use]
     pub fn key_by<'a>(mut self, columns: impl IntoIterator<Item = &'a str>) -> Self {
         self.keys = columns.into_iter().map(str::to_owned).collect();
+        self
+    }
+
+    /// Forgets keys that have been idle for so long, in the over windows at arrival that follow
+    /// ([`Pipeline::over`], [`Pipeline::with`]): a row that comes so much, or more, after its
+    /// key's row before it is that of a new key, with no previous row. Memory then depends on the
+    /// keys of that time (and up to a quarter more), and not on all that ever came. At least as
+    /// long as the longest horizon, its delay included; nothing else can tell when a key is
+    /// forgotten. For windows: [`Window::forget_keys_after`].
+    #[must_use]
+    pub fn forget_keys_after(mut self, idle: Span) -> Self {
+        self.key_ttl = Some(idle);
         self
     }
 
@@ -220,6 +237,7 @@ impl Pipeline {
             horizons: horizons.into_iter().collect(),
             aggregates: aggregates.into_iter().collect(),
             waits,
+            key_ttl: self.key_ttl,
         });
         self
     }
@@ -227,7 +245,8 @@ impl Pipeline {
     /// Adds to each row something about its key's previous row.
     #[must_use]
     pub fn with(mut self, history: History) -> Self {
-        self.steps.push(Step::History { keys: self.keys.clone(), history });
+        let (keys, key_ttl) = (self.keys.clone(), self.key_ttl);
+        self.steps.push(Step::History { keys, history, key_ttl });
         self
     }
 

@@ -270,13 +270,17 @@ pub(super) struct Compiler {
 impl Compiler {
     fn step(&mut self, step: &Step) -> Result<()> {
         match step {
-            Step::Over { keys, horizons, aggregates, waits: false } => {
-                self.over(keys, horizons, aggregates)
+            Step::Over { keys, horizons, aggregates, waits: false, key_ttl } => {
+                self.over((keys, *key_ttl), horizons, aggregates)
             }
-            Step::Over { keys, horizons, aggregates, waits: true } => {
+            Step::Over { keys, horizons, aggregates, waits: true, key_ttl: None } => {
                 self.over_at_watermark(keys, horizons, aggregates)
             }
-            Step::History { keys, history } => self.history(keys, history),
+            Step::Over { waits: true, key_ttl: Some(_), .. } => {
+                Err(Error::usage("keys of over windows at the watermark cannot be forgotten")
+                    .advise("leave their time to live out, or answer at arrival"))
+            }
+            Step::History { keys, history, key_ttl } => self.history((keys, *key_ttl), history),
             Step::Window { keys, window, aggregates } => self.window(keys, window, aggregates),
             Step::Lookup(lookup) => self.lookup(Arc::new(lookup.step()?)),
             Step::ByTime => self.by_time(),

@@ -8,14 +8,19 @@ use super::compile::{Compiler, StagePlan};
 use super::lookup::{find, units_per_second};
 use super::window::{History, Last};
 use crate::error::{Error, Result};
+use crate::time::Span;
 use crate::window::aggregate as windows;
 use crate::window::over::at_watermark::{Extent, OverColumn, WatermarkPlan};
 use crate::window::over::{Horizon, Measure, Output, OverPlan};
 
+/// Key columns, and how long keys without rows are known.
+type Keys<'a> = (&'a [String], Option<Span>);
+
 impl Compiler {
     /// The pending plan of these keys; columns computed by pending plans end the stage first.
-    fn plan(&mut self, keys: &[String], reads: &[&str]) -> Result<&mut OverPlan> {
+    fn plan(&mut self, (keys, key_ttl): Keys<'_>, reads: &[&str]) -> Result<&mut OverPlan> {
         let (_, unit, watermark) = self.times()?;
+        let key_ttl = key_ttl.map(|idle| idle.to_units(unit)).transpose()?;
         if self.waiting.is_some() {
             self.flush();
         }
@@ -30,24 +35,27 @@ impl Compiler {
         for name in keys {
             find(&self.schema, name)?;
         }
-        let at = match self.pending.iter().position(|plan| plan.keys == keys) {
-            Some(at) => at,
-            None => {
-                self.pending.push(OverPlan {
-                    keys: keys.to_vec(),
-                    units_per_second: units_per_second(unit),
-                    delay: watermark.delay.to_units(unit)?,
-                    ..OverPlan::default()
-                });
-                self.pending.len() - 1
-            }
-        };
+        let at =
+            match self.pending.iter().position(|plan| plan.keys == keys && plan.key_ttl == key_ttl)
+            {
+                Some(at) => at,
+                None => {
+                    self.pending.push(OverPlan {
+                        keys: keys.to_vec(),
+                        units_per_second: units_per_second(unit),
+                        delay: watermark.delay.to_units(unit)?,
+                        key_ttl,
+                        ..OverPlan::default()
+                    });
+                    self.pending.len() - 1
+                }
+            };
         Ok(&mut self.pending[at])
     }
 
     pub(super) fn over(
         &mut self,
-        keys: &[String],
+        keys: Keys<'_>,
         horizons: &[Last],
         aggregates: &[Aggregate],
     ) -> Result<()> {
@@ -71,7 +79,7 @@ impl Compiler {
                 let only = horizons.len() == 1;
                 add(
                     plan,
-                    aggregate.over_name(&prefix(keys), &last.suffix(), only),
+                    aggregate.over_name(&prefix(keys.0), &last.suffix(), only),
                     output,
                     &schema,
                 )?;
@@ -130,7 +138,7 @@ impl Compiler {
         Ok(())
     }
 
-    pub(super) fn history(&mut self, keys: &[String], history: &History) -> Result<()> {
+    pub(super) fn history(&mut self, keys: Keys<'_>, history: &History) -> Result<()> {
         let reads: Vec<&str> = match history {
             History::SincePrevious => Vec::new(),
             History::DistanceKm { lat, lon } | History::SpeedKmh { lat, lon } => vec![lat, lon],
@@ -160,7 +168,8 @@ impl Compiler {
             History::DistanceKm { .. } => ("distance_km", Output::DistanceKm),
             History::SpeedKmh { .. } => ("speed_kmh", Output::SpeedKmh),
         };
-        add(plan, format!("{}{name}", prefix(keys)), output, &schema)
+        add(plan, format!("{}{name}", prefix(keys.0)), output, &schema)?;
+        plan.validate()
     }
 }
 
@@ -169,13 +178,18 @@ fn prefix(keys: &[String]) -> String {
 }
 
 pub(super) fn describe_over(plan: &OverPlan) -> String {
-    format!(
+    let mut text = format!(
         "over by {}: {} horizons, {} columns, {} bytes a row of log",
         plan.keys.join(", "),
         plan.horizons.len(),
         plan.outputs.len(),
         crate::window::over::entry_bytes(plan)
-    )
+    );
+    if let Some(idle) = plan.key_ttl {
+        let seconds = idle as f64 / plan.units_per_second as f64;
+        text.push_str(&format!("; keys are forgotten when idle for {seconds} s"));
+    }
+    text
 }
 
 /// Adds a computed column; asking twice for the same one is no mistake.

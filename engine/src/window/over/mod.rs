@@ -25,6 +25,7 @@ mod accumulate;
 pub mod at_watermark;
 mod derive;
 mod entries;
+mod forget;
 mod layout;
 mod multiset;
 mod numbers;

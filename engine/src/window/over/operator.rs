@@ -125,6 +125,10 @@ impl KeyedEnrich for Over {
         }
         self.state.ensure_keys(self.keys.len());
         self.run(batch, rows)?;
+        if let Some(kept) = self.state.survivors() {
+            self.keys.retain(&kept)?;
+            self.state.retain_keys(&kept);
+        }
         let Self { plan, entries, raw, .. } = self;
         Derive::new(plan, &self.state.layout, entries, raw).columns()
     }

@@ -3,6 +3,7 @@
 //! [`super::slide`] and never come here.
 
 use super::entries::Entries;
+use super::forget::Lifetime;
 use super::layout::{DISPLACED, FLAGS, HorizonLayout, LAST_TIME, Layout};
 use super::multiset::Multiset;
 use super::raw::RawRow;
@@ -43,6 +44,7 @@ pub(super) struct RowContext<'a> {
     pub common: Common,
     pub out: RawRow<'a>,
     pub memory: u64,
+    pub lifetime: Option<Lifetime>,
     pub time: i64,
     /// Sequence number that the row gets in the log.
     pub own: u32,
@@ -79,6 +81,10 @@ impl RowContext<'_> {
         } else {
             self.insert_and_seek()
         };
+        let knows = |previous: &Previous| {
+            self.lifetime.is_none_or(|life| life.knows(previous.time, self.time, self.largest))
+        };
+        let previous = previous.filter(knows);
         write_previous(self.layout, self.time, previous, self.out.again());
         write_codes(
             self.layout,

@@ -154,6 +154,10 @@ pub struct OverPlan {
     pub units_per_second: i64,
     /// The watermark's delay, in units: rows later than it may find their history forgotten.
     pub delay: i64,
+    /// A row that comes so much, or more, after its key's row before it is that of a new key, and
+    /// keys that have been idle so long are forgotten; in units, at least the longest length +
+    /// delay. `None`: every key is known for ever.
+    pub key_ttl: Option<i64>,
 }
 
 impl OverPlan {
@@ -225,7 +229,8 @@ impl OverPlan {
     /// Checks what the layout and the arithmetic rely on.
     ///
     /// # Errors
-    /// Where a length is not positive, a delay negative, or there are more measures than fit.
+    /// Where a length is not positive, a delay negative, keys would be forgotten that a horizon
+    /// still reaches, or there are more measures than fit.
     pub fn validate(&self) -> Result<()> {
         if self.measures.len() > super::layout::MEASURES_MAX {
             return Err(Error::usage(format!(
@@ -242,6 +247,12 @@ impl OverPlan {
                     horizon.length, horizon.delay
                 )));
             }
+        }
+        if self.key_ttl.is_some_and(|key_ttl| key_ttl <= 0 || key_ttl < self.reach()) {
+            return Err(Error::usage("keys would be forgotten that a horizon still reaches")
+                .advise(
+                    "give keys a time to live of at least the longest horizon, its delay included",
+                ));
         }
         let words = super::layout::Layout::new(self, false).entry_words;
         if words > super::layout::ENTRY_WORDS_MAX {

@@ -15,6 +15,7 @@
 //! *Windows are `lo..hi`*, `first ≤ lo ≤ hi ≤ end` (debug-asserted).
 
 use super::entries::Entries;
+use super::forget::Lifetime;
 use super::layout::{DISPLACED, FLAGS, HorizonLayout, LAST_TIME, Layout};
 use super::multiset::Multiset;
 use super::raw::RawRow;
@@ -73,12 +74,14 @@ pub(super) struct OverState {
     pub layout: Layout,
     pub(super) rings: Vec<Ring>,
     pub(super) segments: Vec<Lines>,
-    multisets: Vec<Multiset>,
-    sweep_next: usize,
+    pub(super) multisets: Vec<Multiset>,
+    pub(super) sweep_next: usize,
     /// Most entries that a log has had room for.
     longest: u32,
     /// Largest time of all rows seen at the end of the last batch.
-    largest: i64,
+    pub(super) largest: i64,
+    /// Where keys are forgotten.
+    pub(super) lifetime: Option<Lifetime>,
     pub rows_beyond_memory: u64,
 }
 
@@ -100,6 +103,7 @@ impl OverState {
             sweep_next: 0,
             longest: 0,
             largest: i64::MIN,
+            lifetime: Lifetime::of(plan),
             rows_beyond_memory: 0,
         }
     }
@@ -201,7 +205,10 @@ impl OverState {
         let mut overflow = None;
         if let Some(counts_codes) = codes {
             let layout = &self.layout;
-            let previous = last(layout, ring);
+            let mut previous = last(layout, ring);
+            if let Some(lifetime) = &self.lifetime {
+                previous = previous.filter(|p| lifetime.knows(p.time, time, None));
+            }
             if ring.is_full() {
                 pop_forgotten(ring, block, layout, time, self.memory);
             }
@@ -231,6 +238,7 @@ impl OverState {
                 common,
                 out,
                 memory: self.memory,
+                lifetime: self.lifetime,
                 time,
                 own: 0,
                 largest,

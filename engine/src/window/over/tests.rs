@@ -1,6 +1,8 @@
 //! Over windows against their definition: for each row, all rows at earlier positions of its
 //! key and itself, whose time lies in the interval, and which have not been forgotten.
 
+mod forgotten;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -72,6 +74,7 @@ fn plan(delay: i64) -> OverPlan {
         outputs,
         units_per_second: 1,
         delay,
+        key_ttl: None,
     }
 }
 

@@ -1,0 +1,113 @@
+//! Keys that are forgotten when idle: every window is what it is where keys are known for ever,
+//! and the previous row is that of the definition.
+
+use super::*;
+
+fn with_ttl(plan: &OverPlan, key_ttl: i64) -> OverPlan {
+    OverPlan { key_ttl: Some(key_ttl), ..plan.clone() }
+}
+
+/// Keys come, go and come again; now and then all are silent for long.
+fn passing(steps: Vec<(Step, i64)>) -> Vec<Row> {
+    let (steps, pauses): (Vec<_>, Vec<_>) = steps.into_iter().unzip();
+    let mut rows = rows(steps);
+    let mut pause = 0;
+    for (row, own) in rows.iter_mut().zip(pauses) {
+        pause += if own < 150 { 0 } else { own };
+        row.time += pause;
+        row.key += row.time.div_euclid(60) % 4 * 3;
+    }
+    rows
+}
+
+/// The previous row's age, from where keys are known for ever.
+fn previous(rows: &[Row], i: usize, known: Option<f64>, plan: &OverPlan) -> Option<f64> {
+    let largest = rows[..i].iter().map(|row| row.time).max().unwrap_or(i64::MIN);
+    let key_ttl = plan.key_ttl.unwrap();
+    let slack = plan.memory_slack();
+    let age = known? as i64;
+    let is_late = rows[i].time < largest.saturating_sub(slack);
+    let after = key_ttl.max(plan.reach() + slack) + slack.max(plan.delay);
+    let forgotten = is_late && largest - (rows[i].time - age) >= after;
+    (age < key_ttl && !forgotten).then_some(age as f64)
+}
+
+fn of_history(output: Output) -> bool {
+    matches!(output, Output::SincePrevious | Output::DistanceKm | Output::SpeedKmh)
+}
+
+fn check_forgotten(rows: &[Row], sizes: &[usize], plan: &OverPlan, key_ttl: i64) {
+    let forgets = with_ttl(plan, key_ttl);
+    let (all, some) = (run(rows, sizes, plan), run(rows, sizes, &forgets));
+    let since = plan.outputs.iter().position(|(_, output)| *output == Output::SincePrevious);
+    let ages = &all[since.unwrap()];
+    for (((name, output), all), some) in plan.outputs.iter().zip(&all).zip(&some) {
+        if !of_history(*output) {
+            assert_eq!(format!("{all:?}"), format!("{some:?}"), "{name}");
+            continue;
+        }
+        for i in 0..rows.len() {
+            let wanted =
+                previous(rows, i, optional(ages, i), &forgets).and_then(|_| optional(all, i));
+            assert_eq!(optional(some, i), wanted, "{name} of row {i} {:?}", rows[i]);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(120))]
+
+    #[test]
+    fn forgetting_changes_no_window(
+        steps in prop::collection::vec((row(), 0i64..160), 0..120),
+        sizes in prop::collection::vec(1usize..40, 1..6),
+        delay in 0i64..20,
+        more in 0i64..120,
+    ) {
+        let rows = passing(steps);
+        let plan = plan(delay);
+        check_forgotten(&rows, &sizes, &plan, plan.reach() + more);
+    }
+
+    #[test]
+    fn histories_alone_forget_by_the_time_to_live(
+        steps in prop::collection::vec((row(), 0i64..160), 0..120),
+        sizes in prop::collection::vec(1usize..40, 1..6),
+        delay in 0i64..20,
+        key_ttl in 1i64..60,
+    ) {
+        let mut plan = plan(delay);
+        plan.outputs.retain(|(_, output)| of_history(*output));
+        plan.drop_unused();
+        check_forgotten(&passing(steps), &sizes, &plan, key_ttl);
+    }
+}
+
+#[test]
+fn keys_that_came_once_take_no_memory() {
+    let plan = with_ttl(&plan(2), 200);
+    let mut over = Over::new(plan.clone(), &record_batch(&[]).schema()).unwrap();
+    let countries = ["DE", "FR"];
+    // Each key comes twice, from two countries, and never again.
+    let rows: Vec<Row> = (0..60_000)
+        .map(|i| Row { key: i / 2, country: Some(countries[i as usize % 2]), ..plain(i / 20) })
+        .collect();
+    let mut most = 0;
+    for batch in batches(&rows, &[1000], 2) {
+        over.on_batch(&batch, Rows::All(batch.len())).unwrap();
+        most = most.max(over.state().keys);
+    }
+    // Ten keys a unit; 200 units and their slack, a quarter more, and a batch.
+    assert!(most < 10 * (200 + 8 + 50) + 500, "{most} keys");
+    assert!(over.state().bytes < 8 << 20, "{:?}", over.state());
+}
+
+#[test]
+fn a_time_to_live_below_the_reach_is_refused() {
+    let schema = record_batch(&[]).schema();
+    for key_ttl in [-5, 0, 99] {
+        let error = Over::new(with_ttl(&plan(2), key_ttl), &schema).err().unwrap().to_string();
+        assert!(error.contains("a horizon still reaches"), "{error}");
+    }
+    assert!(Over::new(with_ttl(&plan(2), 100), &schema).is_ok());
+}
