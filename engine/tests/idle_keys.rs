@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch};
 use arrow::datatypes::{Float64Type, Int64Type, TimeUnit};
+use arrow::util::display::array_value_to_string;
 use pelton::expr::col;
 use pelton::pipeline::*;
 use pelton::testing::{Script, TRIALS, agree, run};
@@ -160,6 +161,45 @@ proptest! {
     }
 }
 
+/// Rows in words, sorted: for columns of any type.
+fn in_words(rows: &RecordBatch) -> Vec<String> {
+    let value = |row, column: &ArrayRef| array_value_to_string(column, row).unwrap();
+    let row = |row| rows.columns().iter().map(|column| value(row, column) + " ").collect();
+    let mut all: Vec<String> = (0..rows.num_rows()).map(row).collect();
+    all.sort_unstable();
+    all
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+    #[test]
+    fn corrected_and_early_windows_hold_the_same_rows(
+        steps in steps(),
+        kind in 0..5usize,
+        lateness in 0..12i64,
+        delay in 0..5i64,
+        ttl in 1..60i64,
+        retracts in any::<bool>(),
+    ) {
+        let rows = rows_of(&steps);
+        let late = seconds(lateness);
+        let window = match kind {
+            0 => tumble(seconds(7)).allow_late(late, retracts),
+            1 => hop(seconds(12), seconds(5)).allow_late(late, retracts),
+            2 => cumulate(seconds(30), seconds(10)).allow_late(late, retracts),
+            3 => tumble(seconds(9)).allow_late(late, retracts).early(Early::Rows(2), retracts),
+            _ => hop(seconds(12), seconds(6)).early(Early::EventTime(seconds(5)), retracts),
+        };
+        let script = Script::default().rows(0, batch(&rows));
+        let all = run(pipeline(window.clone(), delay), &script, TRIALS[0]).unwrap();
+        let window = window.forget_keys_after(seconds(ttl));
+        let first = run(pipeline(window.clone(), delay), &script, TRIALS[0]).unwrap();
+        prop_assert_eq!(in_words(&first.rows), in_words(&all.rows));
+        let outcome = agree(&script, || pipeline(window.clone(), delay), |_| first.rows.clone());
+        prop_assert!(outcome.is_ok(), "{}", outcome.unwrap_err());
+    }
+}
+
 /// Over windows at arrival, and the age of the row before.
 fn over(delay: i64) -> Pipeline {
     Pipeline::rows(batch(&[]).schema())
@@ -207,6 +247,33 @@ proptest! {
 }
 
 #[test]
+fn over_windows_at_the_watermark_forget_what_no_horizon_reaches() {
+    let rows: Vec<Row> = (0..300_000).map(|i| (i / 300, i / 3 % 100 + i / 300 * 100, i)).collect();
+    let pipeline = |length: i64| {
+        Pipeline::rows(batch(&[]).schema())
+            .event_time_in("ts", TimeUnit::Second, Watermark::bounded(seconds(2)))
+            .key_by(["key"])
+            .over_at_watermark([last(seconds(length))], [sum("value"), max("value"), count()])
+    };
+    let run = |length: i64| {
+        let batches = rows.chunks(4096).map(|rows| Ok(batch(rows)));
+        pipeline(length).run_rows(batches, Options::default().shards(1)).unwrap()
+    };
+    let (long, short) = (run(5000), run(9));
+    assert_eq!((long.state.keys, long.rows_out, short.rows_out), (100_000, 300_000, 300_000));
+    assert!(short.state.keys <= 100 * 60, "{} keys", short.state.keys);
+    // The three rows of a key are of one time: each sees all of them.
+    let script = Script::default().rows(0, batch(&rows));
+    let given = self::run(pipeline(9), &script, TRIALS[0]).unwrap().rows;
+    let value = |name: &str, row| given[name].as_primitive::<Int64Type>().value(row);
+    for row in 0..rows.len() {
+        let of_key = row as i64 / 3;
+        let found = ["key_sum_value_9s", "key_max_value_9s", "key_count_9s"].map(|n| value(n, row));
+        assert_eq!(found, [9 * of_key + 3, 3 * of_key + 2, 3]);
+    }
+}
+
+#[test]
 fn over_windows_forget_keys_that_came_once() {
     let rows: Vec<Row> = (0..300_000).map(|i| (i / 300, i / 3 % 100 + i / 300 * 100, 1)).collect();
     let state = |pipeline: Pipeline| {
@@ -223,7 +290,12 @@ fn over_windows_forget_keys_that_came_once() {
 fn memory_does_not_grow_with_the_keys_that_ever_came() {
     // Each key comes three times within a second, then never again.
     let rows: Vec<Row> = (0..300_000).map(|i| (i / 300, i / 3 % 100 + i / 300 * 100, 1)).collect();
-    for window in [tumble(seconds(10)), hop(seconds(20), seconds(5)), session(seconds(3))] {
+    for window in [
+        tumble(seconds(10)),
+        hop(seconds(20), seconds(5)),
+        session(seconds(3)),
+        tumble(seconds(10)).allow_late(seconds(5), false),
+    ] {
         let state = |window: Window| {
             let batches = rows.chunks(4096).map(|rows| Ok(batch(rows)));
             let summary = pipeline(window, 0).run_rows(batches, Options::default()).unwrap();
@@ -243,8 +315,8 @@ fn plans_that_cannot_forget_are_refused() {
         let batches = [Ok(batch(&[]))].into_iter();
         pipeline(window, 0).run_rows(batches, Options::default()).unwrap_err().to_string()
     };
-    let tumbling = || tumble(seconds(1)).forget_keys_after(seconds(9));
-    assert!(error(tumbling().allow_late(seconds(1), false)).contains("cannot be forgotten"));
+    let sessions = session(seconds(1)).forget_keys_after(seconds(9));
+    assert!(error(sessions.allow_late(seconds(1), false)).contains("cannot be forgotten"));
     assert!(error(all_rows().forget_keys_after(seconds(1))).contains("cannot be forgotten"));
     assert!(error(tumble(seconds(1)).forget_keys_after(seconds(0))).contains("time to live"));
     let refused = |pipeline: Pipeline| {
@@ -252,10 +324,4 @@ fn plans_that_cannot_forget_are_refused() {
         pipeline.run_rows(batches, Options::default()).unwrap_err().to_string()
     };
     assert!(refused(forgetful_over(0, 8)).contains("a horizon still reaches"));
-    let at_watermark = Pipeline::rows(batch(&[]).schema())
-        .event_time_in("ts", TimeUnit::Second, Watermark::bounded(seconds(0)))
-        .key_by(["key"])
-        .forget_keys_after(seconds(20))
-        .over_at_watermark([last(seconds(9))], [count()]);
-    assert!(refused(at_watermark).contains("at the watermark cannot be forgotten"));
 }

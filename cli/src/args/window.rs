@@ -144,8 +144,7 @@ pub struct WindowArgs {
     pub retract: bool,
 
     /// Forget a key that has had no row for so long and that no open window holds (within a quarter
-    /// of it), so that keys that come and go do not fill the memory; with --over at arrival only
-    /// [default: never]
+    /// of it), so that keys that come and go do not fill the memory [default: never]
     #[arg(long, value_name = "TIME", value_parser = parse_span)]
     pub key_ttl: Option<Span>,
 

@@ -20,16 +20,14 @@ pub(super) fn over(
         return Err(Error::usage("--offset and --lateness have no meaning with --over")
             .advise("leave them out; --delay says how far out of order rows may be"));
     }
-    if args.key_ttl.is_some() && !args.at_arrival {
-        return Err(Error::usage("--key-ttl is possible with --over only at arrival")
-            .advise("leave it out (rows are forgotten when no horizon reaches them any more), or add --at-arrival"));
+    if args.key_ttl.is_some() {
+        return Err(Error::usage("--key-ttl has no meaning with --over").advise(
+            "leave it out: keys are forgotten when no horizon reaches their rows any more",
+        ));
     }
     let mut shown: Vec<String> = vec![time.to_owned()];
     shown.extend(args.key.iter().filter(|key| *key != time).cloned());
-    let mut pipeline = match args.key_ttl {
-        Some(idle) => pipeline.forget_keys_after(idle),
-        None => pipeline,
-    };
+    let mut pipeline = pipeline;
     for text in &args.over {
         let (horizon, called) = horizon(text.trim())?;
         let named = aggregates.iter().map(|aggregate| {

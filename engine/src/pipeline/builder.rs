@@ -187,12 +187,13 @@ impl Pipeline {
         self
     }
 
-    /// Forgets keys that have been idle for so long, in the over windows at arrival that follow
-    /// ([`Pipeline::over`], [`Pipeline::with`]): a row that comes so much, or more, after its
-    /// key's row before it is that of a new key, with no previous row. Memory then depends on the
-    /// keys of that time (and up to a quarter more), and not on all that ever came. At least as
-    /// long as the longest horizon, its delay included; nothing else can tell when a key is
-    /// forgotten. For windows: [`Window::forget_keys_after`].
+    /// Forgets keys that have been idle for so long, in what follows about previous rows
+    /// ([`Pipeline::with`]) and in over windows of the same keys: a row that comes so much, or
+    /// more, after its key's row before it has no previous row. Memory then depends on the keys of
+    /// that time, and not on all that ever came. At least as long as the longest horizon, its
+    /// delay included; nothing else can tell when a key is forgotten. Over windows without
+    /// columns about the previous row forget keys that no horizon reaches unasked. For windows:
+    /// [`Window::forget_keys_after`].
     #[must_use]
     pub fn forget_keys_after(mut self, idle: Span) -> Self {
         self.key_ttl = Some(idle);

@@ -273,12 +273,9 @@ impl Compiler {
             Step::Over { keys, horizons, aggregates, waits: false, key_ttl } => {
                 self.over((keys, *key_ttl), horizons, aggregates)
             }
-            Step::Over { keys, horizons, aggregates, waits: true, key_ttl: None } => {
+            // They have no previous rows: what no horizon reaches is forgotten unasked.
+            Step::Over { keys, horizons, aggregates, waits: true, .. } => {
                 self.over_at_watermark(keys, horizons, aggregates)
-            }
-            Step::Over { waits: true, key_ttl: Some(_), .. } => {
-                Err(Error::usage("keys of over windows at the watermark cannot be forgotten")
-                    .advise("leave their time to live out, or answer at arrival"))
             }
             Step::History { keys, history, key_ttl } => self.history((keys, *key_ttl), history),
             Step::Window { keys, window, aggregates } => self.window(keys, window, aggregates),

@@ -100,7 +100,7 @@ impl Driver {
         };
         let borders = plan.borders()?;
         let splitter = match &plan.time {
-            Some((_, unit, watermark)) if plan.lateness().is_some() || borders.is_some() => {
+            Some((_, unit, watermark)) if plan.lateness().is_some() || !borders.is_empty() => {
                 let lateness = plan.lateness().unwrap_or(Span::ZERO);
                 let [delay, lateness] = [watermark.delay, lateness].map(|s| s.to_units(*unit));
                 Some(LateSplitter::new(delay?, lateness?, borders, partitions))

@@ -51,21 +51,27 @@ impl Plan {
         }
     }
 
-    /// Times (a multiple of the first, plus the second) at which batches must be cut, so that what
-    /// is given out early, or which keys are forgotten, does not depend on batches.
-    pub(crate) fn borders(&self) -> Result<Option<(i64, i64)>> {
+    /// Times (multiples of the first, plus the second) at which batches must be cut, so that what
+    /// is given out early, and which keys are forgotten, does not depend on batches.
+    pub(crate) fn borders(&self) -> Result<Vec<(i64, i64)>> {
         let windows = self.stages.iter().find_map(|stage| match stage {
             StagePlan::Window { spec, .. } => Some(spec),
             _ => None,
         });
-        if let Some(step) = windows.map(window::sweep_step).transpose()?.flatten() {
-            return Ok(Some((step, 0)));
+        let mut borders = Vec::new();
+        if let Some(spec) = windows
+            && let Some(step) = window::sweep_step(spec)?
+        {
+            // Keys are looked through by the watermark that reaches windows: a lateness behind.
+            let lateness = spec.lateness.map(|lateness| lateness.span.to_units(spec.unit));
+            borders.push((step, lateness.transpose()?.unwrap_or(0)));
         }
-        let Some((spec, early)) = self.early() else { return Ok(None) };
-        Ok(match early {
+        let Some((spec, early)) = self.early() else { return Ok(borders) };
+        borders.extend(match early {
             Early::EventTime(span) => Some((span.to_units(spec.unit)?, 0)),
             Early::Rows(_) => window::ends(spec)?,
             Early::Processing(_) => None,
-        })
+        });
+        Ok(borders)
     }
 }

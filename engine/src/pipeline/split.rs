@@ -20,7 +20,7 @@ pub(super) struct LateSplitter {
     /// The same with the allowed lateness.
     reach: i64,
     /// Multiples of the first plus the second: where batches are cut as time passes.
-    borders: Option<(i64, i64)>,
+    borders: Vec<(i64, i64)>,
     /// The largest time of each partition.
     largest: Vec<Option<i64>>,
 }
@@ -29,17 +29,20 @@ impl LateSplitter {
     pub(super) fn new(
         delay: i64,
         lateness: i64,
-        borders: Option<(i64, i64)>,
+        borders: Vec<(i64, i64)>,
         partitions: usize,
     ) -> Self {
         let reach = delay.saturating_add(lateness);
         Self { delay, reach, borders, largest: vec![None; partitions] }
     }
 
-    /// Which border a partition with this largest time has passed.
-    fn border(&self, largest: i64) -> Option<i64> {
-        let (step, offset) = self.borders?;
-        Some(largest.saturating_sub(self.delay).saturating_sub(offset).div_euclid(step))
+    /// Whether a partition passes a border when its largest time moves so.
+    fn passes(&self, from: i64, to: i64) -> bool {
+        let promise = |largest: i64| largest.saturating_sub(self.delay);
+        let number = |time: i64, (step, offset): (i64, i64)| {
+            promise(time).saturating_sub(offset).div_euclid(step)
+        };
+        self.borders.iter().any(|&border| number(from, border) != number(to, border))
     }
 
     /// The batch in parts, each with at most one late row, its first. The batch's rows are
@@ -58,7 +61,10 @@ impl LateSplitter {
                 cuts.push((row, known));
             }
             let now = largest.map_or(time, |known| known.max(time));
-            let passes = largest.and_then(|known| self.border(known)) != self.border(now);
+            let passes = match largest {
+                Some(known) => known < now && self.passes(known, now),
+                None => !self.borders.is_empty(),
+            };
             if passes && row + 1 < times.time.len() {
                 cuts.push((row + 1, now));
             }

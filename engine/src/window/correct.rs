@@ -29,9 +29,10 @@ use hashbrown::HashMap;
 
 use super::aggregate::{Column, Positions, RowSet, Table};
 use super::early::{ByRow, Open, When, joined};
+use super::expiry::{Expiry, Survivors};
 use super::keys::{SeenKeys, on_time};
 use super::output::Output;
-use super::pane::{Grid, grid};
+use super::pane::{Grid, grid, saturated};
 use super::spec::{Lateness, Plan, WindowSpec};
 use crate::batch::Batch;
 use crate::error::{Error, Result};
@@ -68,6 +69,8 @@ pub struct CorrectedWindow {
     by_row: Option<ByRow>,
     /// How many early intervals of event time have passed.
     interval: Option<i64>,
+    /// Where keys are forgotten.
+    expiry: Option<Expiry>,
     rows_beyond_memory: u64,
     // Buffers.
     ids: Vec<u32>,
@@ -108,6 +111,13 @@ impl KeptPane {
         self.table.add_rows(&plan.aggregates.lifts, columns, rows, &entries)
     }
 
+    /// Keys have got new ids; none that is here was forgotten.
+    fn rename(&mut self, survivors: &Survivors) {
+        self.keys.iter_mut().for_each(|key| *key = survivors.id(*key));
+        let entries = std::mem::take(&mut self.entries).into_iter();
+        self.entries = entries.map(|(key, entry)| (survivors.id(key), entry)).collect();
+    }
+
     fn bytes(&self) -> usize {
         self.entries.allocation_size() + self.keys.capacity() * 4 + self.table.bytes()
     }
@@ -141,6 +151,7 @@ impl CorrectedWindow {
             open: Open::default(),
             by_row: Some(ByRow::new(&plan)),
             interval: None,
+            expiry: Expiry::new(spec)?,
             rows_beyond_memory: 0,
             ids: Vec::new(),
             kept: Vec::new(),
@@ -369,7 +380,14 @@ impl CorrectedWindow {
         }
         self.first_kept = self.first_kept.max(self.open_from(watermark));
         let first_pane = self.grid.panes_of(self.first_kept).0;
-        self.panes = self.panes.split_off(&first_pane);
+        let kept = self.panes.split_off(&first_pane);
+        let forgotten = std::mem::replace(&mut self.panes, kept);
+        if let Some(expiry) = &mut self.expiry {
+            for (number, pane) in forgotten {
+                let end = saturated(self.grid.pane_bounds(number).1);
+                expiry.note(pane.keys.iter().copied(), end);
+            }
+        }
         if let (Some(When::EventTime(every)), true) = (self.early, watermark != i64::MAX) {
             let interval = ahead.saturating_add(1).div_euclid(every);
             let before = *self.interval.get_or_insert(interval);
@@ -378,6 +396,23 @@ impl CorrectedWindow {
                 self.give_all_open()?;
             }
         }
+        Ok(())
+    }
+
+    /// Forgets the keys that have been idle for long. Nothing is left to be given out.
+    fn forget_keys(&mut self, watermark: i64) -> Result<()> {
+        let Some(expiry) = &mut self.expiry else { return Ok(()) };
+        if !expiry.is_due(watermark) {
+            return Ok(());
+        }
+        let mut held = vec![false; self.keys.len()];
+        let keys = self.panes.values().flat_map(|pane| &pane.keys);
+        keys.for_each(|&key| held[key as usize] = true);
+        let survivors = expiry.survivors(watermark, held.len(), |id| held[id as usize]);
+        let Some(survivors) = survivors else { return Ok(()) };
+        self.keys.retain(&survivors)?;
+        self.panes.values_mut().for_each(|pane| pane.rename(&survivors));
+        self.open.rename(&survivors);
         Ok(())
     }
 
@@ -414,7 +449,9 @@ impl KeyedWindow for CorrectedWindow {
         self.by_row = Some(ByRow::new(&self.plan));
         result?;
         let by_row = by_row.map(|by_row| by_row.finish(&self.plan, &self.keys)).transpose()?;
-        joined(by_row.flatten(), self.given()?)
+        let given = joined(by_row.flatten(), self.given()?)?;
+        self.forget_keys(watermark)?;
+        Ok(given)
     }
 
     fn on_tick(&mut self) -> Result<Option<WindowRows>> {
@@ -434,7 +471,9 @@ impl KeyedWindow for CorrectedWindow {
         let panes = panes + self.open.bytes();
         let buffers = (self.ids.capacity() + self.kept.capacity()) * 4;
         StateSize {
-            bytes: self.keys.bytes() + (panes + buffers) as u64,
+            bytes: self.keys.bytes()
+                + self.expiry.as_ref().map_or(0, Expiry::bytes)
+                + (panes + buffers) as u64,
             keys: self.keys.len() as u64,
             rows_beyond_memory: self.rows_beyond_memory,
             ..StateSize::default()

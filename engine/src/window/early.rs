@@ -14,6 +14,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use super::aggregate::Table;
+use super::expiry::Survivors;
 use super::keys::SeenKeys;
 use super::output::Output;
 use super::spec::{Early, Plan, WindowSpec};
@@ -76,6 +77,12 @@ impl Open {
     /// Forgets a window of a key: it is closing.
     pub(super) fn remove(&mut self, window: i128, key: u32) -> Option<Said> {
         self.said.remove(&(window, key)).filter(|said| said.given > 0)
+    }
+
+    /// Keys have got new ids; none that a window holds was forgotten.
+    pub(super) fn rename(&mut self, survivors: &Survivors) {
+        let said = std::mem::take(&mut self.said).into_iter();
+        self.said = said.map(|((window, key), said)| ((window, survivors.id(key)), said)).collect();
     }
 
     pub(super) fn bytes(&self) -> usize {

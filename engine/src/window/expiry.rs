@@ -97,10 +97,8 @@ impl Expiry {
         if kept.len() == keys {
             return None;
         }
-        let mut new_ids = vec![NO_ID; keys];
-        kept.iter().enumerate().for_each(|(new, &old)| new_ids[old as usize] = new as u32);
         self.behind = kept.iter().map(|&old| self.behind[old as usize]).collect();
-        Some(Survivors { kept, new_ids })
+        Some(Survivors::of(kept, keys))
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -109,6 +107,13 @@ impl Expiry {
 }
 
 impl Survivors {
+    /// Those of the ids `kept`, ascending, among so many keys.
+    pub(super) fn of(kept: Vec<u32>, keys: usize) -> Self {
+        let mut new_ids = vec![NO_ID; keys];
+        kept.iter().enumerate().for_each(|(new, &old)| new_ids[old as usize] = new as u32);
+        Self { kept, new_ids }
+    }
+
     /// The new id of a key that stays.
     pub(super) fn id(&self, old: u32) -> u32 {
         self.new_ids[old as usize]

@@ -70,12 +70,13 @@ pub fn open(spec: &WindowSpec, input: &SchemaRef) -> Result<(Box<dyn KeyedWindow
         return Err(Error::usage("only windows that start at fixed times have an offset")
             .advise("leave the offset out, or use tumbling, hopping or cumulating windows"));
     }
-    if spec.key_ttl.is_some() && (spec.lateness.is_some() || matches!(spec.kind, Global)) {
+    let never_closes = matches!(spec.kind, Global);
+    if spec.key_ttl.is_some() && (never_closes || spec.lateness.is_some() && !on_grid) {
         return Err(Error::usage(
-            "keys cannot be forgotten where windows are corrected or given out early, or never \
-             close",
+            "keys cannot be forgotten where windows never close, or are no windows of fixed \
+             length and are corrected",
         )
-        .advise("leave the keys' time to live out, or the lateness, early, or global"));
+        .advise("leave the keys' time to live out, or the lateness"));
     }
     if let Some(lateness) = &spec.lateness {
         if matches!(spec.kind, Session { .. }) && lateness.early.is_none() {

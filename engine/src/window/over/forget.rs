@@ -1,49 +1,54 @@
-//! Forgetting idle keys, where the plan says after how long.
+//! Forgetting keys that have been idle.
 //!
 //! Without that a key that came once is known for ever: its id, a block of running values and its
 //! newest row, some hundred bytes, which add up where keys come and go (visitors, devices).
 //!
-//! *When* cannot be seen from outside. A time to live T is at least as long as every horizon
-//! reaches, so no window of a row holds rows that are T older; all that a key remembers beyond
-//! that is its previous row, and that does not count either once it is T older ([`Lifetime`]).
-//! So a forgotten key answers as one that is still known, and keys are looked through when it
-//! suits: four times in a time to live, which spreads the cost over all rows of that time.
+//! *When* cannot be seen from outside. What a key holds beyond the reach of its horizons is its
+//! previous row alone. So where no column is about that row, a key that is idle for longer than
+//! the reach answers as one that never came. Where one is, keys are known for ever, unless the
+//! plan has a time to live T, at least as long as the reach: then a previous row that is T older
+//! does not count ([`Lifetime`]), and keys are forgotten by T.
 //!
-//! The keys that stay keep their order and get new ids without gaps.
+//! So keys are looked through when it suits: once as many rows have come as there are keys, which
+//! costs each row as much as a look at one key; and only where a quarter of them can go is
+//! anything moved. The keys that stay keep their order and get new ids without gaps.
 
 use super::layout::LAST_TIME;
 use super::spec::OverPlan;
 use super::state::{FIRST_MULTISET, OverState, SEGMENT_KEYS, is_past};
 use crate::state::lines::Lines;
 
-/// Keys are looked through so many times in a time to live.
-const SWEEPS: i64 = 4;
+/// Up to so many rows keys are not looked through.
+const ROWS_MIN: usize = if cfg!(test) { 8 } else { 1024 };
 
 /// How long a key is known.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Lifetime {
-    /// A row so much younger than its key's row before it is that of a new key.
-    time_to_live: u64,
+    /// A row so much younger than its key's row before it is that of a new key. `None`: no column
+    /// can tell.
+    time_to_live: Option<u64>,
     /// A key whose newest row is so much older than the largest time is forgotten: no row can
     /// come that would have seen any of it.
     forgotten_after: u64,
-    step: i64,
-    /// Number of the last step that the largest time has passed.
-    swept: Option<i64>,
+    /// Rows since keys were looked through.
+    rows: usize,
 }
 
 impl Lifetime {
+    /// `None`: keys are known for ever.
     pub(super) fn of(plan: &OverPlan) -> Option<Self> {
-        let time_to_live = plan.key_ttl?;
+        if plan.key_ttl.is_none() && plan.outputs.iter().any(|(_, output)| output.is_history()) {
+            return None;
+        }
         // A row that is later than the slack counts what is younger than this, before the
         // largest time; any other is at most the slack behind it.
         let memory = plan.reach().saturating_add(plan.memory_slack());
-        let behind = plan.memory_slack().max(plan.delay);
+        let idle = plan.key_ttl.unwrap_or(0).max(memory) as u64;
+        let behind = plan.memory_slack().max(plan.delay) as u64;
         Some(Self {
-            time_to_live: time_to_live as u64,
-            forgotten_after: time_to_live.max(memory) as u64 + behind as u64,
-            step: (time_to_live / SWEEPS).max(1),
-            swept: None,
+            time_to_live: plan.key_ttl.map(|key_ttl| key_ttl as u64),
+            forgotten_after: idle.saturating_add(behind),
+            rows: 0,
         })
     }
 
@@ -51,29 +56,29 @@ impl Lifetime {
     /// as [`OverState::advance`].
     #[inline]
     pub(super) fn knows(&self, previous: i64, time: i64, largest: Option<i64>) -> bool {
+        let Some(time_to_live) = self.time_to_live else { return true };
         let forgotten = |largest| is_past(previous, largest, self.forgotten_after);
-        !is_past(previous, time, self.time_to_live) && !largest.is_some_and(forgotten)
+        !is_past(previous, time, time_to_live) && !largest.is_some_and(forgotten)
     }
 }
 
 impl OverState {
-    /// The keys that stay, now that the largest time is `self.largest`; `None`: all do, or it
-    /// is not yet time to look.
-    pub(super) fn survivors(&mut self) -> Option<Vec<u32>> {
-        let largest = self.largest;
+    /// The keys that stay, after so many more rows; `None`: all do, or it is not yet time to look.
+    pub(super) fn survivors(&mut self, rows: usize) -> Option<Vec<u32>> {
+        let (largest, keys) = (self.largest, self.keys());
         let lifetime = self.lifetime.as_mut()?;
-        let step = largest.div_euclid(lifetime.step);
-        let before = lifetime.swept.replace(step)?;
-        if step <= before {
+        lifetime.rows += rows;
+        if lifetime.rows < keys.max(ROWS_MIN) {
             return None;
         }
+        lifetime.rows = 0;
         let after = lifetime.forgotten_after;
         let stays = |&key: &u32| {
             let ring = &self.rings[key as usize];
             ring.len() > 0 && !is_past(self.block(key)[LAST_TIME] as i64, largest, after)
         };
-        let kept: Vec<u32> = (0..self.keys() as u32).filter(stays).collect();
-        (kept.len() < self.keys()).then_some(kept)
+        let kept: Vec<u32> = (0..keys as u32).filter(stays).collect();
+        (kept.len() * 4 <= keys * 3).then_some(kept)
     }
 
     /// Forgets all keys but those of the ids `kept` (ascending); the one at `i` gets the id `i`.

@@ -125,7 +125,7 @@ impl KeyedEnrich for Over {
         }
         self.state.ensure_keys(self.keys.len());
         self.run(batch, rows)?;
-        if let Some(kept) = self.state.survivors() {
+        if let Some(kept) = self.state.survivors(rows.len()) {
             self.keys.retain(&kept)?;
             self.state.retain_keys(&kept);
         }

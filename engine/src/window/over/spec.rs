@@ -110,6 +110,13 @@ pub enum Output {
     SpeedKmh,
 }
 
+impl Output {
+    /// Whether it is about the key's previous row, however long ago that was.
+    pub(super) fn is_history(self) -> bool {
+        matches!(self, Self::SincePrevious | Self::DistanceKm | Self::SpeedKmh)
+    }
+}
+
 type Indices<'a> = (Option<&'a mut usize>, Option<&'a mut usize>, Option<&'a mut usize>);
 
 impl Output {
@@ -154,9 +161,9 @@ pub struct OverPlan {
     pub units_per_second: i64,
     /// The watermark's delay, in units: rows later than it may find their history forgotten.
     pub delay: i64,
-    /// A row that comes so much, or more, after its key's row before it is that of a new key, and
+    /// A row that comes so much, or more, after its key's row before it has no previous row, and
     /// keys that have been idle so long are forgotten; in units, at least the longest length +
-    /// delay. `None`: every key is known for ever.
+    /// delay. `None`: where a column is about the previous row, every key is known for ever.
     pub key_ttl: Option<i64>,
 }
 

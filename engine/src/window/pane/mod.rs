@@ -204,7 +204,7 @@ impl PaneWindow {
     }
 }
 
-fn saturated(time: i128) -> i64 {
+pub(super) fn saturated(time: i128) -> i64 {
     time.clamp(i64::MIN.into(), i64::MAX.into()) as i64
 }
 

@@ -19,6 +19,7 @@ use super::pass::{Kind, Pass, SUMS_A_PASS, Task};
 use super::spec::Extent;
 use crate::error::Result;
 use crate::window::aggregate::{AggregatePlan, Column, Spread};
+use crate::window::expiry::Survivors;
 
 /// How an output column follows from the passes; `column` is one of the log, `others`: of the
 /// window without the row itself.
@@ -166,6 +167,21 @@ impl Fast {
             for pass in &mut horizon.passes {
                 pass.forget(forgotten);
             }
+        }
+    }
+
+    /// The keys of the rows that some horizon still needs.
+    pub(super) fn keys(&self) -> &[u32] {
+        &self.log.keys[self.log.len() - self.log_rows()..]
+    }
+
+    /// Forgets all keys but those that stay, [`Fast::keys`] among them.
+    pub(super) fn retain_keys(&mut self, survivors: &Survivors) {
+        // Those before may be of keys that are gone: nothing reads them.
+        let needed = self.log.len() - self.log_rows();
+        self.log.keys[needed..].iter_mut().for_each(|key| *key = survivors.id(*key));
+        for pass in self.horizons.iter_mut().flat_map(|horizon| &mut horizon.passes) {
+            pass.retain_keys(survivors);
         }
     }
 

@@ -48,11 +48,15 @@ use crate::error::Result;
 use crate::operator::{KeyedWindow, Rows, StateSize, WindowRows};
 use crate::state::keys::KeyIndex;
 use crate::window::aggregate::{AggregatePlan, find, plain};
+use crate::window::expiry::Survivors;
 use crate::window::keys::on_time;
 use alike::Alike;
 use blocks::Blocks;
 use fast::Fast;
 use waiting::{Ready, Waiting};
+
+/// Up to so many rows keys are not looked through.
+const FORGET_ROWS_MIN: usize = if cfg!(test) { 8 } else { 1024 };
 
 /// Where a column of the output that is carried comes from.
 #[derive(Debug)]
@@ -80,6 +84,8 @@ pub struct WatermarkOver {
     alike: Vec<Alike>,
     watermark: i64,
     rows_beyond_memory: u64,
+    /// Rows since keys were looked through.
+    rows_since: usize,
     /// Whether there is no other shard, whose rows these would have to be merged with.
     alone: bool,
     // Buffers.
@@ -141,6 +147,7 @@ impl WatermarkOver {
             alike,
             watermark: i64::MIN,
             rows_beyond_memory: 0,
+            rows_since: 0,
             alone: false,
             ids: Vec::new(),
             kept: Vec::new(),
@@ -195,7 +202,34 @@ impl WatermarkOver {
         let waiting = waiting.map(|row| (row as u32, times[row]));
         self.waiting.add(columns, place, waiting.filter(|&(_, time)| time > known))?;
         let taken = self.waiting.len() - before;
+        self.rows_since += taken;
         self.rows_beyond_memory += (rows.len() - taken) as u64;
+        Ok(())
+    }
+
+    /// Forgets the keys that no horizon and no waiting row holds: they answer as those that never
+    /// came. Looked for once as many rows have come as there is to look at.
+    fn forget_keys(&mut self) -> Result<()> {
+        let keys = self.keys.len();
+        // Blocks are cut by the numbers of a key's rows, which must go on; pairs hold key ids.
+        let can_forget = self.blocks.is_empty() && self.alike.is_empty();
+        let Some(fast) = self.fast.as_mut().filter(|_| can_forget) else { return Ok(()) };
+        let rows = fast.log_rows() + self.waiting.len();
+        if self.rows_since < keys.max(rows).max(FORGET_ROWS_MIN) {
+            return Ok(());
+        }
+        self.rows_since = 0;
+        let mut held = vec![false; keys];
+        let needed = fast.keys().iter().copied().chain(self.waiting.keys());
+        needed.for_each(|key| held[key as usize] = true);
+        let kept: Vec<u32> = (0..keys as u32).filter(|&key| held[key as usize]).collect();
+        if kept.len() * 4 > keys * 3 {
+            return Ok(());
+        }
+        self.keys.retain(&kept)?;
+        let survivors = Survivors::of(kept, keys);
+        fast.retain_keys(&survivors);
+        self.waiting.rename_keys(&survivors);
         Ok(())
     }
 
@@ -271,10 +305,10 @@ impl KeyedWindow for WatermarkOver {
 
     fn on_watermark(&mut self, watermark: i64) -> Result<Option<WindowRows>> {
         self.watermark = self.watermark.max(watermark);
-        match self.waiting.ready(self.watermark, !self.alone)? {
-            Some(ready) => self.answer(ready).map(Some),
-            None => Ok(None),
-        }
+        let ready = self.waiting.ready(self.watermark, !self.alone)?;
+        let given = ready.map(|ready| self.answer(ready)).transpose()?;
+        self.forget_keys()?;
+        Ok(given)
     }
 
     fn state(&self) -> StateSize {

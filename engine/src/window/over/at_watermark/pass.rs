@@ -9,6 +9,7 @@ use super::running::{
 };
 use crate::error::{Error, Result};
 use crate::window::aggregate::float_order;
+use crate::window::expiry::Survivors;
 
 /// Sums that one pass computes.
 pub(super) const SUMS_A_PASS: usize = 3;
@@ -107,6 +108,21 @@ impl Pass {
                 links.before.resize(rows, 0);
                 links.behind.resize(rows, 0);
             }
+        }
+    }
+
+    /// Forgets all keys but those that stay.
+    pub(super) fn retain_keys(&mut self, survivors: &Survivors) {
+        match &mut self.states {
+            States::One(states) => survivors.move_up(states),
+            States::Two(states) => survivors.move_up(states),
+            States::Three(states) => survivors.move_up(states),
+            States::Four(states) => survivors.move_up(states),
+            States::Nulls(states) => survivors.move_up(states),
+            States::Wide(states) => survivors.move_up(states),
+            States::Floats(states) => survivors.move_up(states),
+            States::FloatSquares(states) => survivors.move_up(states),
+            States::Links(links) => survivors.move_up(&mut links.ends),
         }
     }
 

@@ -331,6 +331,62 @@ proptest! {
     }
 }
 
+/// The columns that follow from sums and deques: whose keys are forgotten.
+fn lean() -> WatermarkPlan {
+    let mut lean = plan(true);
+    lean.columns.retain(|column| {
+        let (name, _) = column.aggregate.name.rsplit_once('_').expect("a horizon");
+        let by_blocks = ["list", "distinct", "first", "median"].contains(&name);
+        let by_time = matches!(EXTENTS[column.horizon], Extent::Time { .. });
+        by_time && !by_blocks && column.relation != Relation::Alike
+    });
+    lean
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #[test]
+    fn keys_that_are_forgotten_answer_as_new_ones(
+        rows in prop_oneof![some_rows(), some_rows().prop_map(|mut rows| {
+            // Keys come, go and come again.
+            for row in &mut rows {
+                row.key = row.key.map(|key| key % 3 + row.time.div_euclid(150) % 3 * 3);
+            }
+            rows
+        })],
+        step in prop_oneof![Just(1), Just(7), Just(60)],
+        lags in prop::collection::vec(prop::option::weighted(0.9, 0..30i64), 1..5),
+    ) {
+        // With blocks keys are known for ever.
+        let known = run(&plan(true), &rows, &cuts(rows.len(), step), &lags, 1);
+        let got = run(&lean(), &rows, &cuts(rows.len(), step), &lags, 1);
+        for (field, column) in got.schema().fields().iter().zip(got.columns()) {
+            prop_assert_eq!(column, &known[field.name().as_str()], "{}", field.name());
+        }
+    }
+}
+
+#[test]
+fn keys_of_rows_that_no_horizon_reaches_are_forgotten() {
+    let mut over = WatermarkOver::new(&lean(), &input_schema()).expect("valid plan");
+    let rows: Vec<Row> = (0..4000)
+        .map(|i| Row {
+            time: i * 10,
+            key: Some(i / 2),
+            number: Some(i),
+            cents: None,
+            float: Some(0.5),
+            late: false,
+        })
+        .collect();
+    for (i, rows) in rows.chunks(10).enumerate() {
+        let batch = batch(rows, i as u64 * 10);
+        over.on_batch(&batch, Rows::All(batch.len())).expect("taken");
+        over.on_watermark(i as i64 * 100).expect("no overflow");
+        assert!(over.state().keys < 60, "{} keys", over.state().keys);
+    }
+}
+
 /// A plan of one aggregate over one horizon.
 fn one(function: Function, column: &str, extent: Extent) -> WatermarkPlan {
     let columns = (!column.is_empty()).then_some(column);

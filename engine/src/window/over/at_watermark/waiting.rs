@@ -13,13 +13,18 @@
 //! release never costs more than what it moves.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
-use arrow::array::ArrayRef;
+use arrow::array::{ArrayRef, AsArray, UInt32Array};
+use arrow::buffer::ScalarBuffer;
+use arrow::datatypes::UInt32Type;
 
 use super::gather::gather;
 use super::order::{Spare, sort_by_time};
 use crate::batch::{Offsets, Position};
 use crate::error::Result;
+use crate::state::keys::NO_ID;
+use crate::window::expiry::Survivors;
 
 /// Batches up to so many rows are put into a sorted list.
 const FEW_ROWS: usize = 32;
@@ -248,6 +253,24 @@ impl Waiting {
         (self.first_chunk, self.rows_held) = (0, rows);
         self.chunks.push_back(Chunk { columns, places, rows, waiting: rows });
         Ok(())
+    }
+
+    /// The ids of the waiting rows' keys: their first column.
+    pub(super) fn keys(&self) -> impl Iterator<Item = u32> {
+        let ids = |chunk: &Chunk| chunk.columns[0].as_primitive::<UInt32Type>().values().clone();
+        let ids: Vec<ScalarBuffer<u32>> = self.chunks.iter().map(ids).collect();
+        self.entries.iter().map(move |entry| ids[self.chunk_of(entry)][entry.place as u32 as usize])
+    }
+
+    /// Keys have got new ids; none of a waiting row was forgotten.
+    pub(super) fn rename_keys(&mut self, survivors: &Survivors) {
+        for chunk in &mut self.chunks {
+            let ids = chunk.columns[0].as_primitive::<UInt32Type>().values().iter();
+            // Rows that have left may be of keys that are gone.
+            let new = |&id: &u32| survivors.new_ids.get(id as usize).copied().unwrap_or(NO_ID);
+            let ids: UInt32Array = ids.map(new).collect::<Vec<_>>().into();
+            chunk.columns[0] = Arc::new(ids);
+        }
     }
 
     /// Number of waiting rows.
