@@ -158,7 +158,7 @@ def main():
         rows = run_polars(case, args.file) if engine == "polars" else run_duckdb(case, args.file, out if out != "-" else None)
         print(json.dumps({"rows": rows}))
         return
-    pelton = args.pelton
+    pelton = args.pelton.resolve() if args.pelton else None
     if pelton is None:
         subprocess.run(["cargo", "build", "--release", "--quiet", "-p", "pelton-cli"], cwd=ROOT, check=True)
         pelton = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "release/pelton"
