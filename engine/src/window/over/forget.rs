@@ -9,8 +9,8 @@
 //! plan has a time to live T, at least as long as the reach: then a previous row that is T older
 //! does not count ([`Lifetime`]), and keys are forgotten by T.
 //!
-//! So keys are looked through when it suits: once as many rows have come as there are keys, which
-//! costs each row as much as a look at one key; and only where a quarter of them can go is
+//! So keys are looked through when it suits: once half as many rows have come as there are keys,
+//! which costs each row as much as a look at two; and only where a quarter of them can go is
 //! anything moved. The keys that stay keep their order and get new ids without gaps.
 
 use super::layout::LAST_TIME;
@@ -68,7 +68,7 @@ impl OverState {
         let (largest, keys) = (self.largest, self.keys());
         let lifetime = self.lifetime.as_mut()?;
         lifetime.rows += rows;
-        if lifetime.rows < keys.max(ROWS_MIN) {
+        if 2 * lifetime.rows < keys.max(ROWS_MIN) {
             return None;
         }
         lifetime.rows = 0;

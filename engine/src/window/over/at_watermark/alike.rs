@@ -4,7 +4,7 @@
 //! log of all rows with a pair of cursors a horizon (`pelton_kernels::over_advance`); by rows, the
 //! last rows of each key in a ring, and counts by key and value.
 //!
-//! A pair that was once seen keeps its number, as keys do.
+//! Pairs that no window holds are forgotten: those that stay get new numbers.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -19,6 +19,7 @@ use crate::error::Result;
 use crate::operator::Rows;
 use crate::state::keys::KeyIndex;
 use crate::window::aggregate::plain;
+use crate::window::expiry::Survivors;
 
 /// Rows that are forgotten before the others are moved: at least so many.
 const FORGOTTEN_ROWS_MIN: usize = 1 << 15;
@@ -49,6 +50,8 @@ pub(super) struct Alike {
     last: Vec<VecDeque<u32>>,
     /// How many of them.
     last_max: usize,
+    /// Rows since pairs were looked through.
+    rows_since: usize,
     // Buffer.
     ids: Vec<u32>,
 }
@@ -101,6 +104,7 @@ impl Alike {
             by_rows: Vec::new(),
             last: Vec::new(),
             last_max: 0,
+            rows_since: 0,
             ids: Vec::new(),
         })
     }
@@ -161,6 +165,8 @@ impl Alike {
         if !self.by_rows.is_empty() {
             out.extend(self.answer_by_rows(keys));
         }
+        self.rows_since += rows;
+        self.forget_pairs()?;
         Ok(out)
     }
 
@@ -207,8 +213,39 @@ impl Alike {
         }
     }
 
+    /// Forgets the pairs that no window holds, once half as many rows have come as there are
+    /// pairs and rows to look at.
+    fn forget_pairs(&mut self) -> Result<()> {
+        let pairs = self.pairs.len();
+        if 2 * self.rows_since < pairs.max(self.log_rows()).max(super::FORGET_ROWS_MIN) {
+            return Ok(());
+        }
+        self.rows_since = 0;
+        let needed = self.needed_from();
+        let mut held = vec![false; pairs];
+        let pairs_held = self.log[needed..].iter().chain(self.last.iter().flatten());
+        pairs_held.for_each(|&pair| held[pair as usize] = true);
+        let kept: Vec<u32> = (0..pairs as u32).filter(|&pair| held[pair as usize]).collect();
+        if kept.len() * 4 > pairs * 3 {
+            return Ok(());
+        }
+        self.pairs.retain(&kept)?;
+        let survivors = Survivors::of(kept, pairs);
+        let renamed = self.log[needed..].iter_mut().chain(self.last.iter_mut().flatten());
+        renamed.for_each(|pair| *pair = survivors.id(*pair));
+        self.by_time.iter_mut().for_each(|window| survivors.move_up(&mut window.counts));
+        self.by_rows.iter_mut().for_each(|window| survivors.move_up(&mut window.counts));
+        Ok(())
+    }
+
     fn needed_from(&self) -> usize {
         self.by_time.iter().map(|window| window.cursors.start).min().unwrap_or(self.times.len())
+    }
+
+    /// Pairs that are known.
+    #[cfg(test)]
+    pub(super) fn pairs(&self) -> usize {
+        self.pairs.len()
     }
 
     pub(super) fn bytes(&self) -> usize {

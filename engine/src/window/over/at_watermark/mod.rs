@@ -208,14 +208,15 @@ impl WatermarkOver {
     }
 
     /// Forgets the keys that no horizon and no waiting row holds: they answer as those that never
-    /// came. Looked for once as many rows have come as there is to look at.
+    /// came. Looked for once half as many rows have come as there are keys and rows to look at, which
+    /// a stream of keys that come once reaches as well.
     fn forget_keys(&mut self) -> Result<()> {
         let keys = self.keys.len();
         // Blocks are cut by the numbers of a key's rows, which must go on; pairs hold key ids.
         let can_forget = self.blocks.is_empty() && self.alike.is_empty();
         let Some(fast) = self.fast.as_mut().filter(|_| can_forget) else { return Ok(()) };
         let rows = fast.log_rows() + self.waiting.len();
-        if self.rows_since < keys.max(rows).max(FORGET_ROWS_MIN) {
+        if 2 * self.rows_since < keys.max(rows).max(FORGET_ROWS_MIN) {
             return Ok(());
         }
         self.rows_since = 0;
