@@ -1,12 +1,20 @@
-//! Bins: each feature's values cut into at most 254 intervals that hold about as many rows each.
+//! Bins: each feature's values cut into at most 254 intervals that weigh about the same each.
 //!
 //! ```text
 //! values    1 1 1 2 2 5 7 7 9 …        bin 0: x ≤ 1.5   bin 1: x ≤ 3.5   …   last: the rest
 //! a value that many rows share has a bin of its own; missing values have the bin after the last
 //! ```
 //!
+//! **Of classes, both weigh the same**: where one row in a hundred is a fraud, bins of as many rows
+//! each would have one or two for all amounts at which frauds are common, and no tree could tell
+//! three times the usual amount from ten times. So a row of the rarer class weighs as much as
+//! there are rows of the other for each of it: half of the bins lie where the rarer class does.
+//! Numbers to be told are no classes: all rows weigh 1.
+//!
 //! Borders lie midway between neighbouring values, so that a threshold has no value on it.
 //! Borders come from the rows to learn from alone: later rows must not leak into them.
+
+use super::Labels;
 
 /// Most bins of values that a feature may have; with the one for missing values they fit a byte.
 pub const BINS_MAX: usize = 254;
@@ -29,22 +37,24 @@ fn tame(value: f64) -> f64 {
 }
 
 impl Bins {
-    /// At most `bins_max` bins of these values, in any order; NaN is left out.
+    /// At most `bins_max` bins of these values, each with what its row weighs, in any order; NaN
+    /// is left out.
     #[must_use]
-    pub fn of(values: impl Iterator<Item = f64>, bins_max: usize) -> Self {
-        let mut sorted: Vec<f64> = values.filter(|value| !value.is_nan()).map(tame).collect();
-        sorted.sort_unstable_by(f64::total_cmp);
-        let range = sorted.first().copied().zip(sorted.last().copied());
+    pub fn of(values: impl Iterator<Item = (f64, u64)>, bins_max: usize) -> Self {
+        let known = values.filter(|(value, _)| !value.is_nan());
+        let mut sorted: Vec<(f64, u64)> = known.map(|(value, w)| (tame(value), w)).collect();
+        sorted.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+        let range = sorted.first().zip(sorted.last()).map(|(first, last)| (first.0, last.0));
         let distinct = runs(&sorted);
         let bins_max = bins_max.clamp(2, BINS_MAX);
         let mut upper = Vec::new();
-        let (mut left, mut held) = (sorted.len(), 0);
+        let (mut left, mut held) = (sorted.iter().map(|(_, w)| w).sum::<u64>(), 0);
         for (at, pair) in distinct.windows(2).enumerate() {
-            let ((value, count), (next, _)) = (pair[0], pair[1]);
-            held += count;
+            let ((value, weight), (next, _)) = (pair[0], pair[1]);
+            held += weight;
             // As many distinct values as bins that are left: each gets its own.
             let bins_left = bins_max - upper.len();
-            let enough = held * bins_left >= left || distinct.len() - at <= bins_left;
+            let enough = held * bins_left as u64 >= left || distinct.len() - at <= bins_left;
             if enough && bins_left > 1 {
                 upper.push(between(value, next));
                 left -= held;
@@ -90,16 +100,28 @@ impl Bins {
     }
 }
 
-/// Each value once, with the number of times that it stands there.
-fn runs(sorted: &[f64]) -> Vec<(f64, usize)> {
-    let mut runs: Vec<(f64, usize)> = Vec::new();
-    for &value in sorted {
+/// Each value once, with what its rows weigh together.
+fn runs(sorted: &[(f64, u64)]) -> Vec<(f64, u64)> {
+    let mut runs: Vec<(f64, u64)> = Vec::new();
+    for &(value, weight) in sorted {
         match runs.last_mut() {
-            Some((last, count)) if *last == value => *count += 1,
-            _ => runs.push((value, 1)),
+            Some((last, held)) if *last == value => *held += weight,
+            _ => runs.push((value, weight)),
         }
     }
     runs
+}
+
+/// What each of `rows` weighs when bins are made: of classes, both the same together.
+fn weights(labels: Labels<'_>, rows: &[u32]) -> Vec<u64> {
+    let Labels::Classes(labels) = labels else { return vec![1; rows.len()] };
+    let of = |row: &u32| labels[*row as usize];
+    let trues = rows.iter().filter(|row| of(row)).count();
+    let falses = rows.len() - trues;
+    let rarer = trues <= falses;
+    let (few, many) = if rarer { (trues, falses) } else { (falses, trues) };
+    let weight = (many / few.max(1)).max(1) as u64;
+    rows.iter().map(|row| if of(row) == rarer { weight } else { 1 }).collect()
 }
 
 /// A number `a ≤ x < b`, midway where rounding allows.
@@ -118,14 +140,15 @@ pub struct Binned {
 }
 
 impl Binned {
-    /// Bins of `rows` of the columns.
+    /// Bins of `rows` of the columns; where `labels` are of classes, both weigh the same.
     #[must_use]
-    pub fn new(columns: &[&[f64]], rows: &[u32], bins_max: usize) -> Self {
-        let value = |column: &[f64], row: &u32| column[*row as usize];
-        let bins: Vec<Bins> = columns
-            .iter()
-            .map(|column| Bins::of(rows.iter().map(|row| value(column, row)), bins_max))
-            .collect();
+    pub fn new(columns: &[&[f64]], labels: Labels<'_>, rows: &[u32], bins_max: usize) -> Self {
+        let weights = weights(labels, rows);
+        let one = |column: &&[f64]| {
+            let values = rows.iter().map(|row| column[*row as usize]);
+            Bins::of(values.zip(weights.iter().copied()), bins_max)
+        };
+        let bins: Vec<Bins> = columns.iter().map(one).collect();
         let columns = place(&bins, columns, rows);
         Self { bins, columns }
     }

@@ -176,7 +176,7 @@ pub fn boost(examples: &Examples<'_>, rows: &[u32], choices: &Boosting) -> Resul
         rounds: Vec::new(),
     };
     let watched = watched(examples, rows, choices)?;
-    let binned = Binned::new(examples.columns(), rows, choices.bins);
+    let binned = Binned::new(examples.columns(), examples.labels(), rows, choices.bins);
     let loss = Loss::of(examples, rows);
     for model in 0..choices.models {
         let seed = mix(choices.seed ^ mix(model as u64));
@@ -214,7 +214,7 @@ fn watched(examples: &Examples<'_>, rows: &[u32], choices: &Boosting) -> Result<
     examples.check_rows(learned).map_err(at)?;
     examples.check_rows(later).map_err(at)?;
     let loss = Loss::of(examples, learned);
-    let binned = Binned::new(examples.columns(), learned, choices.bins);
+    let binned = Binned::new(examples.columns(), examples.labels(), learned, choices.bins);
     Ok(Some(Watched {
         patience: stop.patience,
         watched: place(&binned.bins, examples.columns(), later),

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use crate::train::Labels;
 use crate::train::bins::{BINS_MAX, Binned, Bins, VALUE_MAX};
 use crate::train::histogram::{Cell, Derivatives, UNIT};
 use crate::train::tree::{Ground, Tree, TreeLimits, grow};
@@ -21,7 +22,7 @@ fn values() -> impl Strategy<Value = Vec<f64>> {
 proptest! {
     #[test]
     fn a_bin_is_where_its_borders_say(values in values(), most in 2..=BINS_MAX) {
-        let bins = Bins::of(values.iter().copied(), most);
+        let bins = Bins::of(values.iter().map(|v| (*v, 1)), most);
         prop_assert!(bins.len() <= most);
         for &value in &values {
             let bin = usize::from(bins.bin(value));
@@ -42,7 +43,7 @@ proptest! {
         let mut distinct = values.clone();
         distinct.sort_unstable();
         distinct.dedup();
-        let bins = Bins::of(values.iter().map(|v| f64::from(*v)), BINS_MAX);
+        let bins = Bins::of(values.iter().map(|v| (f64::from(*v), 1)), BINS_MAX);
         prop_assert_eq!(bins.len(), distinct.len());
         for (at, value) in distinct.iter().enumerate() {
             prop_assert_eq!(usize::from(bins.bin(f64::from(*value))), at);
@@ -52,15 +53,36 @@ proptest! {
 
 #[test]
 fn bins_hold_about_as_many_rows_each() {
-    let bins = Bins::of((0..100_000).map(f64::from), 100);
+    let bins = Bins::of((0..100_000).map(|v| (f64::from(v), 1)), 100);
     let mut rows = vec![0; bins.len()];
     (0..100_000).for_each(|v| rows[usize::from(bins.bin(f64::from(v)))] += 1);
     assert_eq!(rows.len(), 100);
     assert!(rows.iter().all(|rows| (900..1_100).contains(rows)), "{rows:?}");
     // Half of the rows have one value: it has a bin, the others share the rest.
-    let bins = Bins::of((0..100_000).map(|v| f64::from((v % 2) * v)), 50);
+    let bins = Bins::of((0..100_000).map(|v| (f64::from((v % 2) * v), 1)), 50);
     assert_eq!(bins.len(), 50);
     assert_eq!((bins.bin(0.0), bins.bin(1.0)), (0, 1));
+}
+
+#[test]
+fn half_of_the_bins_lie_where_the_rarer_class_does() {
+    // One row in a hundred is true, at the largest values.
+    let values: Vec<f64> = (0..100_000).map(f64::from).collect();
+    let labels: Vec<bool> = values.iter().map(|v| *v >= 99_000.0).collect();
+    let rows: Vec<u32> = (0..100_000).collect();
+    let bins = |labels: Labels<'_>| {
+        let binned = Binned::new(&[&values], labels, &rows, 100);
+        (binned.bins[0].len(), usize::from(binned.columns[0][99_000]))
+    };
+    let (all, first) = bins(Labels::Classes(&labels));
+    assert_eq!(all, 100);
+    assert!((48..=52).contains(&first), "{first}");
+    // The other way round as well; and with one class alone, all rows weigh the same.
+    let turned: Vec<bool> = labels.iter().map(|label| !label).collect();
+    assert_eq!(bins(Labels::Classes(&turned)), (all, first));
+    let plain = bins(Labels::Numbers(&values));
+    assert_eq!(plain, (100, 99));
+    assert_eq!(bins(Labels::Classes(&vec![false; values.len()])), plain);
 }
 
 /// The columns of a small problem: `None` is missing.
@@ -96,7 +118,7 @@ proptest! {
             })
             .collect();
         let rows: Vec<u32> = (0..derivatives.len() as u32).collect();
-        let binned = Binned::new(&slices, &rows, BINS_MAX);
+        let binned = Binned::new(&slices, Labels::Numbers(&[]), &rows, BINS_MAX);
         let limits = TreeLimits { leaves, rows_min, weight_min: 0.01, l2, gain_min: 1e-9 };
         let wanted = vec![true; columns.len()];
         let ground =
