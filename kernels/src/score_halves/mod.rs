@@ -14,9 +14,11 @@
 //!   2¹⁵ parts of the range a value lies, unless it is so near to a border of two that rounding
 //!   decides: then the halvings are done.
 //! * [`add_masses`]: each node selects between what its children selected, children first: no
-//!   branch, no gather, the question is asked of all rows, though most of them don't come by.
-//!   A walk asks less, but waits for each answer, and trees that are new after each 250 rows are
-//!   not worth being made ready as [`score_forest`](crate::score_forest) makes its own.
+//!   branch, the question is asked of all rows, though most of them don't come by. A walk asks
+//!   less, but waits for each answer, and trees that are new after each 250 rows are not worth
+//!   being made ready as [`score_forest`](crate::score_forest) makes its own. What is selected is
+//!   the number of a leaf, by a mask of lanes: `if code >= bound { upper[row] } else
+//!   { lower[row] }` is compiled to a choice of addresses, ten times as slow.
 //! * [`part`]: the rows of a node to those of its children, as a set of lanes. Trees are built so.
 //!
 //! # Contract
@@ -32,23 +34,55 @@ use crate::simd::multiversion;
 /// Halvings of a column that a code tells.
 pub const BITS: u32 = 15;
 /// Rows that are coded and summed at a time.
-pub const BLOCK_ROWS: usize = 64;
+pub const BLOCK_ROWS: usize = 128;
+/// Places of [`Ends`] that hold what nodes selected: a tree of [`BITS`] levels, whose lower
+/// branches are selected first, has at most so many in use at a time.
+pub const PLACES: usize = BITS as usize + 1;
 
 /// One value for each row of a block.
 pub type Block = [f64; BLOCK_ROWS];
-/// The node that each row of a block comes to.
-pub type Ends = [u16; BLOCK_ROWS];
+
+/// A leaf's number for each row of a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(align(64))]
+pub struct Ends(pub [u16; BLOCK_ROWS]);
+
+impl Ends {
+    /// What [`add_masses`] works on for trees of at most so many leaves: [`PLACES`] to select
+    /// into, then each leaf's own number.
+    #[must_use]
+    pub fn of_leaves(leaves: usize) -> Vec<Self> {
+        let numbers = (0..leaves).map(|leaf| leaf as u16);
+        let all = std::iter::repeat_n(0, PLACES).chain(numbers);
+        all.map(|number| Self([number; BLOCK_ROWS])).collect()
+    }
+}
 
 /// A node of a tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Half {
     /// A code of at least this goes to the upper child.
     pub bound: i16,
-    /// Which column's code is asked for.
+    /// Which column's code is asked for; of a leaf its number.
     pub column: u16,
     /// The lower child, the upper one follows; the node itself where it is a last one. Counted
     /// from the tree's root.
     pub child: u16,
+}
+
+/// A selection between two branches of a tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Selection {
+    /// A code of at least this selects the upper branch.
+    pub bound: i16,
+    /// Which column's code is asked for.
+    pub column: u16,
+    /// Where the lower branch's numbers are in [`Ends`]: a place, or [`PLACES`] and the leaf.
+    pub lower: u16,
+    /// Where the upper branch's numbers are.
+    pub upper: u16,
+    /// The place to which the selection goes; it may be that of a branch.
+    pub own: u16,
 }
 
 /// A tree's range of a column, with what [`codes`] needs.
@@ -145,39 +179,61 @@ multiversion! {
     }
 }
 
+/// The selections of a tree of at most [`BITS`] levels: of each node after those of its branches,
+/// the lower one first. A builder that goes through a tree in this order makes them as it goes.
+///
+/// # Panics
+/// When a child is not among the nodes.
+#[must_use]
+pub fn selections(nodes: &[Half]) -> Vec<Selection> {
+    fn select(nodes: &[Half], at: usize, place: u16, out: &mut Vec<Selection>) -> u16 {
+        let Half { bound, column, child } = nodes[at];
+        let child = child as usize;
+        if child == at {
+            return PLACES as u16 + column;
+        }
+        let lower = select(nodes, child, place, out);
+        let upper = select(nodes, child + 1, place + 1, out);
+        out.push(Selection { bound, column, lower, upper, own: place });
+        place
+    }
+    let mut out = Vec::with_capacity(nodes.len() / 2);
+    select(nodes, 0, 0, &mut out);
+    out
+}
+
 multiversion! {
-    /// Adds to `sums` the masses that the rows of a block come to in one tree. The codes of
-    /// column c are `codes[c · stride ..][.. BLOCK_ROWS]`; `ends` is room for as many as there are
-    /// nodes.
+    /// Adds to `sums` the masses that the rows of a block come to in one tree, of whose selections
+    /// the root's is the last. The codes of column c are `codes[c · stride ..][.. BLOCK_ROWS]`;
+    /// `ends` are those [`of_leaves`](Ends::of_leaves), `masses` those of the leaves. A tree
+    /// without a selection is its leaf 0.
     ///
     /// # Panics
     /// When an index is out of range.
     pub fn add_masses(
-        nodes: &[Half],
+        selections: &[Selection],
         masses: &[f64],
         codes: &[i16],
         stride: usize,
         ends: &mut [Ends],
         sums: &mut Block,
     ) {
-        let ends = &mut ends[..nodes.len()];
-        for at in (0..nodes.len()).rev() {
-            let node = nodes[at];
-            let child = node.child as usize;
-            if child <= at {
-                ends[at] = [at as u16; BLOCK_ROWS];
-                continue;
-            }
-            let (own, below) = ends.split_at_mut(child);
-            let (lower, upper, own) = (&below[0], &below[1], &mut own[at]);
-            let codes = &codes[node.column as usize * stride..][..BLOCK_ROWS];
+        let Some(root) = selections.last() else {
+            sums.iter_mut().for_each(|sum| *sum += masses[0]);
+            return;
+        };
+        for selection in selections {
+            let codes = &codes[selection.column as usize * stride..][..BLOCK_ROWS];
+            let (lower, upper) = (ends[selection.lower as usize].0, &ends[selection.upper as usize].0);
+            let mut selected = [0; BLOCK_ROWS];
             for row in 0..BLOCK_ROWS {
-                // Both are read, so that this is a choice of lanes, not of addresses.
-                let (lower, upper) = (lower[row], upper[row]);
-                own[row] = if codes[row] >= node.bound { upper } else { lower };
+                let above = if codes[row] >= selection.bound { u16::MAX } else { 0 };
+                selected[row] = lower[row] ^ ((lower[row] ^ upper[row]) & above);
             }
+            ends[selection.own as usize].0 = selected;
         }
-        for (sum, end) in sums.iter_mut().zip(&ends[0]) {
+        let ends = &ends[root.own as usize].0;
+        for (sum, end) in sums.iter_mut().zip(ends) {
             *sum += masses[*end as usize];
         }
     }

@@ -16,7 +16,7 @@ pub fn code(value: f64, mut low: f64, mut high: f64) -> i16 {
     code
 }
 
-/// The mass of the last node of a tree that a row comes to, whose code of a column is
+/// The mass of the leaf of a tree that a row comes to, whose code of a column is
 /// `code(column)`.
 ///
 /// # Panics
@@ -28,7 +28,7 @@ pub fn mass(nodes: &[Half], masses: &[f64], code: impl Fn(usize) -> i16) -> f64 
     loop {
         let Half { bound, column, child } = nodes[at];
         if child as usize == at {
-            return masses[at];
+            return masses[column as usize];
         }
         at = child as usize + usize::from(code(column as usize) >= bound);
     }

@@ -13,23 +13,22 @@ pub(crate) fn choices() -> impl Strategy<Value = Vec<Choice>> {
     proptest::collection::vec((splits, 0..3_u16, 0..=i16::MAX, 0.0..1e6_f64), 1..60)
 }
 
-/// The tree of such choices, in the order in which nodes are taken.
+/// The tree of such choices, in the order in which nodes are taken, and its leaves' masses.
 pub(crate) fn tree(choices: &[Choice]) -> (Vec<Half>, Vec<f64>) {
     let blank = Half { bound: 0, column: 0, child: 0 };
-    let (mut nodes, mut masses) = (vec![blank], vec![0.0]);
-    let (mut open, mut choices) = (vec![0], choices.iter());
-    while let Some(at) = open.pop() {
+    let (mut nodes, mut masses) = (vec![blank], vec![]);
+    let (mut open, mut choices) = (vec![(0, 0)], choices.iter());
+    while let Some((at, level)) = open.pop() {
         match choices.next() {
-            Some(&(true, column, bound, _)) => {
+            Some(&(true, column, bound, _)) if level < BITS => {
                 let child = nodes.len();
                 nodes[at] = Half { bound, column, child: child as u16 };
                 nodes.extend([blank, blank]);
-                masses.extend([0.0, 0.0]);
-                open.extend([child + 1, child]);
+                open.extend([(child + 1, level + 1), (child, level + 1)]);
             }
             choice => {
-                nodes[at] = Half { child: at as u16, ..blank };
-                masses[at] = choice.map_or(7.0, |choice| choice.3);
+                nodes[at] = Half { bound: 0, column: masses.len() as u16, child: at as u16 };
+                masses.push(choice.map_or(7.0, |choice| choice.3));
             }
         }
     }
@@ -87,7 +86,8 @@ proptest! {
         let (nodes, masses) = tree(&choices);
         let stride = BLOCK_ROWS + 5;
         let mut sums = [1.5; BLOCK_ROWS];
-        add_masses(&nodes, &masses, &codes, stride, &mut vec![[0; BLOCK_ROWS]; nodes.len()], &mut sums);
+        let (selections, mut ends) = (selections(&nodes), Ends::of_leaves(masses.len()));
+        add_masses(&selections, &masses, &codes, stride, &mut ends, &mut sums);
         for row in 0..BLOCK_ROWS {
             let mass = scalar::mass(&nodes, &masses, |column| codes[column * stride + row]);
             prop_assert_eq!(sums[row].to_bits(), (1.5 + mass).to_bits());

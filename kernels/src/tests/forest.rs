@@ -10,7 +10,7 @@ use crate::score_forest::tests::{Shape, columns, forest, shapes};
 use crate::score_forest::{Plan, Scratch, scalar, score_columns};
 use crate::score_halves::scalar::{code, mass, part as scalar_part};
 use crate::score_halves::tests::{Choice, choices, range, tree};
-use crate::score_halves::{BLOCK_ROWS, Block, Range, add_masses, codes, part};
+use crate::score_halves::{BLOCK_ROWS, Block, Ends, Range, add_masses, codes, part, selections};
 use crate::score_nearest::{NONE, References, nearest};
 use crate::simd::level;
 
@@ -106,7 +106,7 @@ fn halves(rows: usize) -> BoxedStrategy<Halves> {
 fn summed((choices, ranges, columns): &Halves) -> Answer {
     let (nodes, masses) = tree(choices);
     let ranges: Vec<Range> = ranges.iter().map(|range| Range::new(range.0, range.1)).collect();
-    let mut room = vec![[0; BLOCK_ROWS]; nodes.len()];
+    let (selections, mut room) = (selections(&nodes), Ends::of_leaves(masses.len()));
     let mut out = Vec::new();
     for from in (0..columns[0].len()).step_by(BLOCK_ROWS) {
         let rows = (columns[0].len() - from).min(BLOCK_ROWS);
@@ -117,7 +117,7 @@ fn summed((choices, ranges, columns): &Halves) -> Answer {
         let mut coded = [0; 3 * BLOCK_ROWS];
         codes(&blocks, &ranges, BLOCK_ROWS, &mut coded);
         let mut sums: Block = [0.5; BLOCK_ROWS];
-        add_masses(&nodes, &masses, &coded, BLOCK_ROWS, &mut room, &mut sums);
+        add_masses(&selections, &masses, &coded, BLOCK_ROWS, &mut room, &mut sums);
         out.extend_from_slice(&sums[..rows]);
     }
     bits(&out)
