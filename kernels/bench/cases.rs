@@ -188,11 +188,11 @@ cases! {
             codes(std::slice::from_ref(block), &[range], 0, out);
         }
     }
-    score_halves_part |d, _level| {
-        let mut count = 0;
-        d.lower.resize(ROWS, 0);
-        d.upper.resize(ROWS, 0);
-        part(&d.codes, 1 << 13, &d.u16s, &mut d.lower, &mut d.upper, &mut count);
+    score_halves_part |d, level| {
+        d.lower.resize(ROWS / 64, 0);
+        d.upper.resize(ROWS / 64, 0);
+        let sets = (d.lower.as_mut_slice(), d.upper.as_mut_slice());
+        d.out_u64 = vec![part(level, &d.codes, 1 << 13, &d.half, sets) as u64];
     }
     math_normal_tails |d, _level| { normal_tails(&d.floats, &mut d.out_f64); }
     math_add_log1p |d, _level| {

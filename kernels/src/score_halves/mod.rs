@@ -4,7 +4,7 @@
 //! A tree halves the range of a column again and again. The [`code`](scalar::code) of a value is
 //! its way through [`BITS`] halvings of that column, the first one highest; a node that has
 //! halved the column to the codes `start .. start + 2·half` asks whether the code is at least
-//! `start + half`. Trees, rows and sets of rows then are integers of 16 bits, 32 in a vector.
+//! `start + half`. Trees and rows then are integers of 16 bits, 32 in a vector.
 //!
 //! ```text
 //! range  low ├───────────────┼───────────────┤ high        value ● : 1 0 1 …
@@ -19,17 +19,19 @@
 //!   being made ready as [`score_forest`](crate::score_forest) makes its own. What is selected is
 //!   the number of a leaf, by a mask of lanes: `if code >= bound { upper[row] } else
 //!   { lower[row] }` is compiled to a choice of addresses, ten times as slow.
-//! * [`part`]: the rows of a node to those of its children, as a set of lanes. Trees are built so.
+//! * [`part`]: the rows of a node to those of its children, as sets of bits. Trees are built so.
 //!
 //! # Contract
 //! The children of node i of a tree are its nodes `child` and `child + 1`, both above i. A missing
 //! value (NaN) is below each middle. Answers are those of [`scalar`], to the bit.
 
 pub mod scalar;
+#[cfg(target_arch = "x86_64")]
+mod simd;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use crate::simd::multiversion;
+use crate::simd::{Level, multiversion};
 
 /// Halvings of a column that a code tells.
 pub const BITS: u32 = 15;
@@ -239,40 +241,71 @@ multiversion! {
     }
 }
 
-/// Lanes of a set that count together in 16 bits without an overflow.
-const LANES: usize = 1 << 15;
+/// Rows that a word of a set holds, a bit each.
+pub const WORD_ROWS: usize = 64;
 
-multiversion! {
-    /// Parts the rows of a set (a lane each, all ones where the row is in it) by their codes:
-    /// those of at least `bound` to `upper`, whose number is added to `count`, the others to
-    /// `lower`. All slices have the same length.
-    ///
-    /// # Panics
-    /// When they have not.
-    pub fn part(
-        codes: &[i16],
-        bound: i16,
-        own: &[u16],
-        lower: &mut [u16],
-        upper: &mut [u16],
-        count: &mut usize,
-    ) {
-        let len = codes.len();
-        assert!(own.len() == len && lower.len() == len && upper.len() == len);
-        let mut from = 0;
-        while from < len {
-            let to = len.min(from + LANES);
-            let (codes, own) = (&codes[from..to], &own[from..to]);
-            let (lower, upper) = (&mut lower[from..to], &mut upper[from..to]);
-            let mut ones = 0_u16;
-            for row in 0..codes.len() {
-                let above = if codes[row] >= bound { own[row] } else { 0 };
-                upper[row] = above;
-                lower[row] = own[row] ^ above;
-                ones = ones.wrapping_sub(above);
-            }
-            *count += ones as usize;
-            from = to;
+/// Parts the rows of a set (a bit each, the first one lowest) by their codes: those of at least
+/// `bound` to `upper`, whose number it gives, the others to `lower`.
+///
+/// # Contract
+/// The three sets have as many words, of which `codes` has 64 each (asserted).
+#[must_use]
+pub fn part(
+    level: Level,
+    codes: &[i16],
+    bound: i16,
+    own: &[u64],
+    (lower, upper): (&mut [u64], &mut [u64]),
+) -> usize {
+    let (codes, rest) = codes.as_chunks();
+    assert!(rest.is_empty() && codes.len() == own.len());
+    assert!(lower.len() == own.len() && upper.len() == own.len());
+    let words = Words { codes, own, lower, upper };
+    match level {
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx512 if level.is_available() => {
+            // SAFETY: the processor has the level's instructions, as was just asked.
+            unsafe { simd::part_avx512(words, bound) }
         }
+        #[cfg(target_arch = "x86_64")]
+        Level::Avx2 if level.is_available() => {
+            // SAFETY: as above.
+            unsafe { simd::part_avx2(words, bound) }
+        }
+        _ => words.part(|codes| not_below(codes, bound)),
     }
+}
+
+/// What [`part`] reads and writes, word by word.
+struct Words<'a> {
+    codes: &'a [[i16; WORD_ROWS]],
+    own: &'a [u64],
+    lower: &'a mut [u64],
+    upper: &'a mut [u64],
+}
+
+impl Words<'_> {
+    /// `not_below` tells of which rows of a word the codes are not below the bound.
+    #[inline(always)]
+    fn part(self, not_below: impl Fn(&[i16; WORD_ROWS]) -> u64) -> usize {
+        let mut count = 0;
+        let sets = self.lower.iter_mut().zip(self.upper);
+        for ((codes, own), (lower, upper)) in self.codes.iter().zip(self.own).zip(sets) {
+            *upper = own & not_below(codes);
+            *lower = own ^ *upper;
+            count += upper.count_ones() as usize;
+        }
+        count
+    }
+}
+
+/// A bit for each code that is not below `bound`.
+#[inline(always)]
+fn not_below(codes: &[i16; WORD_ROWS], bound: i16) -> u64 {
+    let bytes = codes.map(|code| u8::from(code >= bound));
+    bytes.as_chunks().0.iter().rev().fold(0, |bits, eight| {
+        // Byte i comes to bit 56 + i, and nothing that is carried does.
+        let gathered = u64::from_le_bytes(*eight).wrapping_mul(0x0102_0408_1020_4080) >> 56;
+        bits << 8 | gathered
+    })
 }

@@ -96,23 +96,21 @@ proptest! {
 
     #[test]
     fn a_set_is_parted_row_by_row(
-        rows in proptest::collection::vec((0..=i16::MAX, any::<bool>()), 0..300),
-        bound in 0..=i16::MAX,
+        words in proptest::collection::vec((word(), any::<u64>()), 0..6),
+        bound in prop_oneof![0..=i16::MAX, Just(0), Just(3), Just(i16::MAX)],
     ) {
-        let codes: Vec<i16> = rows.iter().map(|row| row.0).collect();
-        let own: Vec<u16> = rows.iter().map(|row| if row.1 { u16::MAX } else { 0 }).collect();
-        let (mut lower, mut upper, mut count) = (vec![7; own.len()], vec![7; own.len()], 0);
-        part(&codes, bound, &own, &mut lower, &mut upper, &mut count);
-        prop_assert_eq!((lower, upper, count), scalar::part(&codes, bound, &own));
+        let codes: Vec<i16> = words.iter().flat_map(|word| word.0.clone()).collect();
+        let own: Vec<u64> = words.iter().map(|word| word.1).collect();
+        for level in Level::available() {
+            let (mut lower, mut upper) = (vec![7; own.len()], vec![7; own.len()]);
+            let count = part(level, &codes, bound, &own, (&mut lower, &mut upper));
+            prop_assert_eq!((lower, upper, count), scalar::part(&codes, bound, &own));
+        }
     }
 }
 
-#[test]
-fn large_sets_are_counted() {
-    let rows = 3 * LANES + 17;
-    let (codes, own) = (vec![5; rows], vec![u16::MAX; rows]);
-    let (mut lower, mut upper, mut count) = (vec![0; rows], vec![0; rows], 2);
-    part(&codes, 5, &own, &mut lower, &mut upper, &mut count);
-    assert_eq!(count, rows + 2);
-    assert!(lower.iter().all(|lane| *lane == 0));
+/// The codes of a word of rows, many at the borders.
+pub(crate) fn word() -> impl Strategy<Value = Vec<i16>> {
+    let code = prop_oneof![0..=i16::MAX, 0..6_i16, Just(i16::MAX)];
+    proptest::collection::vec(code, WORD_ROWS)
 }

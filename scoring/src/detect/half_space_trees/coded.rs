@@ -2,7 +2,7 @@
 //!
 //! Where a row lies in a tree is a code a column, 16 bits that answer all questions of the tree.
 //! The codes of the window's rows are kept, tree by tree, instead of the rows: what a row is
-//! scored by is what the next trees are built from. A node's rows are a set of lanes; the sets of
+//! scored by is what the next trees are built from. A node's rows are a set of bits; the sets of
 //! its children are one pass over the codes of its column.
 //!
 //! ```text
@@ -13,13 +13,13 @@
 
 use pelton_kernels::score_halves::scalar::mass;
 use pelton_kernels::score_halves::{
-    BITS, BLOCK_ROWS, Block, Ends, Half, PLACES, Range, Selection, add_masses, codes, part,
+    BITS, BLOCK_ROWS, Block, Ends, Half, PLACES, Range, Selection, WORD_ROWS, add_masses, codes,
+    part,
 };
 
-use super::{Ways, column_of, tree_seed};
+use pelton_kernels::simd::{Level, level};
 
-/// Rows whose sets are padded to: vectors of 16 bits.
-const LANES: usize = 32;
+use super::{Ways, column_of, tree_seed};
 
 /// The trees of the last window, and the codes of the one that fills.
 #[derive(Debug, Clone)]
@@ -40,7 +40,7 @@ pub(super) struct Coded {
     /// By tree: its first node. A tree has one leaf more than it has other nodes.
     roots: Vec<u32>,
     // Buffers.
-    sets: Vec<u16>,
+    sets: Vec<u64>,
     ends: Vec<Ends>,
     /// A block's rows by columns.
     columns: Vec<Block>,
@@ -50,7 +50,7 @@ impl Coded {
     /// Of trees with these work ranges, by tree and column, over windows of so many rows.
     pub(super) fn new(ranges: &[(f64, f64)], dimensions: usize, window: usize) -> Self {
         // A block may begin at the last row.
-        let stride = (window + BLOCK_ROWS - 1).next_multiple_of(LANES);
+        let stride = (window + BLOCK_ROWS - 1).next_multiple_of(WORD_ROWS);
         Self {
             dimensions,
             window,
@@ -136,10 +136,11 @@ impl Coded {
         self.selections.clear();
         self.masses.clear();
         self.roots.clear();
-        let lanes = self.window.next_multiple_of(LANES);
-        self.sets.resize((2 * ways.depth as usize + 1) * lanes, 0);
-        self.sets[..lanes].fill(0);
-        self.sets[..self.window].fill(u16::MAX);
+        let words = self.window.div_ceil(WORD_ROWS);
+        self.sets.resize((2 * ways.depth as usize + 1) * words, 0);
+        self.sets[..words].fill(u64::MAX);
+        let rest = words * WORD_ROWS - self.window;
+        self.sets[words - 1] >>= rest;
         let mut places = vec![(0, 1 << BITS); self.dimensions];
         let mut leaves_most = 0;
         for (tree, codes) in self.codes.chunks_exact(self.stride * self.dimensions).enumerate() {
@@ -149,7 +150,8 @@ impl Coded {
                 seed: tree_seed(ways.seed, tree),
                 codes,
                 stride: self.stride,
-                lanes,
+                words,
+                simd: level(),
                 root,
                 leaf: self.masses.len(),
                 nodes: &mut self.nodes,
@@ -157,7 +159,7 @@ impl Coded {
                 masses: &mut self.masses,
                 places: &mut places,
             };
-            builder.add(1);
+            builder.add::<1>();
             builder.build(0, 1, (0, 0), self.window, (false, &mut self.sets));
             self.roots.push(root as u32);
             leaves_most = leaves_most.max((self.nodes.len() - root).div_ceil(2));
@@ -174,7 +176,7 @@ impl Coded {
             + self.selections.capacity() * size_of::<Selection>()
             + self.masses.capacity() * size_of::<f64>()
             + self.roots.capacity() * size_of::<u32>()
-            + self.sets.capacity() * size_of::<u16>()
+            + self.sets.capacity() * size_of::<u64>()
             + self.ends.capacity() * size_of::<Ends>()
             + self.columns.capacity() * size_of::<Block>()
     }
@@ -186,8 +188,9 @@ struct Builder<'a> {
     seed: u64,
     codes: &'a [i16],
     stride: usize,
-    /// Lanes of a set.
-    lanes: usize,
+    /// Words of a set.
+    words: usize,
+    simd: Level,
     /// The tree's first node.
     root: usize,
     /// The tree's first leaf.
@@ -200,10 +203,11 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    /// Room for nodes; the number of the first in the tree.
-    fn add(&mut self, count: usize) -> usize {
+    /// Room for `N` nodes; the number of the first in the tree.
+    #[inline]
+    fn add<const N: usize>(&mut self) -> usize {
         let index = self.nodes.len();
-        self.nodes.resize(index + count, Half { bound: 0, column: 0, child: 0 });
+        self.nodes.extend_from_slice(&[Half { bound: 0, column: 0, child: 0 }; N]);
         index - self.root
     }
 
@@ -215,7 +219,7 @@ impl Builder<'_> {
         place: u64,
         (level, own): (u32, u16),
         count: usize,
-        (upper, sets): (bool, &mut [u16]),
+        (upper, sets): (bool, &mut [u64]),
     ) -> u16 {
         if self.ways.ends_at(count, level) {
             let leaf = (self.masses.len() - self.leaf) as u16;
@@ -226,19 +230,17 @@ impl Builder<'_> {
         let column = column_of(self.seed, place, self.places.len());
         let (first, codes) = self.places[column];
         let bound = first + codes / 2;
-        let child = self.add(2);
+        let child = self.add::<2>();
         let half = Half { bound: bound as i16, column: column as u16, child: child as u16 };
         self.nodes[self.root + index] = half;
         // Level 0 has a lower set alone.
         let own_sets = if level == 0 { 1 } else { 2 };
-        let (set, below) = sets.split_at_mut(own_sets * self.lanes);
-        let set = &set[if upper { self.lanes } else { 0 }..][..self.lanes];
-        let mut above = 0;
-        {
-            let (lower, rest) = below.split_at_mut(self.lanes);
-            let codes = &self.codes[column * self.stride..][..self.lanes];
-            part(codes, half.bound, set, lower, &mut rest[..self.lanes], &mut above);
-        }
+        let (set, below) = sets.split_at_mut(own_sets * self.words);
+        let set = &set[if upper { self.words } else { 0 }..][..self.words];
+        let (lower, rest) = below.split_at_mut(self.words);
+        let codes_of = &self.codes[column * self.stride..][..self.words * WORD_ROWS];
+        let halves = (lower, &mut rest[..self.words]);
+        let above = part(self.simd, codes_of, half.bound, set, halves);
         let level = level + 1;
         self.places[column] = (first, codes / 2);
         let below_set = (false, &mut *below);
