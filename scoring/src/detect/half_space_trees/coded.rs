@@ -16,7 +16,6 @@ use pelton_kernels::score_halves::{
     BITS, BLOCK_ROWS, Block, Ends, Half, PLACES, Range, Selection, WORD_ROWS, add_masses, codes,
     part,
 };
-
 use pelton_kernels::simd::{Level, level};
 
 use super::{Ways, column_of, tree_seed};
@@ -167,6 +166,15 @@ impl Coded {
         if self.ends.len() < PLACES + leaves_most {
             self.ends = Ends::of_leaves(leaves_most.next_multiple_of(16));
         }
+    }
+
+    /// The selections that were made as the trees were built are those of their nodes.
+    #[cfg(test)]
+    pub(super) fn check_selections(&self) {
+        use pelton_kernels::score_halves::selections;
+        let of_nodes = |(nodes, _): (&[Half], &[f64])| selections(nodes);
+        let expected: Vec<Selection> = self.trees().flat_map(of_nodes).collect();
+        assert!(!expected.is_empty() && self.selections == expected);
     }
 
     pub(super) fn heap_bytes(&self) -> usize {
