@@ -183,8 +183,8 @@ impl Data {
     /// A number made of all outputs.
     pub fn answer(&self) -> u64 {
         let words = self.out_u8.iter().map(|v| u64::from(*v));
-        let words = words.chain(self.out_u16.iter().copied());
-        let words = words.chain(self.out_u32.iter().copied());
+        let words = words.chain(self.out_u16.iter().map(|v| u64::from(*v)));
+        let words = words.chain(self.out_u32.iter().map(|v| u64::from(*v)));
         let words = words.chain(self.out_u64.iter().copied());
         let words = words.chain(self.out_u128.iter().map(|v| *v as u64 ^ (*v >> 64) as u64));
         let words = words.chain(self.out_i64.iter().map(|v| *v as u64));
@@ -193,8 +193,8 @@ impl Data {
         let words = words.chain(self.out_bits.iter().copied());
         let words = words.chain(self.out_i16.iter().map(|v| *v as u64));
         let words = words.chain(self.lower.iter().chain(&self.upper).copied());
-        let words = words.chain(self.more_u32.iter().copied());
-        let words = words.chain(self.index.separators().iter().copied());
+        let words = words.chain(self.more_u32.iter().map(|v| u64::from(*v)));
+        let words = words.chain(self.index.separators().iter().map(|v| u64::from(*v)));
         words.fold(SEED, fold)
     }
 }
