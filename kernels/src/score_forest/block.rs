@@ -408,9 +408,8 @@ fn jump(level: Level, plan: &Plan, initial: &[f64], scratch: &mut Scratch) -> Ju
                 && is_x86_feature_detected!("avx512vbmi") =>
         {
             use super::simd::{Jump, jump_to_leaves, jump_to_sum};
-            let Some(codes) = scratch.row_codes.first_chunk::<VIEWS_MAX>() else {
-                return Jumped::Not;
-            };
+            let codes = scratch.row_codes.first_chunk::<VIEWS_MAX>();
+            let Some(codes) = codes else { return Jumped::Not };
             let row = Jump { doublings: plan.doublings, views: plan.views, codes };
             let (trees, starts) = (&plan.bits, &plan.bit_starts);
             if starts.is_empty() {
