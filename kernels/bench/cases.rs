@@ -8,7 +8,7 @@ use pelton_kernels::columns::{
 use pelton_kernels::csv_scan::csv_scan;
 use pelton_kernels::geo_haversine::{Places, distances_km};
 use pelton_kernels::math::{LinearTerm, Transform, add_term, normal_tails, sigmoid_in_place};
-use pelton_kernels::score_halves::{Range, add_masses, codes, part};
+use pelton_kernels::score_halves::{BLOCK_ROWS, Range, add_masses, codes, part};
 use pelton_kernels::shard_hash::{hash_bytes, hash_integers};
 use pelton_kernels::shard_scatter::{shard_ids, shard_scatter, shard_select};
 use pelton_kernels::simd::Level;
@@ -174,24 +174,25 @@ cases! {
         sigmoid_in_place(&mut d.out_f64);
     }
     score_halves_31_nodes |d, _level| {
-        let (nodes, masses) = &d.halves;
-        for (codes, sums) in d.codes.as_chunks::<64>().0.iter().zip(d.out_f64.as_chunks_mut().0) {
-            add_masses(nodes, masses, codes, 0, &mut d.ends_of_nodes, sums);
+        let (selections, masses) = &d.halves;
+        let blocks = d.codes.as_chunks::<BLOCK_ROWS>().0.iter();
+        for (codes, sums) in blocks.zip(d.out_f64.as_chunks_mut().0) {
+            add_masses(selections, masses, codes, 0, &mut d.ends_of_nodes, sums);
         }
     }
     score_halves_codes |d, _level| {
         let range = Range::new(-30.0, 120.0);
         d.out_i16.resize(ROWS, 0);
         let blocks = d.floats.as_chunks().0.iter();
-        for (block, out) in blocks.zip(d.out_i16.as_chunks_mut::<64>().0) {
+        for (block, out) in blocks.zip(d.out_i16.as_chunks_mut::<BLOCK_ROWS>().0) {
             codes(std::slice::from_ref(block), &[range], 0, out);
         }
     }
-    score_halves_part |d, _level| {
-        let mut count = 0;
-        d.lower.resize(ROWS, 0);
-        d.upper.resize(ROWS, 0);
-        part(&d.codes, 1 << 13, &d.u16s, &mut d.lower, &mut d.upper, &mut count);
+    score_halves_part |d, level| {
+        d.lower.resize(ROWS / 64, 0);
+        d.upper.resize(ROWS / 64, 0);
+        let sets = (d.lower.as_mut_slice(), d.upper.as_mut_slice());
+        d.out_u64 = vec![part(level, &d.codes, 1 << 13, &d.half, sets) as u64];
     }
     math_normal_tails |d, _level| { normal_tails(&d.floats, &mut d.out_f64); }
     math_add_log1p |d, _level| {

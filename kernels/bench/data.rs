@@ -1,7 +1,7 @@
 //! The rows of all cases, made from one seed, and the slots that answers are written to.
 
 use pelton_kernels::csv_scan::{CsvIndex, csv_scan};
-use pelton_kernels::score_halves::{BLOCK_ROWS, Ends, Half};
+use pelton_kernels::score_halves::{Ends, Half, Selection, selections};
 use pelton_kernels::shard_hash::{SEED, fold};
 use pelton_kernels::simd::Level;
 use pelton_kernels::text_parse::DecimalPlan;
@@ -40,7 +40,7 @@ pub struct Data {
     pub plan: DecimalPlan,
     pub index: CsvIndex,
     /// A full tree of 15 questions and 16 masses.
-    pub halves: (Vec<Half>, Vec<f64>),
+    pub halves: (Vec<Selection>, Vec<f64>),
     // Outputs.
     pub out_u8: Vec<u8>,
     pub out_u16: Vec<u16>,
@@ -55,17 +55,17 @@ pub struct Data {
     pub ends_of_nodes: Vec<Ends>,
     pub codes: Vec<i16>,
     pub out_i16: Vec<i16>,
-    pub lower: Vec<u16>,
-    pub upper: Vec<u16>,
+    pub lower: Vec<u64>,
+    pub upper: Vec<u64>,
 }
 
 /// Nodes 2i + 1 and 2i + 2 are the children of node i.
-fn halves() -> (Vec<Half>, Vec<f64>) {
+fn halves() -> (Vec<Selection>, Vec<f64>) {
     let node = |i: u16| match i {
         0..15 => Half { bound: (i as i16 * 2_713) & i16::MAX, column: 0, child: 2 * i + 1 },
-        _ => Half { bound: 0, column: 0, child: i },
+        _ => Half { bound: 0, column: i - 15, child: i },
     };
-    ((0..31).map(node).collect(), (0..31).map(f64::from).collect())
+    (selections(&(0..31).map(node).collect::<Vec<_>>()), (15..31).map(f64::from).collect())
 }
 
 fn random(count: usize, stream: u64) -> impl Iterator<Item = u64> + Clone {
@@ -134,7 +134,7 @@ impl Data {
             out_i128: vec![0; ROWS],
             out_bits: Vec::with_capacity(2 * ROWS),
             more_u32: Vec::with_capacity(2 * ROWS),
-            ends_of_nodes: vec![[0; BLOCK_ROWS]; 31],
+            ends_of_nodes: Ends::of_leaves(16),
             codes: column(24).map(|word| (word >> 49) as i16).collect(),
             out_i16: Vec::with_capacity(ROWS),
             lower: Vec::with_capacity(ROWS),
@@ -192,7 +192,7 @@ impl Data {
         let words = words.chain(self.out_i128.iter().map(|v| *v as u64 ^ (*v >> 64) as u64));
         let words = words.chain(self.out_bits.iter().copied());
         let words = words.chain(self.out_i16.iter().map(|v| *v as u64));
-        let words = words.chain(self.lower.iter().chain(&self.upper).map(|v| u64::from(*v)));
+        let words = words.chain(self.lower.iter().chain(&self.upper).copied());
         let words = words.chain(self.more_u32.iter().map(|v| u64::from(*v)));
         let words = words.chain(self.index.separators().iter().map(|v| u64::from(*v)));
         words.fold(SEED, fold)

@@ -336,8 +336,10 @@ fn walk_row(
             *code = codes.code(view, *x, *count, &plan.sets, plan.f32_features);
         }
     }
-    if !jump(level, plan, scratch) {
-        walk_all(plan, &scratch.row_codes, &mut scratch.row_leaves);
+    match jump(level, plan, initial, scratch) {
+        Jumped::Summed => return,
+        Jumped::ToLeaves => {}
+        Jumped::Not => walk_all(plan, &scratch.row_codes, &mut scratch.row_leaves),
     }
     scratch.row_sums.copy_from_slice(initial);
     let leaves = plan.trees.iter().zip(&scratch.row_leaves);
@@ -385,22 +387,48 @@ fn count_row(level: Level, codes: &[FeatureCodes], values: &[f64], counts: &mut 
     }
 }
 
-/// The leaves of one row by [`super::bits`], where plan and processor allow it.
-fn jump(level: Level, plan: &Plan, scratch: &mut Scratch) -> bool {
+/// What [`jump`] did.
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only AVX-512 jumps"))]
+enum Jumped {
+    /// Nothing.
+    Not,
+    /// The row's leaves are there.
+    ToLeaves,
+    /// The row's sum is there.
+    Summed,
+}
+
+/// One row by [`super::bits`], where plan and processor allow it.
+fn jump(level: Level, plan: &Plan, initial: &[f64], scratch: &mut Scratch) -> Jumped {
     match level {
         #[cfg(target_arch = "x86_64")]
         Level::Avx512
-            if plan.bits.len() == plan.trees.len()
+            if !plan.bits.is_empty()
                 && level.is_available()
                 && is_x86_feature_detected!("avx512vbmi") =>
         {
-            let Some(codes) = scratch.row_codes.first_chunk::<VIEWS_MAX>() else { return false };
-            let (trees, leaves) = (&plan.bits, &mut scratch.row_leaves);
-            // SAFETY: the processor has the level's instructions and VBMI, as was just asked.
-            unsafe { super::simd::jump(trees, plan.doublings, plan.views, codes, leaves) }
-            true
+            use super::simd::{Jump, jump_to_leaves, jump_to_sum};
+            let codes = scratch.row_codes.first_chunk::<VIEWS_MAX>();
+            let Some(codes) = codes else { return Jumped::Not };
+            let row = Jump { doublings: plan.doublings, views: plan.views, codes };
+            let (trees, starts) = (&plan.bits, &plan.bit_starts);
+            if starts.is_empty() {
+                // SAFETY: the processor has the level's instructions and VBMI, as was just asked.
+                unsafe { jump_to_leaves(trees, row, &mut scratch.row_leaves) }
+                return Jumped::ToLeaves;
+            }
+            scratch.row_sums[0] = match plan.sum {
+                // SAFETY: as above.
+                Sum::F64 => unsafe { jump_to_sum(trees, row, starts, &plan.leaf, initial[0]) },
+                Sum::F32 => {
+                    let initial = initial[0] as f32;
+                    // SAFETY: as above.
+                    f64::from(unsafe { jump_to_sum(trees, row, starts, &plan.leaf_f32, initial) })
+                }
+            };
+            Jumped::Summed
         }
-        _ => false,
+        _ => Jumped::Not,
     }
 }
 

@@ -84,6 +84,8 @@ pub struct Plan {
     pub(super) walk_leaf: Vec<u32>,
     /// All trees for [`super::bits`]; none where one is too large.
     pub(super) bits: Vec<BitTree>,
+    /// Where the values of each of them begin, if the forest makes one sum; else none.
+    pub(super) bit_starts: Vec<u32>,
     /// How often their pointers jump.
     #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code, reason = "only AVX-512 reads it"))]
     pub(super) doublings: u32,
@@ -122,6 +124,7 @@ impl Plan {
             walk: Vec::new(),
             walk_leaf: Vec::new(),
             bits: Vec::new(),
+            bit_starts: Vec::new(),
             doublings: 0,
             leaf: trees.leaf.clone(),
             leaf_f32: Vec::new(),
@@ -136,6 +139,9 @@ impl Plan {
         plan.doublings = doublings(depth.unwrap_or(0));
         let small = (0..trees.len()).map(|tree| BitTree::new(trees, tree, &comparisons, views));
         plan.bits = small.collect::<Option<Vec<_>>>().unwrap_or_default();
+        if !plan.bits.is_empty() && trees.outputs == 1 && trees.leaf_width == 1 {
+            plan.bit_starts = plan.trees.iter().map(|tree| tree.leaf_start as u32).collect();
+        }
         Ok(plan)
     }
 
@@ -248,6 +254,7 @@ impl Plan {
             + size_of_val(&*self.walk)
             + size_of_val(&*self.walk_leaf)
             + size_of_val(&*self.bits)
+            + size_of_val(&*self.bit_starts)
             + size_of_val(&*self.leaf)
             + size_of_val(&*self.leaf_f32)
             + self.sets.iter().map(|set| size_of_val(&**set)).sum::<usize>()

@@ -8,9 +8,9 @@ use std::arch::x86_64::{
     _mm512_cmplt_epu32_mask, _mm512_cmplt_epu64_mask, _mm512_cvtepu8_epi32, _mm512_cvtepu8_epi64,
     _mm512_cvtsi512_si32, _mm512_load_si512, _mm512_loadu_pd, _mm512_loadu_ps, _mm512_loadu_si512,
     _mm512_mask_blend_epi8, _mm512_mask_i32gather_ps, _mm512_mask_i64gather_pd,
-    _mm512_permutex2var_epi8, _mm512_permutexvar_epi8, _mm512_set1_epi32, _mm512_set1_epi64,
-    _mm512_set1_pd, _mm512_setzero_pd, _mm512_setzero_ps, _mm512_store_si512, _mm512_storeu_pd,
-    _mm512_storeu_ps,
+    _mm512_mask_permutexvar_epi8, _mm512_movepi8_mask, _mm512_permutex2var_epi8,
+    _mm512_permutexvar_epi8, _mm512_set1_epi32, _mm512_set1_epi64, _mm512_set1_pd,
+    _mm512_setzero_pd, _mm512_setzero_ps, _mm512_store_si512, _mm512_storeu_pd, _mm512_storeu_ps,
 };
 
 use super::bits::{BitTree, NODES_MAX, VIEWS_MAX};
@@ -177,18 +177,17 @@ pub(super) fn add_f32_avx512(leaves: &[f32], index: &Block, sums: &mut [f32; BLO
     }
 }
 
-/// The leaves of one row in trees of up to 64 nodes.
+/// The leaves of one row in trees of up to 64 nodes, each given to `take` in turn.
+#[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,bmi1,bmi2")]
-pub(super) fn jump(
+fn jump(
     trees: &[BitTree],
-    doublings: u32,
-    views: usize,
-    codes: &[u8; VIEWS_MAX],
-    leaves: &mut [u32],
+    Jump { doublings, views, codes }: Jump<'_>,
+    mut take: impl FnMut(usize, usize),
 ) {
     let (halves, _) = codes.as_chunks::<NODES_MAX>();
     let (low, high) = (load_bytes(&halves[0]), load_bytes(&halves[1]));
-    for (tree, leaf) in trees.iter().zip(leaves) {
+    for (at, tree) in trees.iter().enumerate() {
         let asked = if views <= NODES_MAX {
             _mm512_permutexvar_epi8(load_bytes(&tree.views), low)
         } else {
@@ -198,12 +197,44 @@ pub(super) fn jump(
         let (left, right) = (load_bytes(&tree.left), load_bytes(&tree.right));
         let mut next = _mm512_mask_blend_epi8(goes_right, left, right);
         for _ in 0..doublings {
-            next = _mm512_permutexvar_epi8(next, next);
+            // An index is its lower six bits.
+            let is_node = _mm512_movepi8_mask(next);
+            next = _mm512_mask_permutexvar_epi8(next, is_node, next, next);
         }
-        let last = _mm512_cvtsi512_si32(next) as usize % NODES_MAX;
-        let side = (goes_right >> last & 1) as usize;
-        *leaf = u32::from(tree.leaves[2 * last + side]);
+        take(at, _mm512_cvtsi512_si32(next) as usize & (2 * NODES_MAX - 1));
     }
+}
+
+/// How one row goes through trees of up to 64 nodes.
+#[derive(Clone, Copy)]
+pub(super) struct Jump<'a> {
+    /// Steps, as a power of two, that lead from every root to a leaf.
+    pub doublings: u32,
+    /// Views that the trees ask.
+    pub views: usize,
+    /// The row's code in each view.
+    pub codes: &'a [u8; VIEWS_MAX],
+}
+
+/// The leaves of one row in trees of up to 64 nodes.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,bmi1,bmi2")]
+pub(super) fn jump_to_leaves(trees: &[BitTree], row: Jump<'_>, leaves: &mut [u32]) {
+    let leaves = &mut leaves[..trees.len()];
+    jump(trees, row, |tree, leaf| leaves[tree] = leaf as u32);
+}
+
+/// `sum` and the values of the row's leaves, tree by tree; those of a tree begin at its `starts`.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,bmi1,bmi2")]
+pub(super) fn jump_to_sum<T: Copy + std::ops::AddAssign>(
+    trees: &[BitTree],
+    row: Jump<'_>,
+    starts: &[u32],
+    values: &[T],
+    mut sum: T,
+) -> T {
+    let starts = &starts[..trees.len()];
+    jump(trees, row, |tree, leaf| sum += values[starts[tree] as usize + leaf]);
+    sum
 }
 
 /// How many thresholds of each feature are below its value, for one row.

@@ -13,23 +13,22 @@ pub(crate) fn choices() -> impl Strategy<Value = Vec<Choice>> {
     proptest::collection::vec((splits, 0..3_u16, 0..=i16::MAX, 0.0..1e6_f64), 1..60)
 }
 
-/// The tree of such choices, in the order in which nodes are taken.
+/// The tree of such choices, in the order in which nodes are taken, and its leaves' masses.
 pub(crate) fn tree(choices: &[Choice]) -> (Vec<Half>, Vec<f64>) {
     let blank = Half { bound: 0, column: 0, child: 0 };
-    let (mut nodes, mut masses) = (vec![blank], vec![0.0]);
-    let (mut open, mut choices) = (vec![0], choices.iter());
-    while let Some(at) = open.pop() {
+    let (mut nodes, mut masses) = (vec![blank], vec![]);
+    let (mut open, mut choices) = (vec![(0, 0)], choices.iter());
+    while let Some((at, level)) = open.pop() {
         match choices.next() {
-            Some(&(true, column, bound, _)) => {
+            Some(&(true, column, bound, _)) if level < BITS => {
                 let child = nodes.len();
                 nodes[at] = Half { bound, column, child: child as u16 };
                 nodes.extend([blank, blank]);
-                masses.extend([0.0, 0.0]);
-                open.extend([child + 1, child]);
+                open.extend([(child + 1, level + 1), (child, level + 1)]);
             }
             choice => {
-                nodes[at] = Half { child: at as u16, ..blank };
-                masses[at] = choice.map_or(7.0, |choice| choice.3);
+                nodes[at] = Half { bound: 0, column: masses.len() as u16, child: at as u16 };
+                masses.push(choice.map_or(7.0, |choice| choice.3));
             }
         }
     }
@@ -87,7 +86,8 @@ proptest! {
         let (nodes, masses) = tree(&choices);
         let stride = BLOCK_ROWS + 5;
         let mut sums = [1.5; BLOCK_ROWS];
-        add_masses(&nodes, &masses, &codes, stride, &mut vec![[0; BLOCK_ROWS]; nodes.len()], &mut sums);
+        let (selections, mut ends) = (selections(&nodes), Ends::of_leaves(masses.len()));
+        add_masses(&selections, &masses, &codes, stride, &mut ends, &mut sums);
         for row in 0..BLOCK_ROWS {
             let mass = scalar::mass(&nodes, &masses, |column| codes[column * stride + row]);
             prop_assert_eq!(sums[row].to_bits(), (1.5 + mass).to_bits());
@@ -96,23 +96,21 @@ proptest! {
 
     #[test]
     fn a_set_is_parted_row_by_row(
-        rows in proptest::collection::vec((0..=i16::MAX, any::<bool>()), 0..300),
-        bound in 0..=i16::MAX,
+        words in proptest::collection::vec((word(), any::<u64>()), 0..6),
+        bound in prop_oneof![0..=i16::MAX, Just(0), Just(3), Just(i16::MAX)],
     ) {
-        let codes: Vec<i16> = rows.iter().map(|row| row.0).collect();
-        let own: Vec<u16> = rows.iter().map(|row| if row.1 { u16::MAX } else { 0 }).collect();
-        let (mut lower, mut upper, mut count) = (vec![7; own.len()], vec![7; own.len()], 0);
-        part(&codes, bound, &own, &mut lower, &mut upper, &mut count);
-        prop_assert_eq!((lower, upper, count), scalar::part(&codes, bound, &own));
+        let codes: Vec<i16> = words.iter().flat_map(|word| word.0.clone()).collect();
+        let own: Vec<u64> = words.iter().map(|word| word.1).collect();
+        for level in Level::available() {
+            let (mut lower, mut upper) = (vec![7; own.len()], vec![7; own.len()]);
+            let count = part(level, &codes, bound, &own, (&mut lower, &mut upper));
+            prop_assert_eq!((lower, upper, count), scalar::part(&codes, bound, &own));
+        }
     }
 }
 
-#[test]
-fn large_sets_are_counted() {
-    let rows = 3 * LANES + 17;
-    let (codes, own) = (vec![5; rows], vec![u16::MAX; rows]);
-    let (mut lower, mut upper, mut count) = (vec![0; rows], vec![0; rows], 2);
-    part(&codes, 5, &own, &mut lower, &mut upper, &mut count);
-    assert_eq!(count, rows + 2);
-    assert!(lower.iter().all(|lane| *lane == 0));
+/// The codes of a word of rows, many at the borders.
+pub(crate) fn word() -> impl Strategy<Value = Vec<i16>> {
+    let code = prop_oneof![0..=i16::MAX, 0..6_i16, Just(i16::MAX)];
+    proptest::collection::vec(code, WORD_ROWS)
 }

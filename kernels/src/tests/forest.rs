@@ -9,8 +9,10 @@ use crate::score_cuts::{CutTree, Turn, take_turns_of_4, take_turns_of_8};
 use crate::score_forest::tests::{Shape, columns, forest, shapes};
 use crate::score_forest::{Plan, Scratch, scalar, score_columns};
 use crate::score_halves::scalar::{code, mass, part as scalar_part};
-use crate::score_halves::tests::{Choice, choices, range, tree};
-use crate::score_halves::{BLOCK_ROWS, Block, Range, add_masses, codes, part};
+use crate::score_halves::tests::{Choice, choices, range, tree, word};
+use crate::score_halves::{
+    BLOCK_ROWS, Block, Ends, Range, WORD_ROWS, add_masses, codes, part, selections,
+};
 use crate::score_nearest::{NONE, References, nearest};
 use crate::simd::level;
 
@@ -106,7 +108,7 @@ fn halves(rows: usize) -> BoxedStrategy<Halves> {
 fn summed((choices, ranges, columns): &Halves) -> Answer {
     let (nodes, masses) = tree(choices);
     let ranges: Vec<Range> = ranges.iter().map(|range| Range::new(range.0, range.1)).collect();
-    let mut room = vec![[0; BLOCK_ROWS]; nodes.len()];
+    let (selections, mut room) = (selections(&nodes), Ends::of_leaves(masses.len()));
     let mut out = Vec::new();
     for from in (0..columns[0].len()).step_by(BLOCK_ROWS) {
         let rows = (columns[0].len() - from).min(BLOCK_ROWS);
@@ -117,7 +119,7 @@ fn summed((choices, ranges, columns): &Halves) -> Answer {
         let mut coded = [0; 3 * BLOCK_ROWS];
         codes(&blocks, &ranges, BLOCK_ROWS, &mut coded);
         let mut sums: Block = [0.5; BLOCK_ROWS];
-        add_masses(&nodes, &masses, &coded, BLOCK_ROWS, &mut room, &mut sums);
+        add_masses(&selections, &masses, &coded, BLOCK_ROWS, &mut room, &mut sums);
         out.extend_from_slice(&sums[..rows]);
     }
     bits(&out)
@@ -133,20 +135,26 @@ fn walked_masses((choices, ranges, columns): &Halves) -> Answer {
 }
 
 /// A set of rows with their codes, and a bound.
-fn set(rows: usize) -> BoxedStrategy<(Vec<(i16, bool)>, i16)> {
-    let rows = proptest::collection::vec((0..=i16::MAX, any::<bool>()), rows);
-    (rows, 0..=i16::MAX).boxed()
+type Set = (Vec<(Vec<i16>, u64)>, i16);
+
+fn set(rows: usize) -> BoxedStrategy<Set> {
+    let words = proptest::collection::vec((word(), any::<u64>()), rows.div_ceil(WORD_ROWS));
+    (words, 0..=i16::MAX).boxed()
 }
 
-fn parted((rows, bound): &(Vec<(i16, bool)>, i16), by_definition: bool) -> Answer {
-    let codes: Vec<i16> = rows.iter().map(|row| row.0).collect();
-    let own: Vec<u16> = rows.iter().map(|row| if row.1 { u16::MAX } else { 0 }).collect();
-    let (mut lower, mut upper, mut count) = (vec![1; own.len()], vec![1; own.len()], 0);
-    match by_definition {
-        true => (lower, upper, count) = scalar_part(&codes, *bound, &own),
-        false => part(&codes, *bound, &own, &mut lower, &mut upper, &mut count),
-    }
-    lower.iter().chain(&upper).map(|lane| u64::from(*lane)).chain([count as u64]).collect()
+fn parted((words, bound): &Set, by_definition: bool) -> Answer {
+    let codes: Vec<i16> = words.iter().flat_map(|word| word.0.clone()).collect();
+    let own: Vec<u64> = words.iter().map(|word| word.1).collect();
+    let (mut lower, mut upper) = (vec![1; own.len()], vec![1; own.len()]);
+    let count = match by_definition {
+        true => {
+            let count;
+            (lower, upper, count) = scalar_part(&codes, *bound, &own);
+            count
+        }
+        false => part(level(), &codes, *bound, &own, (&mut lower, &mut upper)),
+    };
+    lower.into_iter().chain(upper).chain([count as u64]).collect()
 }
 
 suite! {

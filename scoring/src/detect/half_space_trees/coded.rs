@@ -2,7 +2,7 @@
 //!
 //! Where a row lies in a tree is a code a column, 16 bits that answer all questions of the tree.
 //! The codes of the window's rows are kept, tree by tree, instead of the rows: what a row is
-//! scored by is what the next trees are built from. A node's rows are a set of lanes; the sets of
+//! scored by is what the next trees are built from. A node's rows are a set of bits; the sets of
 //! its children are one pass over the codes of its column.
 //!
 //! ```text
@@ -13,13 +13,12 @@
 
 use pelton_kernels::score_halves::scalar::mass;
 use pelton_kernels::score_halves::{
-    BITS, BLOCK_ROWS, Block, Ends, Half, Range, add_masses, codes, part,
+    BITS, BLOCK_ROWS, Block, Ends, Half, PLACES, Range, Selection, WORD_ROWS, add_masses, codes,
+    part,
 };
+use pelton_kernels::simd::{Level, level};
 
 use super::{Ways, column_of, tree_seed};
-
-/// Rows whose sets are padded to: vectors of 16 bits.
-const LANES: usize = 32;
 
 /// The trees of the last window, and the codes of the one that fills.
 #[derive(Debug, Clone)]
@@ -33,12 +32,14 @@ pub(super) struct Coded {
     codes: Vec<i16>,
     /// Tree after tree.
     nodes: Vec<Half>,
-    /// By node: what a row is given that ends there.
+    /// Tree after tree, one a node that is no leaf.
+    selections: Vec<Selection>,
+    /// By leaf: what a row is given that ends there.
     masses: Vec<f64>,
-    /// By tree: its first node.
+    /// By tree: its first node. A tree has one leaf more than it has other nodes.
     roots: Vec<u32>,
     // Buffers.
-    sets: Vec<u16>,
+    sets: Vec<u64>,
     ends: Vec<Ends>,
     /// A block's rows by columns.
     columns: Vec<Block>,
@@ -48,7 +49,7 @@ impl Coded {
     /// Of trees with these work ranges, by tree and column, over windows of so many rows.
     pub(super) fn new(ranges: &[(f64, f64)], dimensions: usize, window: usize) -> Self {
         // A block may begin at the last row.
-        let stride = (window + BLOCK_ROWS - 1).next_multiple_of(LANES);
+        let stride = (window + BLOCK_ROWS - 1).next_multiple_of(WORD_ROWS);
         Self {
             dimensions,
             window,
@@ -56,6 +57,7 @@ impl Coded {
             ranges: ranges.iter().map(|(low, high)| Range::new(*low, *high)).collect(),
             codes: vec![0; stride * ranges.len()],
             nodes: Vec::new(),
+            selections: Vec::new(),
             masses: Vec::new(),
             roots: Vec::new(),
             sets: Vec::new(),
@@ -75,8 +77,10 @@ impl Coded {
     /// The nodes and masses of each tree.
     fn trees(&self) -> impl Iterator<Item = (&[Half], &[f64])> {
         let ends = self.roots.iter().skip(1).map(|root| *root as usize);
-        self.roots.iter().zip(ends.chain([self.nodes.len()])).map(|(root, end)| {
-            (&self.nodes[*root as usize..end], &self.masses[*root as usize..end])
+        let trees = self.roots.iter().zip(ends.chain([self.nodes.len()])).enumerate();
+        trees.map(|(tree, (root, end))| {
+            let root = *root as usize;
+            (&self.nodes[root..end], &self.masses[(root + tree) / 2..])
         })
     }
 
@@ -111,14 +115,16 @@ impl Coded {
     pub(super) fn take_block(&mut self, at: usize) -> Block {
         let mut sums = [0.0; BLOCK_ROWS];
         let trees = self.codes.chunks_exact_mut(self.stride * self.dimensions);
-        let mut roots = self.roots.iter().map(|root| *root as usize).peekable();
-        for (own, ranges) in trees.zip(self.ranges.chunks_exact(self.dimensions)) {
+        for (tree, own) in trees.enumerate() {
             let own = &mut own[at..];
+            let ranges = &self.ranges[tree * self.dimensions..][..self.dimensions];
             codes(&self.columns, ranges, self.stride, own);
-            let Some(root) = roots.next() else { continue };
-            let end = roots.peek().copied().unwrap_or(self.nodes.len());
-            let (nodes, masses) = (&self.nodes[root..end], &self.masses[root..end]);
-            add_masses(nodes, masses, own, self.stride, &mut self.ends, &mut sums);
+            let Some(root) = self.roots.get(tree) else { continue };
+            let root = *root as usize;
+            let end = self.roots.get(tree + 1).map_or(self.nodes.len(), |root| *root as usize);
+            let selections = &self.selections[(root - tree) / 2..(end - tree) / 2];
+            let masses = &self.masses[(root + tree) / 2..];
+            add_masses(selections, masses, own, self.stride, &mut self.ends, &mut sums);
         }
         sums
     }
@@ -126,14 +132,16 @@ impl Coded {
     /// The window has ended: its rows become the reference.
     pub(super) fn renew(&mut self, ways: &Ways) {
         self.nodes.clear();
+        self.selections.clear();
         self.masses.clear();
         self.roots.clear();
-        let lanes = self.window.next_multiple_of(LANES);
-        self.sets.resize((2 * ways.depth as usize + 1) * lanes, 0);
-        self.sets[..lanes].fill(0);
-        self.sets[..self.window].fill(u16::MAX);
+        let words = self.window.div_ceil(WORD_ROWS);
+        self.sets.resize((2 * ways.depth as usize + 1) * words, 0);
+        self.sets[..words].fill(u64::MAX);
+        let rest = words * WORD_ROWS - self.window;
+        self.sets[words - 1] >>= rest;
         let mut places = vec![(0, 1 << BITS); self.dimensions];
-        let mut nodes_most = 0;
+        let mut leaves_most = 0;
         for (tree, codes) in self.codes.chunks_exact(self.stride * self.dimensions).enumerate() {
             let root = self.nodes.len();
             let mut builder = Builder {
@@ -141,29 +149,42 @@ impl Coded {
                 seed: tree_seed(ways.seed, tree),
                 codes,
                 stride: self.stride,
-                lanes,
+                words,
+                simd: level(),
                 root,
+                leaf: self.masses.len(),
                 nodes: &mut self.nodes,
+                selections: &mut self.selections,
                 masses: &mut self.masses,
                 places: &mut places,
             };
-            builder.add(1);
-            builder.build(0, 1, 0, self.window, (false, &mut self.sets));
+            builder.add::<1>();
+            builder.build(0, 1, (0, 0), self.window, (false, &mut self.sets));
             self.roots.push(root as u32);
-            nodes_most = nodes_most.max(self.nodes.len() - root);
+            leaves_most = leaves_most.max((self.nodes.len() - root).div_ceil(2));
         }
-        if self.ends.len() < nodes_most {
-            self.ends.resize(nodes_most, [0; BLOCK_ROWS]);
+        if self.ends.len() < PLACES + leaves_most {
+            self.ends = Ends::of_leaves(leaves_most.next_multiple_of(16));
         }
+    }
+
+    /// The selections that were made as the trees were built are those of their nodes.
+    #[cfg(test)]
+    pub(super) fn check_selections(&self) {
+        use pelton_kernels::score_halves::selections;
+        let of_nodes = |(nodes, _): (&[Half], &[f64])| selections(nodes);
+        let expected: Vec<Selection> = self.trees().flat_map(of_nodes).collect();
+        assert!(!expected.is_empty() && self.selections == expected);
     }
 
     pub(super) fn heap_bytes(&self) -> usize {
         self.ranges.capacity() * size_of::<Range>()
             + self.codes.capacity() * size_of::<i16>()
             + self.nodes.capacity() * size_of::<Half>()
+            + self.selections.capacity() * size_of::<Selection>()
             + self.masses.capacity() * size_of::<f64>()
             + self.roots.capacity() * size_of::<u32>()
-            + self.sets.capacity() * size_of::<u16>()
+            + self.sets.capacity() * size_of::<u64>()
             + self.ends.capacity() * size_of::<Ends>()
             + self.columns.capacity() * size_of::<Block>()
     }
@@ -175,60 +196,69 @@ struct Builder<'a> {
     seed: u64,
     codes: &'a [i16],
     stride: usize,
-    /// Lanes of a set.
-    lanes: usize,
+    /// Words of a set.
+    words: usize,
+    simd: Level,
     /// The tree's first node.
     root: usize,
+    /// The tree's first leaf.
+    leaf: usize,
     nodes: &'a mut Vec<Half>,
+    selections: &'a mut Vec<Selection>,
     masses: &'a mut Vec<f64>,
     /// By column: the first code of the node's range, and how many there are.
     places: &'a mut [(i32, i32)],
 }
 
 impl Builder<'_> {
-    /// Room for nodes; the number of the first in the tree.
-    fn add(&mut self, count: usize) -> usize {
+    /// Room for `N` nodes; the number of the first in the tree.
+    #[inline]
+    fn add<const N: usize>(&mut self) -> usize {
         let index = self.nodes.len();
-        self.nodes.resize(index + count, Half { bound: 0, column: 0, child: 0 });
-        self.masses.resize(index + count, 0.0);
+        self.nodes.extend_from_slice(&[Half { bound: 0, column: 0, child: 0 }; N]);
         index - self.root
     }
 
-    /// Builds the node `index` of `count` rows, the lower or `upper` set before those of the
-    /// levels below it.
+    /// Builds the node `index` of `count` rows on a level, the lower or `upper` set before those
+    /// of the levels below it. Where its selection is: at `own`, unless it is a leaf.
     fn build(
         &mut self,
         index: usize,
         place: u64,
-        level: u32,
+        (level, own): (u32, u16),
         count: usize,
-        (upper, sets): (bool, &mut [u16]),
-    ) {
+        (upper, sets): (bool, &mut [u64]),
+    ) -> u16 {
         if self.ways.ends_at(count, level) {
-            self.masses[self.root + index] = Ways::mass(count, level);
-            self.nodes[self.root + index].child = index as u16;
-            return;
+            let leaf = (self.masses.len() - self.leaf) as u16;
+            self.masses.push(Ways::mass(count, level));
+            self.nodes[self.root + index] = Half { bound: 0, column: leaf, child: index as u16 };
+            return PLACES as u16 + leaf;
         }
         let column = column_of(self.seed, place, self.places.len());
         let (first, codes) = self.places[column];
         let bound = first + codes / 2;
-        let child = self.add(2);
-        self.nodes[self.root + index] =
-            Half { bound: bound as i16, column: column as u16, child: child as u16 };
+        let child = self.add::<2>();
+        let half = Half { bound: bound as i16, column: column as u16, child: child as u16 };
+        self.nodes[self.root + index] = half;
         // Level 0 has a lower set alone.
         let own_sets = if level == 0 { 1 } else { 2 };
-        let (own, below) = sets.split_at_mut(own_sets * self.lanes);
-        let own = &own[if upper { self.lanes } else { 0 }..][..self.lanes];
-        let mut above = 0;
-        {
-            let (lower, rest) = below.split_at_mut(self.lanes);
-            let codes = &self.codes[column * self.stride..][..self.lanes];
-            part(codes, bound as i16, own, lower, &mut rest[..self.lanes], &mut above);
-        }
+        let (set, below) = sets.split_at_mut(own_sets * self.words);
+        let set = &set[if upper { self.words } else { 0 }..][..self.words];
+        let (lower, rest) = below.split_at_mut(self.words);
+        let codes_of = &self.codes[column * self.stride..][..self.words * WORD_ROWS];
+        let halves = (lower, &mut rest[..self.words]);
+        let above = part(self.simd, codes_of, half.bound, set, halves);
+        let level = level + 1;
         self.places[column] = (first, codes / 2);
-        self.build(child, 2 * place, level + 1, count - above, (false, &mut *below));
+        let below_set = (false, &mut *below);
+        let lower = self.build(child, 2 * place, (level, own), count - above, below_set);
         self.places[column] = (bound, codes / 2);
-        self.build(child + 1, 2 * place + 1, level + 1, above, (true, below));
+        let above_set = (true, below);
+        let upper = self.build(child + 1, 2 * place + 1, (level, own + 1), above, above_set);
         self.places[column] = (first, codes);
+        let Half { bound, column, .. } = half;
+        self.selections.push(Selection { bound, column, lower, upper, own });
+        own
     }
 }

@@ -14,7 +14,7 @@
 //! of nodes. The column of a node is [`super::random::mix`] of the tree and the node's place, as
 //! if the whole tree were stored. The scores are the paper's to the last bit; tests compare with
 //! it. One column asks a table of all trees' steps ([`steps`]); with several, rows are codes of 15
-//! bits, and go down the trees 64 at a time ([`coded`]); few or single ones walk.
+//! bits, and go down the trees 128 at a time ([`coded`]); few or single ones walk.
 //!
 //! Column ranges are those of the first window, widened by the paper's random work range.
 //! The raw score is −ln of the mean mass; [`super::tail`] makes it a probability.

@@ -73,9 +73,17 @@ fn masses_equal_the_papers() {
 #[test]
 fn a_block_a_table_and_a_walk_have_the_same_sums() {
     let mut random = Random::new(17);
-    for (dimensions, depth, window) in
-        [(1, 15, 250), (1, 9, 300), (2, 15, 9_000), (4, 15, 250), (8, 12, 70), (3, 15, 2)]
-    {
+    for (dimensions, depth, window) in [
+        (1, 15, 250),
+        (1, 9, 300),
+        (2, 15, 9_000),
+        (4, 15, 250),
+        (8, 12, 70),
+        (3, 15, 2),
+        (3, 15, 64),
+        (2, 15, 129),
+        (5, 0, 20),
+    ] {
         let mut whole = HalfSpaceTrees::with(dimensions, 25, depth, window, 5);
         let mut single = whole.clone();
         let mut value = |row: usize| match (row % 37, row % 11) {
@@ -92,4 +100,16 @@ fn a_block_a_table_and_a_walk_have_the_same_sums() {
             assert_eq!(single.push(0, row), *score);
         }
     }
+}
+
+#[test]
+fn selections_are_those_of_the_nodes() {
+    let mut random = Random::new(23);
+    let mut trees = HalfSpaceTrees::with(4, 25, 15, 250, 9);
+    for _ in 0..750 {
+        let row: Vec<f64> = (0..4).map(|_| random.unit() * random.unit()).collect();
+        trees.push(0, &row);
+    }
+    let Trees::Coded(coded) = &trees.trees else { panic!("several columns") };
+    coded.check_selections();
 }
