@@ -10,8 +10,9 @@
 //! does not count ([`Lifetime`]), and keys are forgotten by T.
 //!
 //! So keys are looked through when it suits: once half as many rows have come as there are keys,
-//! which costs each row as much as a look at two; and only where a quarter of them can go is
-//! anything moved. The keys that stay keep their order and get new ids without gaps.
+//! which costs each row as much as a look at two; and only where three quarters of them can go (a
+//! quarter, if a time to live was asked for) is anything moved. The keys that stay keep their
+//! order and get new ids without gaps.
 
 use super::layout::LAST_TIME;
 use super::spec::OverPlan;
@@ -73,12 +74,14 @@ impl OverState {
         }
         lifetime.rows = 0;
         let after = lifetime.forgotten_after;
+        // Unasked, keys that will soon come again are dearer to forget than to know.
+        let most = if lifetime.time_to_live.is_some() { keys - keys / 4 } else { keys / 4 };
         let stays = |&key: &u32| {
             let ring = &self.rings[key as usize];
             ring.len() > 0 && !is_past(self.block(key)[LAST_TIME] as i64, largest, after)
         };
         let kept: Vec<u32> = (0..keys as u32).filter(stays).collect();
-        (kept.len() * 4 <= keys * 3).then_some(kept)
+        (kept.len() < keys && kept.len() <= most).then_some(kept)
     }
 
     /// Forgets all keys but those of the ids `kept` (ascending); the one at `i` gets the id `i`.

@@ -226,7 +226,7 @@ impl Alike {
         let pairs_held = self.log[needed..].iter().chain(self.last.iter().flatten());
         pairs_held.for_each(|&pair| held[pair as usize] = true);
         let kept: Vec<u32> = (0..pairs as u32).filter(|&pair| held[pair as usize]).collect();
-        if kept.len() * 4 > pairs * 3 {
+        if kept.len() * 4 > pairs {
             return Ok(());
         }
         self.pairs.retain(&kept)?;

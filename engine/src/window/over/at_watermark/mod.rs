@@ -224,7 +224,8 @@ impl WatermarkOver {
         let needed = fast.keys().iter().copied().chain(self.waiting.keys());
         needed.for_each(|key| held[key as usize] = true);
         let kept: Vec<u32> = (0..keys as u32).filter(|&key| held[key as usize]).collect();
-        if kept.len() * 4 > keys * 3 {
+        // Keys that will soon come again are dearer to forget than to know.
+        if kept.len() * 4 > keys {
             return Ok(());
         }
         self.keys.retain(&kept)?;
