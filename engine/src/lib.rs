@@ -26,6 +26,7 @@ pub mod expr;
 mod lookup;
 pub mod offload;
 pub mod operator;
+mod packing;
 pub mod pipeline;
 mod runtime;
 pub mod score;

@@ -120,13 +120,16 @@ impl Keyed {
                 let Some(batch) = item.batch.as_ref().filter(|batch| !batch.is_empty()) else {
                     return Ok(empty_item(item, schema));
                 };
-                let mut columns = batch.rows.columns().to_vec();
-                for operator in 0..operators.len() {
-                    let parts = parts.iter().map(|part| match part {
-                        Part::Columns(parts) => &parts[operator],
-                        Part::Windows(_) => unreachable!("an enrich stage gives columns"),
-                    });
-                    columns.extend(join_columns(batch.len(), &parts.collect::<Vec<_>>())?);
+                let mut columns = Vec::with_capacity(schema.fields().len());
+                columns.extend_from_slice(batch.rows.columns());
+                let parts = parts.into_iter().map(|part| match part {
+                    Part::Columns(parts) => parts,
+                    Part::Windows(_) => unreachable!("an enrich stage gives columns"),
+                });
+                let mut parts: Vec<_> = parts.map(Vec::into_iter).collect();
+                for _ in operators {
+                    let of_one = parts.iter_mut().filter_map(Iterator::next).collect();
+                    columns.extend(join_columns(batch.len(), of_one)?);
                 }
                 let rows = RecordBatch::try_new(schema.clone(), columns)?;
                 Ok(Item { batch: Some(batch.with_rows(rows)), ..item })
@@ -195,10 +198,10 @@ fn empty_item(item: Item, schema: &SchemaRef) -> Item {
 /// Columns of all rows from the columns of each shard's rows: a merge by row number.
 fn join_columns(
     rows: usize,
-    parts: &[&(Option<Vec<u32>>, Vec<ArrayRef>)],
+    mut parts: Vec<(Option<Vec<u32>>, Vec<ArrayRef>)>,
 ) -> Result<Vec<ArrayRef>> {
-    if let [(None, columns)] = parts {
-        return Ok(columns.clone());
+    if let [(None, columns)] = parts.as_mut_slice() {
+        return Ok(std::mem::take(columns));
     }
     let mut places = vec![(0, 0); rows];
     for (shard, (selection, _)) in parts.iter().enumerate() {

@@ -40,6 +40,7 @@ use output::Building;
 use registers::Registers;
 
 use super::bind::Node;
+use crate::packing::{PACKED_ROWS_MAX, Packing};
 
 /// Rows computed together: a register of them is 4 KiB, so that a program's live registers stay
 /// in a first-level cache.
@@ -122,29 +123,61 @@ impl Program {
     /// The outputs for all rows of a batch; `None`: a value could not be computed, or the batch
     /// is not of the schema that the expressions were bound to.
     pub(super) fn run(&self, batch: &RecordBatch) -> Option<Vec<ArrayRef>> {
-        let evaluated: Option<Vec<Option<ArrayRef>>> =
-            self.inputs.iter().map(|input| input.evaluate(batch)).collect();
-        let evaluated = evaluated?;
-        let columns: Option<Vec<Column<'_>>> = self
-            .inputs
-            .iter()
-            .zip(&evaluated)
-            .map(|(input, evaluated)| input.column(batch, evaluated.as_ref()))
-            .collect();
-        let columns = columns?;
+        // Lists of known length: collecting into an `Option` grows them bit by bit.
+        let mut evaluated = Vec::with_capacity(self.inputs.len());
+        for input in &self.inputs {
+            evaluated.push(input.evaluate(batch)?);
+        }
+        let mut columns: Vec<Column<'_>> = Vec::with_capacity(self.inputs.len());
+        for (input, evaluated) in self.inputs.iter().zip(&evaluated) {
+            columns.push(input.column(batch, evaluated.as_ref())?);
+        }
+        let mut registers = self.free.pop().unwrap_or_else(|| Registers::new(self));
+        let outputs = match batch.num_rows() {
+            rows if rows <= PACKED_ROWS_MAX => self.packed(batch, &columns, &mut registers),
+            _ => self.chunked(batch, &columns, &mut registers),
+        };
+        // A full queue has enough of them.
+        let _ = self.free.push(registers);
+        outputs
+    }
+
+    /// The outputs for few rows.
+    fn packed(
+        &self,
+        batch: &RecordBatch,
+        columns: &[Column<'_>],
+        registers: &mut Registers,
+    ) -> Option<Vec<ArrayRef>> {
+        let rows = batch.num_rows();
+        registers.compute(self, columns, 0, rows)?;
+        let mut out = Packing::new(rows, self.outputs.len());
+        for output in &self.outputs {
+            match output {
+                Output::Evaluated(node) => out.ready(node.column_of(batch).ok()?),
+                _ => output::pack(output, &self.kinds, registers, columns, rows, &mut out),
+            }
+        }
+        Some(out.finish())
+    }
+
+    /// The outputs, a chunk of rows at a time.
+    fn chunked(
+        &self,
+        batch: &RecordBatch,
+        columns: &[Column<'_>],
+        registers: &mut Registers,
+    ) -> Option<Vec<ArrayRef>> {
         let rows = batch.num_rows();
         let mut building: Vec<Building> =
             self.outputs.iter().map(|output| Building::new(output, &self.kinds, rows)).collect();
-        let mut registers = self.free.pop().unwrap_or_else(|| Registers::new(self));
         for start in (0..rows).step_by(CHUNK) {
             let len = CHUNK.min(rows - start);
-            registers.compute(self, &columns, start, len)?;
+            registers.compute(self, columns, start, len)?;
             for (building, output) in building.iter_mut().zip(&self.outputs) {
-                building.take(output, &registers, &columns, start, len);
+                building.take(output, registers, columns, start, len);
             }
         }
-        // A full queue has enough of them.
-        let _ = self.free.push(registers);
         let finish = |(building, output): (Building, &Output)| match output {
             Output::Evaluated(node) => node.column_of(batch).ok(),
             _ => Some(building.finish(rows)),

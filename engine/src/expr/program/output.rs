@@ -9,6 +9,7 @@ use pelton_kernels::columns::words;
 use super::input::Column;
 use super::registers::{Registers, first};
 use super::{Kind, Output, Words};
+use crate::packing::{self, Packing};
 
 /// A column that grows by a chunk at a time.
 pub(super) struct Building {
@@ -106,6 +107,47 @@ impl Building {
             Values::Bits(values) => Arc::new(UInt64Array::new(values.into(), nulls)),
             Values::None => arrow::array::new_null_array(&arrow::datatypes::DataType::Null, rows),
         }
+    }
+}
+
+/// Adds an output of a program for few rows, all of which the registers hold.
+pub(super) fn pack(
+    output: &Output,
+    kinds: &[Kind],
+    registers: &Registers,
+    columns: &[Column<'_>],
+    rows: usize,
+    out: &mut Packing,
+) {
+    match output {
+        Output::Register(register) => {
+            let (bools, valid) = registers.bools(*register);
+            let valid = valid[0];
+            let is_valid = Some(|row: usize| valid >> row & 1 == 1);
+            match kinds[*register] {
+                Kind::Bools => out.bools(bools[0], valid),
+                Kind::Floats => {
+                    let values = registers.floats(*register, columns, 0, rows).iter();
+                    out.values(packing::Words::Float64, values.map(|v| v.to_bits()), is_valid);
+                }
+                Kind::Ints | Kind::UInts => {
+                    let values = registers.ints(*register, columns, 0, rows).iter();
+                    out.values(packing::Words::Int64, values.map(|&v| v as u64), is_valid);
+                }
+            }
+        }
+        Output::Bits(conditions) => {
+            let values = (0..rows).map(|row| {
+                let holds = |condition: &usize| {
+                    let (bools, valid) = registers.bools(*condition);
+                    (bools[0] & valid[0]) >> row & 1
+                };
+                let bits = conditions.iter().enumerate();
+                bits.fold(0, |bits, (i, condition)| bits | holds(condition) << i)
+            });
+            out.values(packing::Words::UInt64, values, None::<fn(usize) -> bool>);
+        }
+        Output::Evaluated(_) => {}
     }
 }
 

@@ -132,31 +132,33 @@ impl Registers {
             I::Input(input) => columns[input].valid(start, len, out),
             // These were set when the registers were made.
             I::Float(_) | I::Int(_) | I::Bool(_) | I::Null(_) => {}
-            I::IsNull(_) | I::IsNotNull(_) => *out = [u64::MAX; WORDS],
-            I::IntToFloat(a) | I::BoolToFloat(a) => *out = before[a],
-            I::Neg(a) | I::Abs(a) | I::Sqrt(a) | I::Ln(a) | I::Not(a) => *out = before[a],
+            I::IsNull(_) | I::IsNotNull(_) => out[..words(len)].fill(u64::MAX),
+            I::IntToFloat(a) | I::BoolToFloat(a) => each(out, len, |word| before[a][word]),
+            I::Neg(a) | I::Abs(a) | I::Sqrt(a) | I::Ln(a) | I::Not(a) => {
+                each(out, len, |word| before[a][word]);
+            }
             I::Floats(_, a, b)
             | I::Ints(_, a, b)
             | I::CompareFloats(_, a, b)
             | I::CompareInts(_, a, b)
             | I::Smaller(a, b)
-            | I::Larger(a, b) => *out = each(|word| before[a][word] & before[b][word]),
+            | I::Larger(a, b) => each(out, len, |word| before[a][word] & before[b][word]),
             I::And(a, b) => {
                 // A side that is false decides; else both must be known.
                 let (x, y) = (&self.bools[a], &self.bools[b]);
                 let (p, q) = (&before[a], &before[b]);
-                *out = each(|w| (p[w] & q[w]) | (p[w] & !x[w]) | (q[w] & !y[w]));
+                each(out, len, |w| (p[w] & q[w]) | (p[w] & !x[w]) | (q[w] & !y[w]));
             }
             I::Or(a, b) => {
                 let (x, y) = (&self.bools[a], &self.bools[b]);
                 let (p, q) = (&before[a], &before[b]);
-                *out = each(|w| (p[w] & q[w]) | (p[w] & x[w]) | (q[w] & y[w]));
+                each(out, len, |w| (p[w] & q[w]) | (p[w] & x[w]) | (q[w] & y[w]));
             }
-            I::Coalesce(a, b) => *out = each(|word| before[a][word] | before[b][word]),
+            I::Coalesce(a, b) => each(out, len, |word| before[a][word] | before[b][word]),
             I::When(_, a, b) => {
-                let takes_left = takes_left(instruction, &self.bools, before);
+                let takes_left = takes_left(instruction, &self.bools, before, len);
                 let (then, otherwise) = (&before[a], &before[b]);
-                *out = each(|w| (then[w] & takes_left[w]) | (otherwise[w] & !takes_left[w]));
+                each(out, len, |w| (then[w] & takes_left[w]) | (otherwise[w] & !takes_left[w]));
             }
         }
     }
@@ -195,7 +197,7 @@ impl Registers {
             I::Smaller(a, b) => smaller_f64(of(a), of(b), out),
             I::Larger(a, b) => larger_f64(of(a), of(b), out),
             I::Coalesce(a, b) | I::When(_, a, b) => {
-                let takes_left = takes_left(instruction, &self.bools, &self.valid);
+                let takes_left = takes_left(instruction, &self.bools, &self.valid, len);
                 select_f64(&takes_left, of(a), of(b), out);
             }
             _ => {}
@@ -228,7 +230,7 @@ impl Registers {
             I::Smaller(a, b) => smaller_i64(of(a), of(b), out),
             I::Larger(a, b) => larger_i64(of(a), of(b), out),
             I::Coalesce(a, b) | I::When(_, a, b) => {
-                let takes_left = takes_left(instruction, &self.bools, &self.valid);
+                let takes_left = takes_left(instruction, &self.bools, &self.valid, len);
                 select_i64(&takes_left, of(a), of(b), out);
             }
             _ => {}
@@ -250,9 +252,9 @@ impl Registers {
         let out = &mut out[0];
         match instruction {
             I::Input(input) => columns[input].bools(start, len, out),
-            I::Not(a) => *out = each(|word| !before[a][word]),
-            I::IsNull(a) => *out = each(|word| !self.valid[a][word]),
-            I::IsNotNull(a) => *out = self.valid[a],
+            I::Not(a) => each(out, len, |word| !before[a][word]),
+            I::IsNull(a) => each(out, len, |word| !self.valid[a][word]),
+            I::IsNotNull(a) => each(out, len, |word| self.valid[a][word]),
             I::CompareFloats(op, a, b) => {
                 let (a, b) = (rows.floats(&self.floats, a), rows.floats(&self.floats, b));
                 compare_f64(op, a, b, &mut out[..words(len)]);
@@ -263,16 +265,16 @@ impl Registers {
             }
             // What a null stands on must not count: only the sides that are known do.
             I::And(a, b) => {
-                *out = each(|word| before[a][word] & before[b][word]);
+                each(out, len, |word| before[a][word] & before[b][word]);
             }
             I::Or(a, b) => {
                 let (p, q) = (&self.valid[a], &self.valid[b]);
-                *out = each(|w| (before[a][w] & p[w]) | (before[b][w] & q[w]));
+                each(out, len, |w| (before[a][w] & p[w]) | (before[b][w] & q[w]));
             }
             I::Coalesce(a, b) | I::When(_, a, b) => {
-                let takes_left = takes_left(instruction, before, &self.valid);
+                let takes_left = takes_left(instruction, before, &self.valid, len);
                 let (a, b) = (&before[a], &before[b]);
-                *out = each(|w| (a[w] & takes_left[w]) | (b[w] & !takes_left[w]));
+                each(out, len, |w| (a[w] & takes_left[w]) | (b[w] & !takes_left[w]));
             }
             _ => {}
         }
@@ -280,18 +282,24 @@ impl Registers {
 }
 
 /// Of an instruction that chooses: the rows for which it takes the first value.
-fn takes_left(instruction: Instruction, bools: &[Words], valid: &[Words]) -> Words {
+fn takes_left(instruction: Instruction, bools: &[Words], valid: &[Words], len: usize) -> Words {
+    let mut out = [0; WORDS];
     match instruction {
-        Instruction::Coalesce(left, _) => valid[left],
+        Instruction::Coalesce(left, _) => out = valid[left],
         Instruction::When(condition, ..) => {
-            each(|word| bools[condition][word] & valid[condition][word])
+            each(&mut out, len, |word| bools[condition][word] & valid[condition][word]);
         }
-        _ => [0; WORDS],
+        _ => {}
     }
+    out
 }
 
-fn each(word: impl FnMut(usize) -> u64) -> Words {
-    std::array::from_fn(word)
+/// Sets the words of so many rows; those behind keep what was in them, and nobody reads it.
+#[inline(always)]
+fn each(out: &mut Words, len: usize, mut value: impl FnMut(usize) -> u64) {
+    for (word, out) in out.iter_mut().enumerate().take(words(len)) {
+        *out = value(word);
+    }
 }
 
 /// The rows of a chunk, wherever they lie.

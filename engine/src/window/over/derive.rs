@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Decimal128Array, Float64Array, Int64Array};
+use arrow::array::{ArrayRef, Decimal128Array};
 use arrow::buffer::{BooleanBuffer, NullBuffer, ScalarBuffer};
 use pelton_kernels::geo_haversine;
 
@@ -15,6 +15,7 @@ use super::numbers::{DoubleDouble, NonFinite};
 use super::raw::Raw;
 use super::spec::{MeasureKind, Output, OverPlan};
 use crate::error::{Error, Result};
+use crate::packing::{Packing, Words};
 
 /// A batch whose rows have gone through the state.
 pub(super) struct Derive<'a> {
@@ -46,25 +47,29 @@ impl<'a> Derive<'a> {
 
     /// The columns of the plan.
     pub(super) fn columns(&self) -> Result<Vec<ArrayRef>> {
-        let columns = self.plan.outputs.iter();
-        columns.map(|(name, output)| self.output(name, *output)).collect()
+        let mut out = Packing::new(self.raw.rows(), self.plan.outputs.len());
+        for (name, output) in &self.plan.outputs {
+            self.output(name, *output, &mut out)?;
+        }
+        Ok(out.finish())
     }
 
-    fn output(&self, name: &str, output: Output) -> Result<ArrayRef> {
-        Ok(match output {
-            Output::Count { h } => integers(self.rows_of(h)),
-            Output::CountValid { h, m } => integers(&self.valid(h, m)),
-            Output::Sum { h, m } => self.sum(name, h, m)?,
-            Output::Mean { h, m } => self.mean(h, m, false),
-            Output::OwnMean { h, m } => self.mean(h, m, true),
-            Output::StdDev { h, m } => self.std_dev(h, m, false),
-            Output::OwnStdDev { h, m } => self.std_dev(h, m, true),
-            Output::Distinct { h, c } => integers(self.code_column(h, c, false)),
-            Output::CountSame { h, c } => integers(self.code_column(h, c, true)),
-            Output::SincePrevious => self.since_previous(),
-            Output::DistanceKm => self.distance(),
-            Output::SpeedKmh => self.speed(),
-        })
+    fn output(&self, name: &str, output: Output, out: &mut Packing) -> Result<()> {
+        match output {
+            Output::Count { h } => integers(self.rows_of(h), out),
+            Output::CountValid { h, m } => integers(&self.valid(h, m), out),
+            Output::Sum { h, m } => self.sum(name, h, m, out)?,
+            Output::Mean { h, m } => self.mean(h, m, false, out),
+            Output::OwnMean { h, m } => self.mean(h, m, true, out),
+            Output::StdDev { h, m } => self.std_dev(h, m, false, out),
+            Output::OwnStdDev { h, m } => self.std_dev(h, m, true, out),
+            Output::Distinct { h, c } => integers(self.code_column(h, c, false), out),
+            Output::CountSame { h, c } => integers(self.code_column(h, c, true), out),
+            Output::SincePrevious => self.since_previous(out),
+            Output::DistanceKm => out.without_nan(self.distances().iter().copied()),
+            Output::SpeedKmh => self.speed(out),
+        }
+        Ok(())
     }
 
     fn horizon(&self, h: usize) -> &HorizonLayout {
@@ -195,34 +200,37 @@ impl<'a> Derive<'a> {
         words.map(double).collect()
     }
 
-    fn sum(&self, name: &str, h: usize, m: usize) -> Result<ArrayRef> {
-        let nulls = nulls_below(&self.valid(h, m), 1);
-        let sums = match self.sums(h, m, false) {
-            Sums::Floats(sums) => {
-                let sums = sums.iter().map(|(sum, other)| other.sum().unwrap_or(sum.value()));
-                return Ok(Arc::new(Float64Array::new(sums.collect(), nulls)));
-            }
-            sums => sums,
-        };
+    fn sum(&self, name: &str, h: usize, m: usize, out: &mut Packing) -> Result<()> {
+        let valid = self.valid(h, m);
+        let sums = self.sums(h, m, false);
         if let MeasureKind::Decimal(_, scale) = self.plan.measures[m].kind {
             let sums: ScalarBuffer<i128> = match sums {
                 Sums::Narrow(sums) => sums.iter().map(|&sum| i128::from(sum as i64)).collect(),
                 Sums::Wide(sums) => sums.into(),
                 Sums::Floats(_) => unreachable!("decimals are summed as integers"),
             };
-            let sums = Decimal128Array::new(sums, nulls);
-            return Ok(Arc::new(sums.with_precision_and_scale(38, scale)?));
+            let sums = Decimal128Array::new(sums, nulls_below(&valid, 1));
+            out.ready(Arc::new(sums.with_precision_and_scale(38, scale)?));
+            return Ok(());
         }
-        let narrow: Option<Vec<i64>> = match sums {
-            Sums::Narrow(sums) => Some(sums.iter().map(|&sum| sum as i64).collect()),
-            Sums::Wide(sums) => sums.iter().map(|&sum| i64::try_from(sum).ok()).collect(),
-            Sums::Floats(_) => None,
-        };
-        let narrow = narrow.ok_or_else(|| {
-            Error::run(format!("{name} does not fit into 64 bits"))
-                .advise("cast the column to a decimal or a float before it is summed")
-        })?;
-        Ok(Arc::new(Int64Array::new(ScalarBuffer::from(narrow), nulls)))
+        let enough = enough(&valid, 1);
+        match sums {
+            Sums::Floats(sums) => {
+                let sums = sums.iter().map(|(sum, other)| other.sum().unwrap_or(sum.value()));
+                out.values(Words::Float64, sums.map(f64::to_bits), enough);
+            }
+            Sums::Narrow(sums) => out.values(Words::Int64, sums.iter().copied(), enough),
+            Sums::Wide(sums) => {
+                let sums: Option<Vec<i64>> =
+                    sums.iter().map(|&sum| i64::try_from(sum).ok()).collect();
+                let sums = sums.ok_or_else(|| {
+                    Error::run(format!("{name} does not fit into 64 bits"))
+                        .advise("cast the column to a decimal or a float before it is summed")
+                })?;
+                out.values(Words::Int64, sums.iter().map(|&sum| sum as u64), enough);
+            }
+        }
+        Ok(())
     }
 
     /// What an unscaled value is divided by. Exact for the scales that money has: 10^22 is the
@@ -239,30 +247,30 @@ impl<'a> Derive<'a> {
         if without_own { self.valid_others(h, m).into() } else { self.valid(h, m) }
     }
 
-    fn mean(&self, h: usize, m: usize, own: bool) -> ArrayRef {
+    fn mean(&self, h: usize, m: usize, own: bool, out: &mut Packing) {
         let without_own = self.takes_own_out(h, own);
         let n = self.counted(h, m, without_own);
         let scale = self.scale(m);
         let counted = n.iter().map(|&n| n as i64 as f64);
-        let means: ScalarBuffer<f64> = match self.sums(h, m, without_own) {
-            Sums::Narrow(sums) => {
-                counted.zip(sums.iter()).map(|(n, &sum)| sum as i64 as f64 / (n * scale)).collect()
-            }
+        match self.sums(h, m, without_own) {
+            Sums::Narrow(sums) => floats(
+                counted.zip(sums.iter()).map(|(n, &sum)| sum as i64 as f64 / (n * scale)),
+                (&n, 1),
+                out,
+            ),
             Sums::Wide(sums) => {
-                counted.zip(sums).map(|(n, sum)| to_f64(sum) / (n * scale)).collect()
+                floats(counted.zip(sums).map(|(n, sum)| to_f64(sum) / (n * scale)), (&n, 1), out);
             }
             Sums::Floats(sums) => {
-                let sums = sums.into_iter();
                 let mean = |(n, (sum, other)): (f64, (DoubleDouble, NonFinite))| {
                     other.sum().unwrap_or_else(|| sum.value() / n)
                 };
-                counted.zip(sums).map(mean).collect()
+                floats(counted.zip(sums).map(mean), (&n, 1), out);
             }
-        };
-        Arc::new(Float64Array::new(means, nulls_below(&n, 1)))
+        }
     }
 
-    fn std_dev(&self, h: usize, m: usize, own: bool) -> ArrayRef {
+    fn std_dev(&self, h: usize, m: usize, own: bool, out: &mut Packing) {
         let without_own = self.takes_own_out(h, own);
         let n = self.counted(h, m, without_own);
         let scale = self.scale(m);
@@ -271,24 +279,27 @@ impl<'a> Derive<'a> {
             let column = column.expect("every deviation has its squares: both come from the plan");
             self.wide_column(column, m, without_own, |x| x * x)
         };
-        let deviations: ScalarBuffer<f64> = match self.sums(h, m, without_own) {
-            Sums::Floats(sums) => self.float_deviations(h, m, &n, &sums, without_own).into(),
+        match self.sums(h, m, without_own) {
+            Sums::Floats(sums) => {
+                let deviations = self.float_deviations(h, m, &n, &sums, without_own);
+                floats(deviations.into_iter(), (&n, 2), out);
+            }
             // Squares of 0 and 1 are themselves.
             Sums::Narrow(sums) if self.plan.measures[m].kind == MeasureKind::Boolean => {
                 let sums = sums.iter().map(|&sum| i128::from(sum as i64));
-                n.iter().zip(sums).map(|(&n, sum)| deviation(n, sum, sum)).collect()
+                let rows = n.iter().zip(sums);
+                floats(rows.map(|(&n, sum)| deviation(n, sum, sum)), (&n, 2), out);
             }
             Sums::Narrow(sums) => {
-                let rows = n.iter().zip(sums.iter()).zip(squares());
-                rows.map(|((&n, &sum), sq)| deviation(n, i128::from(sum as i64), sq) / scale)
-                    .collect()
+                let sums = sums.iter().map(|&sum| i128::from(sum as i64));
+                let rows = n.iter().zip(sums).zip(squares());
+                floats(rows.map(|((&n, sum), sq)| deviation(n, sum, sq) / scale), (&n, 2), out);
             }
             Sums::Wide(sums) => {
                 let rows = n.iter().zip(sums).zip(squares());
-                rows.map(|((&n, sum), sq)| deviation(n, sum, sq) / scale).collect()
+                floats(rows.map(|((&n, sum), sq)| deviation(n, sum, sq) / scale), (&n, 2), out);
             }
-        };
-        Arc::new(Float64Array::new(deviations, nulls_below(&n, 2)))
+        }
     }
 
     fn float_deviations(
@@ -330,10 +341,9 @@ impl<'a> Derive<'a> {
         self.raw.column(column).iter().map(|&bits| f64::from_bits(bits))
     }
 
-    fn since_previous(&self) -> ArrayRef {
+    fn since_previous(&self, out: &mut Packing) {
         let units = self.plan.units_per_second as f64;
-        let seconds = self.elapsed().map(|elapsed| elapsed / units);
-        Arc::new(without_nan(seconds.collect()))
+        out.without_nan(self.elapsed().map(|elapsed| elapsed / units));
     }
 
     /// Distances to the place before, and NaN where one of the two is unknown.
@@ -368,25 +378,13 @@ impl<'a> Derive<'a> {
         km
     }
 
-    fn distance(&self) -> ArrayRef {
-        Arc::new(without_nan(self.distances().to_vec()))
-    }
-
-    fn speed(&self) -> ArrayRef {
+    fn speed(&self, out: &mut Packing) {
         let units_per_hour = self.plan.units_per_second as f64 * 3600.0;
         let speed = |(km, elapsed): (f64, f64)| {
             if elapsed > 0.0 { km / (elapsed / units_per_hour) } else { f64::NAN }
         };
-        let speeds = self.distances().iter().copied().zip(self.elapsed()).map(speed);
-        Arc::new(without_nan(speeds.collect()))
+        out.without_nan(self.distances().iter().copied().zip(self.elapsed()).map(speed));
     }
-}
-
-/// The values, null where they are NaN (with 0 under the null).
-fn without_nan(mut values: Vec<f64>) -> Float64Array {
-    let known = BooleanBuffer::collect_bool(values.len(), |i| !values[i].is_nan());
-    values.iter_mut().filter(|value| value.is_nan()).for_each(|value| *value = 0.0);
-    Float64Array::new(ScalarBuffer::from(values), Some(known.into()))
 }
 
 /// Conversion that is one instruction for sums that fit into 64 bits.
@@ -435,15 +433,23 @@ pub(super) fn power_of_ten(scale: i8) -> f64 {
     if scale < 0 { 1.0 / power } else { power }
 }
 
-fn integers(values: &[u64]) -> ArrayRef {
-    let values: Vec<i64> = values.iter().map(|&n| n as i64).collect();
-    Arc::new(Int64Array::from(values))
+fn integers(values: &[u64], out: &mut Packing) {
+    out.values(Words::Int64, values.iter().copied(), None::<fn(usize) -> bool>);
+}
+
+/// Floats, null where there are fewer than `least` of `n` values.
+fn floats(values: impl Iterator<Item = f64>, (n, least): (&[u64], u64), out: &mut Packing) {
+    out.values(Words::Float64, values.map(f64::to_bits), enough(n, least));
+}
+
+/// Whether a row has `least` values or more; `None`: each has.
+fn enough(n: &[u64], least: u64) -> Option<impl Fn(usize) -> bool> {
+    // The difference's sign bit: a loop without branches that the compiler can make wide.
+    let below = n.iter().fold(0, |below, &n| below | n.wrapping_sub(least)) >> 63;
+    (below == 1).then_some(move |row: usize| n[row] >= least)
 }
 
 /// Null where there are fewer than `least` values.
 fn nulls_below(n: &[u64], least: u64) -> Option<NullBuffer> {
-    let is_enough = |i: usize| n[i] >= least;
-    // The difference's sign bit: a loop without branches that the compiler can make wide.
-    let below = n.iter().fold(0, |below, &n| below | n.wrapping_sub(least)) >> 63;
-    (below == 1).then(|| BooleanBuffer::collect_bool(n.len(), is_enough).into())
+    enough(n, least).map(|enough| BooleanBuffer::collect_bool(n.len(), enough).into())
 }
