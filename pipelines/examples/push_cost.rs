@@ -14,7 +14,8 @@ const WARM_UP: u64 = 20_000;
 
 fn main() {
     let mut arguments = std::env::args().skip(1).map_while(|text| text.parse::<usize>().ok());
-    let (rows, pushes) = (arguments.next().unwrap_or(1), arguments.next().unwrap_or(10_000));
+    let rows = arguments.next().unwrap_or(1).max(1);
+    let pushes = arguments.next().unwrap_or(10_000).max(1);
     let payments = PaymentsConfig::new(WARM_UP + (rows * pushes) as u64 + 10_000, 7);
     let batches: Vec<RecordBatch> = Payments::new(payments).expect("a recording").collect();
     let config = FraudConfig::standard().expect("the weights");

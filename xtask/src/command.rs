@@ -78,6 +78,12 @@ impl CommandLine {
         if status.success() { Ok(()) } else { Err(format!("{}: {status}", self.program)) }
     }
 
+    /// What it prints, where it runs and succeeds.
+    pub fn output(&self, root: &Path) -> Option<String> {
+        let output = self.command(root).stderr(Stdio::null()).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
     /// Whether it runs and succeeds, with its output thrown away.
     pub fn succeeds(&self, root: &Path) -> bool {
         self.command(root)

@@ -28,7 +28,7 @@ struct Step {
     action: fn(&Path) -> Action,
 }
 
-const STEPS: [Step; 9] = [
+const STEPS: [Step; 10] = [
     Step {
         name: "fmt",
         purpose: "one way to lay out code",
@@ -69,6 +69,11 @@ const STEPS: [Step; 9] = [
     Step { name: "deny", purpose: "licences, versions and origins of dependencies", action: deny },
     Step { name: "fuzz", purpose: "the fuzz targets still build", action: fuzz },
     Step {
+        name: "neon",
+        purpose: "every kernel on AArch64, in an emulator, against its definition",
+        action: neon,
+    },
+    Step {
         name: "instructions",
         purpose: "no kernel takes more instructions than were recorded",
         action: instructions,
@@ -104,6 +109,34 @@ fn fuzz(root: &Path) -> Action {
     } else {
         Action::Skip("no nightly toolchain: rustup toolchain install nightly".to_owned())
     }
+}
+
+/// The processor of another family that the kernels know.
+const AARCH64: &str = "aarch64-unknown-linux-gnu";
+
+fn neon(root: &Path) -> Action {
+    if cfg!(target_arch = "aarch64") {
+        return Action::Skip("this processor has it: the tests ran it".to_owned());
+    }
+    let tools = ["qemu-aarch64 --version", "aarch64-linux-gnu-gcc --version"];
+    if !cfg!(target_os = "linux") || !tools.iter().all(|tool| CommandLine::new(tool).succeeds(root))
+    {
+        let packages = "qemu-user gcc-aarch64-linux-gnu libc6-dev-arm64-cross";
+        return Action::Skip(format!("no emulator or linker: apt-get install {packages}"));
+    }
+    let library = CommandLine::new(&format!("rustc --print target-libdir --target {AARCH64}"));
+    if !library.output(root).is_some_and(|folder| Path::new(folder.trim()).is_dir()) {
+        return Action::Skip(format!("no library for it: rustup target add {AARCH64}"));
+    }
+    let words = format!("cargo test -p pelton-kernels --lib --locked --target {AARCH64} neon");
+    Action::Tests(
+        CommandLine::new(&words)
+            .variable("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", "aarch64-linux-gnu-gcc")
+            .variable(
+                "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER",
+                "qemu-aarch64 -L /usr/aarch64-linux-gnu",
+            ),
+    )
 }
 
 /// Runs the steps that `names` gives, or all; `--list` prints them.
