@@ -20,7 +20,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, AsArray, BooleanArray};
 use arrow::datatypes::SchemaRef;
 
-use super::aggregate::{Positions, RowSet, Table, plain};
+use super::aggregate::Table;
 use super::correct::{AFTER, BEFORE, INSERT};
 use super::corrected_cut::{Correction, Cut, Piece, Sequence};
 use super::early::{ByRow, joined};
@@ -30,7 +30,7 @@ use super::output::Output;
 use super::run::rows_a_part;
 use super::sessions::behind;
 use super::spec::{Lateness, Plan, WindowKind, WindowSpec};
-use crate::batch::{Batch, Position};
+use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::expr::{BoundExpr, bind_condition, without_nulls};
 use crate::operator::{KeyedWindow, Rows, StateSize, WindowRows};
@@ -154,18 +154,6 @@ impl CorrectedRuns {
         self.plan.output.clone()
     }
 
-    /// The columns that a row keeps; dictionaries as their values: those of batches differ.
-    fn columns(&self, batch: &Batch) -> Result<Vec<ArrayRef>> {
-        let mut columns = self.plan.aggregates.arrays(&batch.rows)?;
-        for column in &mut columns {
-            let plain = plain(column.data_type());
-            if &plain != column.data_type() {
-                *column = arrow::compute::cast(column, &plain)?;
-            }
-        }
-        Ok(columns)
-    }
-
     fn take(&mut self, batch: &Batch, times: &[i64], rows: Rows<'_>, ids: &[u32]) -> Result<()> {
         let holds: Option<ArrayRef> = match &self.condition {
             Some(condition) => {
@@ -174,7 +162,7 @@ impl CorrectedRuns {
             None => None,
         };
         let holds: Option<&BooleanArray> = holds.as_ref().map(|holds| holds.as_boolean());
-        self.held.begin(self.columns(batch)?, batch.len());
+        self.held.begin_batch(&self.plan.aggregates, batch)?;
         for (i, &key) in ids.iter().enumerate() {
             let at = rows.get(i);
             let time = times[at];
@@ -276,7 +264,8 @@ impl CorrectedRuns {
             }
             parts.push(window);
         }
-        let table = self.added_up(&rows, &entry_of_row, entries.len())?;
+        let aggregates = &self.plan.aggregates;
+        let table = self.held.added_up(aggregates, &rows, &entry_of_row, entries.len())?;
         let mut out = Table::new(&self.plan.aggregates);
         let first: Vec<u32> = parts.iter().filter_map(|parts| parts.first().copied()).collect();
         out.gather(&table, &first);
@@ -288,26 +277,6 @@ impl CorrectedRuns {
             out.combine(&self.plan.aggregates.lifts, &part, &to)?;
         }
         Ok(out)
-    }
-
-    /// The states of rows, an entry as `entries` say.
-    fn added_up(&self, rows: &[HeldRow], entries: &[u32], len: usize) -> Result<Table> {
-        let aggregates = &self.plan.aggregates;
-        let mut table = Table::new(aggregates);
-        table.resize(len);
-        if rows.is_empty() {
-            return Ok(table);
-        }
-        let columns = self.held.columns(rows)?;
-        let times: Vec<i64> = rows.iter().map(|row| row.time).collect();
-        let positions: Vec<Position> = rows.iter().map(|row| row.position).collect();
-        let set = RowSet {
-            rows: Rows::All(rows.len()),
-            times: &times,
-            positions: Positions::Listed(&positions),
-        };
-        table.add_rows(&aggregates.lifts, &aggregates.read(&columns)?, &set, entries)?;
-        Ok(table)
     }
 
     /// Gives out the windows that rows before `to` close.

@@ -11,8 +11,10 @@ use std::collections::btree_map::Entry;
 use arrow::array::{Array, ArrayRef};
 use arrow::compute::interleave;
 
-use crate::batch::Position;
+use super::aggregate::{AggregatePlan, Positions, RowSet, Table, plain};
+use crate::batch::{Batch, Position};
 use crate::error::Result;
+use crate::operator::Rows;
 
 /// Rows of chunks beside the kept ones before these move together: at least so many.
 const SPARE_ROWS_MIN: usize = 1 << 14;
@@ -56,6 +58,23 @@ impl Held {
         self.chunks.insert(self.next, Chunk { columns, rows, kept: 0 });
         self.rows += rows;
         self.next += 1;
+    }
+
+    /// As [`Held::begin`], of what aggregates read; dictionaries as their values: those of batches
+    /// differ.
+    ///
+    /// # Errors
+    /// When a filter cannot be computed.
+    pub(super) fn begin_batch(&mut self, of: &AggregatePlan, batch: &Batch) -> Result<()> {
+        let mut columns = of.arrays(&batch.rows)?;
+        for column in &mut columns {
+            let plain = plain(column.data_type());
+            if &plain != column.data_type() {
+                *column = arrow::compute::cast(column, &plain)?;
+            }
+        }
+        self.begin(columns, batch.len());
+        Ok(())
     }
 
     /// Keeps a row of the batch that came last.
@@ -124,6 +143,34 @@ impl Held {
             Ok(interleave(&arrays, &places)?)
         };
         (0..first.columns.len()).map(column).collect()
+    }
+
+    /// The states of rows: row i goes into entry `entries[i]` of `len`.
+    ///
+    /// # Errors
+    /// When a state cannot hold its rows.
+    pub(super) fn added_up(
+        &self,
+        of: &AggregatePlan,
+        rows: &[HeldRow],
+        entries: &[u32],
+        len: usize,
+    ) -> Result<Table> {
+        let mut table = Table::new(of);
+        table.resize(len);
+        if rows.is_empty() {
+            return Ok(table);
+        }
+        let columns = self.columns(rows)?;
+        let times: Vec<i64> = rows.iter().map(|row| row.time).collect();
+        let positions: Vec<Position> = rows.iter().map(|row| row.position).collect();
+        let set = RowSet {
+            rows: Rows::All(rows.len()),
+            times: &times,
+            positions: Positions::Listed(&positions),
+        };
+        table.add_rows(&of.lifts, &of.read(&columns)?, &set, entries)?;
+        Ok(table)
     }
 
     pub(super) fn bytes(&self) -> usize {

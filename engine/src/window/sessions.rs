@@ -20,17 +20,16 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use arrow::array::ArrayRef;
 use arrow::datatypes::SchemaRef;
 
-use super::aggregate::{Positions, RowSet, Table, plain};
+use super::aggregate::Table;
 use super::correct::{AFTER, BEFORE, INSERT};
 use super::early::{ByRow, joined};
 use super::held::{Held, HeldRow};
 use super::keys::{SeenKeys, on_time};
 use super::output::Output;
 use super::spec::{Lateness, Plan, WindowKind, WindowSpec};
-use crate::batch::{Batch, Position};
+use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::operator::{KeyedWindow, Rows, StateSize, WindowRows};
 
@@ -145,20 +144,8 @@ impl CorrectedSessions {
         self.plan.output.clone()
     }
 
-    /// The columns that a row keeps; dictionaries as their values: those of batches differ.
-    fn columns(&self, batch: &Batch) -> Result<Vec<ArrayRef>> {
-        let mut columns = self.plan.aggregates.arrays(&batch.rows)?;
-        for column in &mut columns {
-            let plain = plain(column.data_type());
-            if &plain != column.data_type() {
-                *column = arrow::compute::cast(column, &plain)?;
-            }
-        }
-        Ok(columns)
-    }
-
     fn take(&mut self, batch: &Batch, times: &[i64], rows: Rows<'_>, ids: &[u32]) -> Result<()> {
-        self.held.begin(self.columns(batch)?, batch.len());
+        self.held.begin_batch(&self.plan.aggregates, batch)?;
         for (i, &key) in ids.iter().enumerate() {
             let row = rows.get(i);
             let time = times[row];
@@ -234,25 +221,10 @@ impl CorrectedSessions {
 
     /// The states of sessions, an entry each.
     fn table(&self, sessions: &[&[HeldRow]]) -> Result<Table> {
-        let aggregates = &self.plan.aggregates;
-        let mut table = Table::new(aggregates);
-        table.resize(sessions.len());
         let of = |(at, rows): (usize, &&[HeldRow])| std::iter::repeat_n(at as u32, rows.len());
         let entries: Vec<u32> = sessions.iter().enumerate().flat_map(of).collect();
         let rows: Vec<HeldRow> = sessions.iter().flat_map(|rows| rows.iter().copied()).collect();
-        if rows.is_empty() {
-            return Ok(table);
-        }
-        let columns = self.held.columns(&rows)?;
-        let times: Vec<i64> = rows.iter().map(|row| row.time).collect();
-        let positions: Vec<Position> = rows.iter().map(|row| row.position).collect();
-        let set = RowSet {
-            rows: Rows::All(rows.len()),
-            times: &times,
-            positions: Positions::Listed(&positions),
-        };
-        table.add_rows(&aggregates.lifts, &aggregates.read(&columns)?, &set, &entries)?;
-        Ok(table)
+        self.held.added_up(&self.plan.aggregates, &rows, &entries, sessions.len())
     }
 
     /// Gives out the sessions that end by `to`.
