@@ -7,7 +7,7 @@
 //! ```
 //! What was chosen never changes the bytes, only the speed.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::Once;
@@ -229,6 +229,7 @@ fn open_file(path: &str, options: &SourceOptions) -> Result<Opened> {
 
 #[cfg(target_os = "linux")]
 fn open_direct(path: &Path) -> Option<File> {
+    use std::fs::OpenOptions;
     use std::os::unix::fs::OpenOptionsExt;
     match OpenOptions::new().read(true).custom_flags(libc::O_DIRECT).open(path) {
         Ok(file) => Some(file),
