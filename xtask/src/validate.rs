@@ -132,6 +132,7 @@ fn neon(root: &Path) -> Action {
     Action::Tests(
         CommandLine::new(&words)
             .variable("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER", "aarch64-linux-gnu-gcc")
+            .variable("CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS", "-D warnings")
             .variable(
                 "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER",
                 "qemu-aarch64 -L /usr/aarch64-linux-gnu",

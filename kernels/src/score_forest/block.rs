@@ -234,17 +234,16 @@ fn select_portable(nodes: &[SelectNode], codes: &[Block], slots: &mut Slots) {
 
 /// Adds the leaves whose numbers stand in slot `root`.
 fn add_selected(level: Level, plan: &Plan, tree: &PlannedTree, scratch: &mut Scratch, root: usize) {
-    let wide = plan.leaf_width != 1;
     match (level, plan.sum) {
         #[cfg(target_arch = "x86_64")]
-        (Level::Avx512, Sum::F64) if !wide && level.is_available() => {
+        (Level::Avx512, Sum::F64) if plan.leaf_width == 1 && level.is_available() => {
             let leaves = &plan.leaf[tree.leaf_start..tree.leaf_end];
             let sums = &mut scratch.sums[tree.output];
             // SAFETY: the processor has the level's instructions, as was just asked.
             unsafe { super::simd::add_f64_avx512(leaves, &scratch.slots[root], sums) }
         }
         #[cfg(target_arch = "x86_64")]
-        (Level::Avx512, Sum::F32) if !wide && level.is_available() => {
+        (Level::Avx512, Sum::F32) if plan.leaf_width == 1 && level.is_available() => {
             let leaves = &plan.leaf_f32[tree.leaf_start..tree.leaf_end];
             let sums = &mut scratch.sums_f32[tree.output];
             // SAFETY: as above.
@@ -399,6 +398,7 @@ enum Jumped {
 }
 
 /// One row by [`super::bits`], where plan and processor allow it.
+#[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables, reason = "only AVX-512 jumps"))]
 fn jump(level: Level, plan: &Plan, initial: &[f64], scratch: &mut Scratch) -> Jumped {
     match level {
         #[cfg(target_arch = "x86_64")]
