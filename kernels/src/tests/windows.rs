@@ -122,6 +122,37 @@ fn naive_all_added((to, from): &Panes) -> Answer {
     numbers(&to)
 }
 
+/// Entries, panes, and the panes of each window.
+type Summed = (usize, Vec<Vec<f64>>, combine::WindowPanes);
+
+fn summed(rows: usize) -> BoxedStrategy<Summed> {
+    let pane = prop_oneof![3 => Just(rows), 1 => Just(rows + 3), 1 => 0..=rows];
+    let panes = vec(pane.prop_flat_map(column::<f64>), 0..20);
+    let sliding = (0..4usize, 0..12usize, 0..3usize).prop_map(|(from, len, slide)| {
+        [0, 1, 2, 3, 4, 5, 6, 7].map(|w| (w * slide + from, w * slide + from + len))
+    });
+    let window = (0..21usize, 0..21usize);
+    let any = prop::array::uniform8(window);
+    let windows = prop_oneof![sliding, any].prop_map(|all| all.map(|(from, until)| from..until));
+    (Just(rows), panes, windows).boxed()
+}
+
+fn windows_summed((rows, panes, windows): &Summed) -> Answer {
+    let from: Vec<&[f64]> = panes.iter().map(Vec::as_slice).collect();
+    let mut to = [0, 1, 2, 3, 4, 5, 6, 7].map(|w| vec![f64::from(w); *rows]);
+    combine::sum_windows_f64(level(), &from, windows, &mut to);
+    numbers(&to.concat())
+}
+
+fn naive_windows_summed((rows, panes, windows): &Summed) -> Answer {
+    let sum = |window: &std::ops::Range<usize>, entry: usize| {
+        let panes = panes.iter().enumerate().filter(|(at, _)| window.contains(at));
+        panes.filter_map(|(_, pane)| pane.get(entry)).fold(0.0, |sum, value| sum + value)
+    };
+    let sums = windows.iter().flat_map(|window| (0..*rows).map(move |entry| sum(window, entry)));
+    numbers(&sums.collect::<Vec<f64>>())
+}
+
 fn integers(rows: usize) -> BoxedStrategy<(Vec<i64>, Vec<u64>, i8)> {
     let small = vec(0..9u64, rows);
     (column(rows), prop_oneof![column(rows), small.boxed()], -3..9i8).boxed()
@@ -262,6 +293,7 @@ suite! {
             |c| bits(&combined(|to, from| combine::subtract_i64(level(), to, from), c)),
             |c| bits(&each(i64::wrapping_sub, c));
         add_all_floats: panes => all_added, naive_all_added;
+        sum_windows_of_floats: summed => windows_summed, naive_windows_summed;
         means: integers => means, naive_means;
         float_means: floats => float_means, naive_float_means;
         add_float: columns::<f64> =>

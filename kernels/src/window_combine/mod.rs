@@ -10,6 +10,9 @@
 
 #[cfg(feature = "gpu")]
 pub mod gpu;
+mod sums;
+
+pub use sums::{WINDOWS_SUMMED, WindowPanes, add_all_f64, sum_windows_f64};
 
 use crate::columns::words;
 use crate::simd::{Level, multiversion};
@@ -37,39 +40,6 @@ multiversion! {
     pub fn add_f64(level; to: &mut [f64], from: &[f64]) {
         for (to, from) in to.iter_mut().zip(from) {
             *to += *from;
-        }
-    }
-}
-
-/// Sums that are kept in registers while the panes go by.
-const LANES: usize = 32;
-
-multiversion! {
-    /// `to[i] += from[0][i]`, then `+= from[1][i]` and so on, each over its own length or that of
-    /// `to`: the bits of [`add_f64`] for one after the other, without a store between them.
-    pub fn add_all_f64(level; to: &mut [f64], from: &[&[f64]]) {
-        for (block, to) in to.chunks_mut(LANES).enumerate() {
-            let (start, end) = (block * LANES, block * LANES + LANES);
-            match to.first_chunk_mut::<LANES>() {
-                Some(to) if from.iter().all(|from| from.len() >= end) => {
-                    let mut sums = *to;
-                    for from in from {
-                        let Some(from) = from.get(start..end).and_then(<[f64]>::first_chunk) else {
-                            continue;
-                        };
-                        let from: &[f64; LANES] = from;
-                        for lane in 0..LANES {
-                            sums[lane] += from[lane];
-                        }
-                    }
-                    *to = sums;
-                }
-                _ => {
-                    for from in from.iter().filter_map(|from| from.get(start..)) {
-                        to.iter_mut().zip(from).for_each(|(to, from)| *to += *from);
-                    }
-                }
-            }
         }
     }
 }

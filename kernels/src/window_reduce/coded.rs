@@ -2,6 +2,7 @@
 
 use crate::batch_filter::{Value, batch_filter};
 use crate::columns::words;
+use crate::prefetch::prefetch_range;
 use crate::simd::Level;
 
 /// Rows whose codes are picked at a time: those of 64 bits take half of a core's first cache.
@@ -113,9 +114,12 @@ fn each_block<T: Code>(
         return codes.len();
     };
     let (mut kept, mut rows) = (Vec::with_capacity(BLOCK_ROWS), 0);
-    for (mask, codes) in mask.chunks(BLOCK_ROWS / 64).zip(codes.chunks(BLOCK_ROWS)) {
+    let blocks = mask.chunks(BLOCK_ROWS / 64).zip(codes.chunks(BLOCK_ROWS));
+    for (at, (mask, block)) in blocks.enumerate() {
+        // The next block comes while this one is looked at.
+        prefetch_range(codes, (at + 1) * BLOCK_ROWS..(at + 2) * BLOCK_ROWS);
         kept.clear();
-        batch_filter(level, mask, codes, &mut kept);
+        batch_filter(level, mask, block, &mut kept);
         count(&kept);
         rows += kept.len();
     }

@@ -129,6 +129,10 @@ impl IntegerKeys {
             self.table.first_probes(keys, ids);
             self.table.prefetch_second(keys, ids);
         }
+        // Mostly all are known: whole vectors say so.
+        if !ids.contains(&NO_ID) {
+            return Ok(());
+        }
         for (&key, id) in keys.iter().zip(ids) {
             if *id == NO_ID {
                 *id = self.id(key)?;

@@ -8,6 +8,7 @@
 use std::borrow::Cow;
 
 use pelton_kernels::simd::level;
+use pelton_kernels::window_combine::{WINDOWS_SUMMED, WindowPanes};
 use pelton_kernels::window_reduce::Summary;
 use pelton_kernels::{window_combine, window_reduce};
 
@@ -165,6 +166,33 @@ impl Cells {
         let from: Vec<&[f64]> = floats.collect();
         window_combine::add_all_f64(level(), to, &from);
         Ok(())
+    }
+
+    /// Whether these are float sums.
+    pub(super) fn are_float_sums(&self) -> bool {
+        matches!(self, Self::Float(_))
+    }
+
+    /// The float sums of all entries in each of some windows of these tables' cells, oldest first;
+    /// `sums` holds one for each entry.
+    pub(super) fn sum_windows(
+        from: &[&Self],
+        windows: &WindowPanes,
+        sums: &mut [Vec<f64>; WINDOWS_SUMMED],
+    ) {
+        let floats = from.iter().map(|from| match from {
+            Self::Float(from) => from.as_slice(),
+            _ => unreachable!("{SAME_PLAN}"),
+        });
+        let from: Vec<&[f64]> = floats.collect();
+        window_combine::sum_windows_f64(level(), &from, windows, sums);
+    }
+
+    /// Exchanges float sums, one for each entry.
+    pub(super) fn swap_sums(&mut self, sums: &mut Vec<f64>) {
+        if let Self::Float(cells) = self {
+            std::mem::swap(cells, sums);
+        }
     }
 
     /// Takes entry `i` of `from` away from entry `entries[i]`, where that is exact.

@@ -8,6 +8,7 @@ use arrow::array::types::*;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, LargeStringArray, StringArray};
 use arrow::buffer::{NullBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, TimeUnit};
+use pelton_kernels::prefetch::prefetch_range;
 
 use super::plan::Class;
 use super::value::{Float, ValueRef};
@@ -79,6 +80,17 @@ impl Column {
         let nulls = self.nulls.as_ref().map(|nulls| nulls.slice(from, len));
         let nulls = nulls.filter(|nulls| nulls.null_count() > 0);
         Self { values, nulls, is_bool: self.is_bool }
+    }
+
+    /// Asks for the values of the rows `from..until`, as far as there are any, to be brought into
+    /// the cache.
+    pub(crate) fn prefetch(&self, from: usize, until: usize) {
+        match &self.values {
+            Values::Int(values) => prefetch_range(values, from..until),
+            Values::Wide(values) => prefetch_range(values, from..until),
+            Values::Float(values) => prefetch_range(values, from..until),
+            Values::Text(_) | Values::LargeText(_) | Values::Opaque => {}
+        }
     }
 
     /// A column of so many rows that has only the filter's rows.

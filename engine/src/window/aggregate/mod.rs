@@ -69,7 +69,7 @@ pub(crate) use plan::{AggregatePlan, Lower, find, plain};
 pub use sketch::APPROX_QUANTILE_ERROR;
 pub use states::UserFunction;
 pub(crate) use states::{Positions, RowSet};
-pub(crate) use table::Table;
+pub(crate) use table::{Table, WindowSums};
 pub use top_k::SPACE_SAVING_FACTOR;
 pub use value::{Float, Value, ValueRef};
 pub(crate) use value::{float_of_order, float_order};

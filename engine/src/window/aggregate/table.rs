@@ -5,6 +5,7 @@
 //! nulls in each column, and one cell a lift (`cells.rs`).
 
 use pelton_kernels::simd::level;
+use pelton_kernels::window_combine::{WINDOWS_SUMMED, WindowPanes};
 use pelton_kernels::{window_combine, window_reduce};
 
 use super::cells::{Cells, Entries, fold};
@@ -16,6 +17,9 @@ use crate::operator::Rows;
 
 /// Rows of a part: a column's values are half of a core's first cache.
 const PART_ROWS: usize = 2048;
+
+/// The float sums of all entries in some windows.
+pub(crate) type WindowSums = [Vec<f64>; WINDOWS_SUMMED];
 
 /// Partial aggregates of many entries.
 #[derive(Debug)]
@@ -248,6 +252,39 @@ impl Table {
             }
         }
         Ok(())
+    }
+
+    /// Whether all cells that must be computed anew for each window are float sums.
+    pub(crate) fn sums_ahead(&self) -> bool {
+        self.cells.iter().all(|cells| cells.is_exact() || cells.are_float_sums())
+    }
+
+    /// The float sums, by lift, of all entries in some windows of these tables, which have one
+    /// plan with this; what is in `sums` is overwritten.
+    pub(crate) fn sum_windows(
+        &self,
+        tables: &[&Self],
+        windows: &WindowPanes,
+        sums: &mut [WindowSums],
+    ) {
+        let len = self.len();
+        let floats = self.cells.iter().enumerate().filter(|(_, cells)| cells.are_float_sums());
+        for ((at, _), sums) in floats.zip(sums) {
+            sums.iter_mut().for_each(|sums| sums.resize(len, 0.0));
+            let cells: Vec<&Cells> = tables.iter().map(|table| &table.cells[at]).collect();
+            Cells::sum_windows(&cells, windows, sums);
+        }
+    }
+
+    /// Number of lifts that are float sums.
+    pub(crate) fn float_sums(&self) -> usize {
+        self.cells.iter().filter(|cells| cells.are_float_sums()).count()
+    }
+
+    /// Exchanges the float sums for those of window `at`.
+    pub(crate) fn swap_sums(&mut self, sums: &mut [WindowSums], at: usize) {
+        let floats = self.cells.iter_mut().filter(|cells| cells.are_float_sums());
+        floats.zip(sums).for_each(|(cells, sums)| cells.swap_sums(&mut sums[at]));
     }
 
     /// Makes all cells that are not exact those of empty sets.

@@ -24,6 +24,7 @@
 //! that is not late (a partition that woke) counts while its pane is open; after that it is
 //! counted in [`StateSize::rows_beyond_memory`].
 
+mod ahead;
 mod closed;
 #[cfg(feature = "gpu")]
 mod device;
@@ -36,6 +37,7 @@ mod totals;
 mod tests;
 
 use arrow::datatypes::SchemaRef;
+use pelton_kernels::window_combine::WINDOWS_SUMMED;
 
 use closed::Given;
 pub(super) use grid::Grid;
@@ -118,6 +120,7 @@ impl PaneWindow {
     /// Gives out the windows below `open_from`.
     fn close(&mut self, open_from: i128, given: &mut Given) -> Result<()> {
         let grid = self.grid;
+        self.totals.begin();
         let mut is_first = true;
         // Windows without a pane are stepped over.
         while let Some(pane) = self.panes.next_from(grid.panes_of(self.next_window).0) {
@@ -140,7 +143,10 @@ impl PaneWindow {
             } else {
                 let keys = self.keys.len();
                 self.totals.advance(&self.panes, first, last, &self.plan, keys)?;
-                self.totals.complete(&self.panes, &self.plan)?;
+                let (next, many) = (|n| grid.panes_of(window + n), WINDOWS_SUMMED as i128);
+                let next =
+                    (window + many <= open_from).then(|| std::array::from_fn(|n| next(n as i128)));
+                self.totals.complete(&self.panes, &self.plan, next)?;
                 given.append(&self.plan, bounds, &self.totals);
             }
             self.next_window = window + 1;

@@ -18,6 +18,10 @@ const PANES_SELECTED: i128 = 4;
 /// All times of a batch are looked at where one row in so many or more is added.
 const MANY: usize = 16;
 
+/// Parts of a batch up to so many rows are asked for ahead: several KB a column, which the first
+/// cache holds beside what the rows are added to.
+const PREFETCHED: usize = 1024;
+
 /// Rows of a batch that fall into one pane.
 #[derive(Debug, Default)]
 struct Bucket {
@@ -61,12 +65,16 @@ impl PaneWindow {
 
     /// Adds all rows of a batch whose times never fall: each pane gets a part of the batch.
     fn add_sorted(&mut self, columns: &[Column], rows: &RowSet<'_>, ids: &[u32]) -> Result<()> {
-        let (times, mut from) = (&rows.times[..ids.len()], 0);
+        let (times, mut from, mut len) = (&rows.times[..ids.len()], 0, ids.len());
         while let Some(&first) = times.get(from) {
             let bounds = self.bounds_of(first);
-            let until = from + times[from..].partition_point(|&time| time <= bounds.last);
+            let until = from + part_len(&times[from..], bounds.last, len);
             if (from, until) == (0, times.len()) {
                 return self.add_to_pane(bounds.number, columns, rows, ids);
+            }
+            len = until - from;
+            if len <= PREFETCHED {
+                columns.iter().for_each(|column| column.prefetch(until, until + len));
             }
             let part: Vec<Column> = columns.iter().map(|c| c.slice(from, until)).collect();
             let rows = rows.slice(from, until);
@@ -252,6 +260,27 @@ impl PaneWindow {
         let (start, end) = self.grid.pane_bounds(number);
         PaneBounds { number, first: saturated(start), last: saturated(end - 1) }
     }
+}
+
+/// How many of the times, which never fall, are up to `last`; about `guess`, as it was of the part
+/// before: looking there first reads few of the lines that halving all of them would.
+fn part_len(times: &[i64], last: i64, guess: usize) -> usize {
+    let is_in = |&time: &i64| time <= last;
+    let mut step = (guess / 8).max(16);
+    let mut high = guess.min(times.len());
+    let mut low = high;
+    if high > 0 && !is_in(&times[high - 1]) {
+        // The end is before the guess: down from it.
+        while high > step && !is_in(&times[high - step - 1]) {
+            (high, step) = (high - step, step * 2);
+        }
+        low = high.saturating_sub(step);
+    } else {
+        while high < times.len() && is_in(&times[high]) {
+            (low, high, step) = (high, times.len().min(high + step), step * 2);
+        }
+    }
+    low + times[low..high].partition_point(is_in)
 }
 
 /// The least and the greatest time of at least one row.

@@ -109,8 +109,13 @@ impl Panes {
 
     /// The live panes with numbers `first..=last`, oldest first.
     pub(super) fn between(&self, first: i128, last: i128) -> impl Iterator<Item = &Pane> {
+        self.numbered(first, last).map(|(_, pane)| pane)
+    }
+
+    /// As [`Panes::between`], with their numbers.
+    pub(super) fn numbered(&self, first: i128, last: i128) -> impl Iterator<Item = (i128, &Pane)> {
         let range = if first <= last { first..last + 1 } else { first..first };
-        self.panes.range(range).map(|(_, pane)| pane)
+        self.panes.range(range).map(|(&number, pane)| (number, pane))
     }
 
     /// The number of the first live pane from `first` on.

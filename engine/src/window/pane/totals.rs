@@ -5,13 +5,14 @@
 //! over all keys to which the panes that enter are added and from which those that leave are
 //! taken: two panes a window, however many it has. What cannot (float sums, which would drift;
 //! least values) is combined anew from the panes, oldest first, for each window, unless the
-//! window only grew.
+//! window only grew; float sums for several windows at a time (`ahead.rs`).
 //!
 //! A bitmap of the keys that have a row in the window gives them in the order of their ids.
 
 use pelton_kernels::simd::level;
-use pelton_kernels::window_combine;
+use pelton_kernels::window_combine::{self, WINDOWS_SUMMED};
 
+use super::ahead::{Ahead, PaneNumbers};
 use super::store::{Pane, Panes};
 use crate::error::Result;
 use crate::state::keys::NO_ID;
@@ -32,7 +33,9 @@ pub(super) struct Totals {
     first: i128,
     last: i128,
     /// First and last of the panes that the cells that cannot be taken away are made of.
-    folded: Option<(i128, i128)>,
+    folded: Option<PaneNumbers>,
+    /// The float sums of windows to come; only where no other cells are made anew.
+    ahead: Option<Ahead>,
     /// The live keys of the last window; no others have such cells.
     keys: Vec<u32>,
     /// Whether all keys were live, which are then not listed.
@@ -41,8 +44,11 @@ pub(super) struct Totals {
 
 impl Totals {
     pub(super) fn new(plan: &Plan) -> Self {
+        let table = Table::new(&plan.aggregates);
+        let sums_ahead = table.has_inexact() && table.sums_ahead();
         Self {
-            table: Table::new(&plan.aggregates),
+            ahead: sums_ahead.then(Ahead::default),
+            table,
             live: Vec::new(),
             is_stale: false,
             first: i128::MIN + 1,
@@ -54,7 +60,8 @@ impl Totals {
     }
 
     pub(super) fn bytes(&self) -> u64 {
-        (self.table.bytes() + self.live.capacity() * 8 + self.keys.capacity() * 4) as u64
+        let ahead = self.ahead.as_ref().map_or(0, Ahead::bytes);
+        (self.table.bytes() + self.live.capacity() * 8 + self.keys.capacity() * 4 + ahead) as u64
     }
 
     /// Moves on to a window of the panes `first..=last`; `keys` is the number of ids.
@@ -141,11 +148,38 @@ impl Totals {
         }
     }
 
-    /// Finds the window's keys, and what cannot be taken away.
+    /// Panes or keys may have changed since a window was completed.
+    pub(super) fn begin(&mut self) {
+        if let Some(ahead) = &mut self.ahead {
+            ahead.clear();
+        }
+    }
+
+    /// Finds the window's keys, and what cannot be taken away. `next`: the panes of this window
+    /// and those behind it, where they are all to be completed before [`Totals::begin`].
     ///
     /// # Errors
     /// When a state cannot hold the window's rows.
-    pub(super) fn complete(&mut self, panes: &Panes, plan: &Plan) -> Result<()> {
+    pub(super) fn complete(
+        &mut self,
+        panes: &Panes,
+        plan: &Plan,
+        next: Option<[PaneNumbers; WINDOWS_SUMMED]>,
+    ) -> Result<()> {
+        let window = (self.first, self.last);
+        let grew = self.folded.is_some_and(|(first, _)| first == self.first);
+        if let (false, Some(ahead)) = (grew, &mut self.ahead) {
+            let table = &mut self.table;
+            let mut is_done = ahead.take(window, table);
+            if let (false, Some(next)) = (is_done, next) {
+                is_done = ahead.make(&next, panes, table) && ahead.take(window, table);
+            }
+            if is_done {
+                self.find_keys();
+                self.folded = Some(window);
+                return Ok(());
+            }
+        }
         let fold_from = match self.folded {
             // The window before, grown: what it was made of stays (cumulating windows).
             Some((first, last)) if first == self.first => last + 1,
@@ -172,7 +206,7 @@ impl Totals {
                 self.table.combine_inexact(lifts, &pane.table, pane.keys())?;
             }
         }
-        self.folded = Some((self.first, self.last));
+        self.folded = Some(window);
         Ok(())
     }
 
