@@ -15,6 +15,7 @@
 //! order and get new ids without gaps.
 
 use super::layout::LAST_TIME;
+use super::multiset::Multiset;
 use super::spec::OverPlan;
 use super::state::{FIRST_MULTISET, OverState, SEGMENT_KEYS, is_past};
 use crate::state::lines::Lines;
@@ -99,7 +100,8 @@ impl OverState {
             for state in block[codes].iter_mut().filter(|state| **state >> 32 >= FIRST_MULTISET) {
                 let number = ((*state >> 32) - FIRST_MULTISET) as usize;
                 *state = (multisets.len() as u64 + FIRST_MULTISET) << 32;
-                multisets.push(std::mem::take(&mut self.multisets[number]));
+                let taken = std::mem::replace(&mut self.multisets[number], Multiset::new(0));
+                multisets.push(taken);
             }
         }
         self.segments = blocks;

@@ -14,6 +14,8 @@
 //! given) counts only rows that are younger than `largest − R`, whatever is still in memory.
 //! *Windows are `lo..hi`*, `first ≤ lo ≤ hi ≤ end` (debug-asserted).
 
+use pelton_kernels::prefetch::prefetch_read;
+
 use super::entries::Entries;
 use super::forget::Lifetime;
 use super::layout::{DISPLACED, FLAGS, HorizonLayout, LAST_TIME, Layout};
@@ -152,10 +154,10 @@ impl OverState {
         let at = (key as usize % SEGMENT_KEYS) * words;
         let mut line = at;
         while line < at + words {
-            pelton_kernels::prefetch::prefetch_read(segment, line);
+            prefetch_read(segment, line);
             line += LINE_WORDS;
         }
-        pelton_kernels::prefetch::prefetch_read(&self.rings, key as usize);
+        prefetch_read(&self.rings, key as usize);
     }
 
     /// Nearer to a row: brings the log entries that it will touch.
@@ -177,6 +179,21 @@ impl OverState {
                 log.prefetch(cursor.wrapping_add(1));
             }
         }
+        self.lists(key).for_each(|at| prefetch_read(&self.multisets, at));
+    }
+
+    /// The key's lists of values.
+    #[inline]
+    fn lists(&self, key: u32) -> impl Iterator<Item = usize> {
+        let first = self.layout.code_states;
+        let states = self.block(key)[first..first + self.layout.codes].iter();
+        states.filter_map(|state| (state >> 32).checked_sub(FIRST_MULTISET)).map(|at| at as usize)
+    }
+
+    /// Nearest to a row: brings the values that its key is known to have.
+    #[inline]
+    pub(super) fn prefetch_values(&self, key: u32) {
+        self.lists(key).for_each(|at| self.multisets[at].prefetch());
     }
 
     /// Takes a row in, moves its key's windows to it and writes what they hold to `out`.
