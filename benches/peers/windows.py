@@ -26,7 +26,19 @@ CASES = {
     "tumble": (["--tumble", "60s", "--agg", "count,sum(amount),max(amount)"], "60 s per card: count, sum, max"),
     "hop": (["--hop", "600s/60s", "--agg", "count,avg(amount)"], "600 s / 60 s per card: count, avg"),
     "over": (["--over", "600s", "--agg", "count,sum(amount)"], "600 s over each row: count, sum"),
+    "distinct": (["--tumble", "60s", "--agg", "count,sum(amount)"], "60 s per key, all different: count, sum"),
 }
+
+
+def write_distinct(path, rows=10_000_000):
+    """A thousand rows a millisecond, each with a 64-bit key of its own (the answer's rows tell)."""
+    import duckdb
+
+    key = "(hash(i)::hugeint - 9223372036854775808)::bigint"
+    duckdb.execute(
+        f"copy (select make_timestamp(i // 1000 * 1000) ts, {key} card, i amount from range({rows}) r(i)) "
+        f"to '{path}' (format parquet, compression uncompressed)"
+    )
 
 
 def source(path):
@@ -52,6 +64,8 @@ def duckdb_query(case, path):
             f"select (m - i) * {MINUTE} t, card, sum(c)::bigint c, sum(s)::double / sum(c) a "
             f"from ({panes(path)}), range(10) r(i) group by 1, 2"
         )
+    if case == "distinct":
+        return f"select m * {MINUTE} t, card, c, s from ({panes(path)})"
     table, us = source(path)
     return (
         f"select {us} t, card, count(*) over w c, sum(amount) over w s from {table} "
@@ -83,6 +97,10 @@ def run_polars(case, path):
     by_minute = rows.group_by((us // MINUTE).alias("m"), "card").agg(
         pl.len().alias("c"), pl.col("amount").sum().alias("s"), pl.col("amount").max().alias("h")
     )
+    if case == "distinct":
+        sums = [pl.len().alias("c"), pl.col("amount").sum().alias("s")]
+        by_key = rows.group_by((us // MINUTE).alias("m"), "card").agg(sums)
+        return by_key.collect(engine="streaming").height
     if case == "tumble":
         return by_minute.collect(engine="streaming").height
     steps = pl.LazyFrame({"i": list(range(10))})
@@ -122,11 +140,13 @@ def differences(case, path, arrow, database):
         "tumble": "count c, round(sum_amount{n}, 6) s, max_amount{n} h",
         "hop": "count c, avg_amount a",
         "over": "\"count_600s\" c, round(\"sum_amount_600s\"{n}, 6) s",
+        "distinct": "count c, sum_amount s",
     }[case].format(n=number)
     theirs = {
         "tumble": "c, round(s{n}, 6) s, h{n} h",
         "hop": "c, a",
         "over": "c, round(s{n}, 6) s",
+        "distinct": "c, s::bigint s",
     }[case].format(n=number)
     mine_rows = f"select {us} t, card, {columns} from mine"
     their_rows = f"select t, card, {theirs} from answer"
@@ -163,11 +183,14 @@ def main():
         subprocess.run(["cargo", "build", "--release", "--quiet", "-p", "pelton-cli"], cwd=ROOT, check=True)
         pelton = ROOT / os.environ.get("CARGO_TARGET_DIR", "target") / "release/pelton"
     os.sched_setaffinity(0, {args.cpu if args.cpu is not None else max(os.sched_getaffinity(0))})
-    runs = [(case, args.file) for case in args.cases.split(",")]
+    runs = [(case, args.file) for case in args.cases.split(",") if case != "distinct"]
     if args.csv and "tumble" in args.cases:
         runs.insert(1, ("tumble", args.csv))
     records = []
     with tempfile.TemporaryDirectory() as folder:
+        if "distinct" in args.cases:
+            runs.append(("distinct", pathlib.Path(folder) / "distinct.parquet"))
+            write_distinct(runs[-1][1])
         for case, path in runs:
             records.append(measure(case, path, pelton, pathlib.Path(folder), args.rounds))
     if args.json:

@@ -47,6 +47,7 @@ fn plan(args: &GeneratePaymentsArgs) -> Result<GeneratePlan> {
         terminals: args.terminals,
         days: args.days,
         top_card_millionths: args.top_card_share,
+        late_millionths: args.late_share,
         span_s: args.span.map(|us| us.unsigned_abs() / 1_000_000),
     })
 }

@@ -106,6 +106,24 @@ fn the_busiest_card_has_the_share_that_was_asked_for() {
 }
 
 #[test]
+fn as_many_rows_are_late_as_were_asked_for() {
+    let late = |late_millionths| {
+        let config = PaymentsConfig { late_millionths, ..PaymentsConfig::new(20_000, 3) };
+        let mut latest = 0;
+        let is_late = |row: &Payment| {
+            latest = latest.max(row.ts_us);
+            row.ts_us < latest - 2_000_000
+        };
+        generate(config).iter().map(is_late).filter(|late| *late).count()
+    };
+    assert_eq!(late(Some(0)), 0);
+    // One in 2,000 of 20,000; not every one has a later row before it.
+    assert!((1..=30).contains(&late(None)), "{}", late(None));
+    // Half of them, by up to 10 minutes: between them a minute or two pass from row to row.
+    assert!(late(Some(500_000)) > 2_000, "{}", late(Some(500_000)));
+}
+
+#[test]
 fn configurations_that_make_no_sense_are_refused() {
     let good = PaymentsConfig::new(10, 1);
     for (bad, field) in [
@@ -116,6 +134,7 @@ fn configurations_that_make_no_sense_are_refused() {
         (PaymentsConfig { days: Some(u32::MAX), ..good.clone() }, "days"),
         (PaymentsConfig { span_seconds: Some(0), ..good.clone() }, "span_seconds"),
         (PaymentsConfig { rows: u64::MAX, ..good.clone() }, "rows"),
+        (PaymentsConfig { late_millionths: Some(1_000_001), ..good.clone() }, "late_millionths"),
         (
             PaymentsConfig { top_card_millionths: Some(500_001), ..good.clone() },
             "top_card_millionths",

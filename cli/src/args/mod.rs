@@ -348,6 +348,11 @@ pub struct GeneratePaymentsArgs {
     #[arg(long, value_name = "SHARE", value_parser = parse_millionths)]
     pub top_card_share: Option<u32>,
 
+    /// Share of the payments that arrive more than 2 s after their time; with 0, none is late for
+    /// `--delay 2s` [default: 0.0005]
+    #[arg(long, value_name = "SHARE", value_parser = parse_millionths)]
+    pub late_share: Option<u32>,
+
     /// No progress: only errors
     #[arg(short, long)]
     pub quiet: bool,

@@ -37,6 +37,7 @@ pub(super) fn bench(
                 days: None,
                 span_s: None,
                 top_card_millionths: None,
+                late_millionths: None,
             };
             run::generate(&recording, &*progress("generate"), stop)?;
             out

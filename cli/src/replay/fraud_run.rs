@@ -111,6 +111,7 @@ fn input_path(
                 days: None,
                 span_s: None,
                 top_card_millionths: None,
+                late_millionths: None,
             };
             run::generate(&recording, &*progress("generate"), stop)?;
             text(path)?

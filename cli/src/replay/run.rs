@@ -93,6 +93,8 @@ pub struct GeneratePlan {
     pub span_s: Option<u64>,
     /// Share of the busiest card in millionths; `None`: no card stands out.
     pub top_card_millionths: Option<u32>,
+    /// Payments in a million that arrive more than 2 s after their time.
+    pub late_millionths: Option<u32>,
 }
 
 /// A bench of the fraud pipeline.
@@ -144,6 +146,7 @@ pub fn generate(
         days: plan.days,
         span_seconds: plan.span_s,
         top_card_millionths: plan.top_card_millionths,
+        late_millionths: plan.late_millionths,
         ..PaymentsConfig::new(plan.rows, plan.seed)
     };
     let format = match plan.format {

@@ -20,6 +20,7 @@ const CARDS_MAX: u64 = 200_000_000;
 const TERMINALS_MAX: u64 = 50_000_000;
 const MILLION: u64 = 1_000_000;
 const TOP_CARD_MAX: u64 = MILLION / 2;
+const LATE_MILLIONTHS_DEFAULT: u32 = 500;
 const CARDS_MIN_DEFAULT: u64 = 100;
 const TERMINALS_MIN_DEFAULT: u64 = 60;
 
@@ -42,6 +43,9 @@ pub struct PaymentsConfig {
     /// Share of the payments that the busiest card makes, in millionths, at most a half: then cards
     /// go by Zipf's law. Default: a log-normal spread, in which none stands out.
     pub top_card_millionths: Option<u32>,
+    /// Payments in a million that arrive more than 2 s after their time, up to 10 minutes. Default:
+    /// 500.
+    pub late_millionths: Option<u32>,
 }
 
 impl PaymentsConfig {
@@ -55,6 +59,7 @@ impl PaymentsConfig {
             days: None,
             span_seconds: None,
             top_card_millionths: None,
+            late_millionths: None,
         }
     }
 
@@ -72,12 +77,15 @@ impl PaymentsConfig {
             let least = MILLION.div_ceil(cards).min(TOP_CARD_MAX);
             check("top_card_millionths", millionths.into(), least, TOP_CARD_MAX)?;
         }
+        let late = self.late_millionths.unwrap_or(LATE_MILLIONTHS_DEFAULT);
+        check("late_millionths", late.into(), 0, MILLION)?;
         Ok(Sizes {
             rows: self.rows,
             cards: cards as u32,
             terminals: terminals as u32,
             span_us: self.span_s()? as i64 * 1_000_000,
             top_card_share: self.top_card_millionths.map(|m| f64::from(m) / MILLION as f64),
+            late_millionths: late,
         })
     }
 
@@ -117,4 +125,6 @@ pub(crate) struct Sizes {
     pub(crate) span_us: i64,
     /// Of all payments, where cards go by Zipf's law.
     pub(crate) top_card_share: Option<f64>,
+    /// Chance in a million of a row to arrive late.
+    pub(crate) late_millionths: u32,
 }

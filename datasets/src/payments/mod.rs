@@ -99,7 +99,7 @@ impl Payments {
         let own = sizes.rows - plan.rows.len() as u64;
         let slices = Slices::new(&sizes, own, &shares.hour);
         Ok(Self {
-            rows: Rows::new(world, plan, slices, config.seed),
+            rows: Rows::new(world, plan, slices, sizes.late_millionths, config.seed),
             columns: Columns::new(),
             arrived: Vec::new(),
             taken: 0,

@@ -12,7 +12,6 @@ use crate::draws::{Draws, Stream};
 /// Rows arrive this much after their time, and a few in a million much later.
 const JITTER_US: i64 = 2_000_000;
 const STRAGGLER_US_MAX: i64 = 600_000_000;
-const STRAGGLERS_PER_MILLION: u32 = 500;
 /// Chance in a million that a customer pays again soon at the same place, and when.
 const REPEAT_PER_MILLION: u32 = 20_000;
 const REPEAT_US: (i64, i64) = (15_000_000, 240_000_000);
@@ -57,13 +56,20 @@ pub(crate) struct Rows {
     candidates: Vec<Candidate>,
     /// Made, but not yet arrived.
     pending: Vec<Row>,
+    late_millionths: u32,
     moments: Draws,
     purchases: Draws,
     arrivals: Draws,
 }
 
 impl Rows {
-    pub(crate) fn new(world: World, plan: Plan, slices: Slices, seed: u64) -> Self {
+    pub(crate) fn new(
+        world: World,
+        plan: Plan,
+        slices: Slices,
+        late_millionths: u32,
+        seed: u64,
+    ) -> Self {
         Self {
             last: vec![(0, NONE); world.cards.len()],
             world,
@@ -73,6 +79,7 @@ impl Rows {
             owed: 0,
             candidates: Vec::new(),
             pending: Vec::new(),
+            late_millionths,
             moments: Draws::new(seed, Stream::Moments),
             purchases: Draws::new(seed, Stream::Purchases),
             arrivals: Draws::new(seed, Stream::Arrivals),
@@ -148,7 +155,7 @@ impl Rows {
     fn make_row(&mut self, candidate: Candidate) -> Row {
         let Candidate { ts_us, card, planned } = candidate;
         let arrival_us = ts_us
-            + if self.arrivals.chance(STRAGGLERS_PER_MILLION) {
+            + if self.arrivals.chance(self.late_millionths) {
                 self.arrivals.range(JITTER_US, STRAGGLER_US_MAX)
             } else {
                 self.arrivals.range(0, JITTER_US)

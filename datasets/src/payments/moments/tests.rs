@@ -1,7 +1,8 @@
 use super::*;
 
 fn slices(rows: u64, span_us: i64) -> Vec<Slice> {
-    let sizes = Sizes { rows, cards: 1, terminals: 1, span_us, top_card_share: None };
+    let sizes =
+        Sizes { rows, cards: 1, terminals: 1, span_us, top_card_share: None, late_millionths: 0 };
     let mut hours = [1.0 / 24.0; 24];
     hours[3] = 0.0;
     Slices::new(&sizes, rows, &hours).collect()
