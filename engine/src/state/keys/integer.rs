@@ -91,32 +91,36 @@ impl IntegerKeys {
             }
             return Ok(());
         }
-        let mut keys = [0; CHUNK];
-        match rows {
-            Rows::All(len) => {
-                for chunk in values[..len].chunks(CHUNK) {
-                    let keys = &mut keys[..chunk.len()];
-                    for (slot, &value) in keys.iter_mut().zip(chunk) {
-                        *slot = key(value);
-                    }
-                    self.chunk_ids(keys, out)?;
+        let len = rows.len();
+        let fill = |from: usize, keys: &mut [u64; CHUNK]| {
+            let until = len.min(from + CHUNK);
+            match rows {
+                Rows::All(_) => {
+                    let values = values.get(from..until).unwrap_or(&[]);
+                    keys.iter_mut().zip(values).for_each(|(slot, &value)| *slot = key(value));
+                }
+                Rows::Some(rows) => {
+                    let rows = rows.get(from..until).unwrap_or(&[]);
+                    let row = |(slot, &row): (&mut u64, &u32)| *slot = key(values[row as usize]);
+                    keys.iter_mut().zip(rows).for_each(row);
                 }
             }
-            Rows::Some(rows) => {
-                for chunk in rows.chunks(CHUNK) {
-                    let keys = &mut keys[..chunk.len()];
-                    for (slot, &row) in keys.iter_mut().zip(chunk) {
-                        *slot = key(values[row as usize]);
-                    }
-                    self.chunk_ids(keys, out)?;
-                }
-            }
+            until.saturating_sub(from)
+        };
+        let mut buffers = [[0; CHUNK]; 2];
+        let [keys, next] = &mut buffers;
+        let (mut keys, mut next) = (keys, next);
+        fill(0, keys);
+        for from in (0..len).step_by(CHUNK) {
+            let behind = fill(from + CHUNK, next);
+            self.chunk_ids(&keys[..CHUNK.min(len - from)], &next[..behind], out)?;
+            std::mem::swap(&mut keys, &mut next);
         }
         Ok(())
     }
 
-    /// Appends the ids of a chunk of keys.
-    fn chunk_ids(&mut self, keys: &[u64], out: &mut Vec<u32>) -> Result<()> {
+    /// Appends the ids of a chunk of keys; `next` are those behind it.
+    fn chunk_ids(&mut self, keys: &[u64], next: &[u64], out: &mut Vec<u32>) -> Result<()> {
         let first = out.len();
         out.resize(first + keys.len(), NO_ID);
         let ids = &mut out[first..];
@@ -133,7 +137,11 @@ impl IntegerKeys {
         if !ids.contains(&NO_ID) {
             return Ok(());
         }
-        for (&key, id) in keys.iter().zip(ids) {
+        for (i, (&key, id)) in keys.iter().zip(ids).enumerate() {
+            // While new keys are put in, the places of the next ones come.
+            if let Some(&next) = next.get(i) {
+                self.table.prefetch_home(next);
+            }
             if *id == NO_ID {
                 *id = self.id(key)?;
             }

@@ -96,6 +96,12 @@ impl IdTable {
         }
     }
 
+    /// Asks for the line where a key is looked for first.
+    #[inline]
+    pub(crate) fn prefetch_home(&self, key: u64) {
+        prefetch_read(self.slots(), self.home(key) & (self.slots().len() - 1));
+    }
+
     /// Asks for the line behind the home's of each key that [`first_probes`](Self::first_probes)
     /// has left open: one in eight goes there, and waits for it otherwise.
     pub(crate) fn prefetch_second(&self, keys: &[u64], ids: &[u32]) {

@@ -156,6 +156,14 @@ impl Panes {
         };
         let mut pane = first.remove();
         pane.settle(plan)?;
+        if !pane.is_full && pane.keys.is_sorted() {
+            // Nothing to put in order: keys that are all new come so.
+            pane.empty_map();
+            self.last_keys = pane.keys.len();
+            give(&mut pane.table, Picked::All, &pane.keys);
+            self.recycle(pane);
+            return Ok(());
+        }
         let mut keys = std::mem::take(&mut self.keys);
         keys.clear();
         let order = pane.drain_order(&mut keys);
@@ -346,19 +354,24 @@ impl Pane {
             Some(EntryMap::Dense(map)) if self.keys.len() * 1024 > map.entries.len() => {
                 map.drain(&mut order, keys);
             }
-            map => {
+            _ => {
                 order.extend(0..self.keys.len() as u32);
                 order.sort_unstable_by_key(|&entry| self.keys[entry as usize]);
                 keys.extend(order.iter().map(|&entry| self.keys[entry as usize]));
-                if let Some(EntryMap::Dense(map)) = map {
-                    for &key in &self.keys {
-                        map.entries[key as usize] = NO_ID;
-                        map.live[key as usize / 64] = 0;
-                    }
-                }
+                self.empty_map();
             }
         }
         order
+    }
+
+    /// Takes the pane's keys out of its map, where that is used again.
+    fn empty_map(&mut self) {
+        if let Some(EntryMap::Dense(map)) = &mut self.map {
+            for &key in &self.keys {
+                map.entries[key as usize] = NO_ID;
+                map.live[key as usize / 64] = 0;
+            }
+        }
     }
 }
 
