@@ -298,3 +298,25 @@ fn bounds(rows: &RowSet<'_>) -> (i64, i64) {
 fn is_sorted(times: &[i64]) -> bool {
     window_assign::is_sorted(level(), times)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::part_len;
+
+    proptest! {
+        /// Whatever is guessed, the part ends where halving all times says.
+        #[test]
+        fn a_part_ends_where_its_times_do(
+            times in prop::collection::vec(-50..50i64, 0..300),
+            last in -60..60i64,
+            guess in prop_oneof![0..310usize, Just(usize::MAX)],
+        ) {
+            let mut times = times;
+            times.sort_unstable();
+            let wanted = times.partition_point(|&time| time <= last);
+            prop_assert_eq!(part_len(&times, last, guess), wanted);
+        }
+    }
+}
