@@ -389,6 +389,12 @@ impl Layout {
         }
     }
 
+    /// Entries of a cache line, at least one.
+    #[inline]
+    pub(super) fn entries_a_line(&self) -> u32 {
+        (LINE_WORDS / self.entry_words).max(1) as u32
+    }
+
     /// Word of the entry with the flags.
     pub(super) fn flags_word(&self) -> usize {
         self.codes_word + self.codes / 2

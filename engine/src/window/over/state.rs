@@ -30,6 +30,10 @@ use crate::state::lines::{LINE_WORDS, Lines};
 /// Entries before the log's end that come with it: a line or two.
 const NEAR: u32 = 3;
 
+/// Lines of the log that are asked for where a long horizon begins or ends: three, and one more
+/// before the log's end, take 12 % less of a processor for the whole fraud job than one or two.
+const FAR_LINES: u32 = 3;
+
 /// Keys in a segment of the block table: growing never moves blocks.
 pub(super) const SEGMENT_KEYS: usize = 1024;
 
@@ -167,16 +171,19 @@ impl OverState {
         let log = ring.view(self.layout.entry_words);
         let end = log.end();
         log.prefetch(end);
-        // The row before is in the line before half of the time.
+        // The row before is in the line before half of the time, and short horizons begin there.
         log.prefetch(end.wrapping_sub(1));
+        let line = self.layout.entries_a_line();
+        log.prefetch(end.wrapping_sub(1 + line));
         let block = self.block(key);
         for &(word, shift) in &self.layout.far {
-            // The entry that is likely to leave or enter, and the one that is looked at then;
-            // what lies beside the tail comes with it.
+            // The entries that are likely to leave or enter, and the one that is looked at then: a
+            // morning's first row lets several go. What lies beside the tail comes with it.
             let cursor = (block[word as usize] >> shift) as u32;
             if end.wrapping_sub(cursor) > NEAR {
-                log.prefetch(cursor);
-                log.prefetch(cursor.wrapping_add(1));
+                for lines in 0..FAR_LINES {
+                    log.prefetch(cursor.wrapping_add(lines * line));
+                }
             }
         }
         self.lists(key).for_each(|at| prefetch_read(&self.multisets, at));
