@@ -3,7 +3,10 @@
 #
 #   pelton generate payments --rows 10000000 --seed 1 --format parquet --out payments.parquet
 #   benches/peers/run.sh payments.parquet [--rounds 3] [--cards 500] [--no-pelton] …
-#   benches/peers/run.sh windows payments.parquet [--csv payments.csv] [--rounds 3] …
+#
+#   pelton generate payments --rows 10M --cards 100k --span 11h --top-card-share 0.005 --late-share 0 \
+#       --out dense.parquet          (and again with dense.csv)
+#   benches/peers/run.sh windows dense.parquet [--csv dense.csv] [--rounds 3] …
 #
 # Makes its own virtual environment beside itself (git ignores it). `--help` lists the options.
 set -euo pipefail

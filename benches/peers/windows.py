@@ -6,7 +6,10 @@ best of each counts, the spread is shown. Peers run their best plan that we know
 panes: first by minute, then each minute into its windows), and materialize their result in memory;
 Pelton writes an Arrow file. Then every column of every row of the three is compared.
 
-    benches/peers/run.sh windows payments.parquet [--csv payments.csv] [--rounds 3]
+The recording must have no late rows (`pelton generate payments --late-share 0`): peers count them,
+Pelton sets them aside. The case `distinct` makes a file of its own.
+
+    benches/peers/run.sh windows dense.parquet [--csv dense.csv] [--rounds 3]
 """
 
 import argparse
@@ -196,7 +199,7 @@ def main():
     if args.json:
         args.json.write_text(json.dumps(records, indent=1) + "\n")
     if any(record["differences"] != [0, 0] for record in records):
-        raise SystemExit("answers differ")
+        raise SystemExit("answers differ (they do where a recording has late rows: --late-share 0 makes none)")
 
 
 def measure(case, path, pelton, folder, rounds):
