@@ -104,8 +104,7 @@ fn add_block<const N: usize>(to: &mut [f64], from: &[&[f64]], at: usize) {
     add_panes(to, from, 0..from.len(), at);
 }
 
-/// The sums of `N` entries: for each window the panes before those that all have, then these for
-/// all together, then for each those behind.
+/// The sums of `N` entries, oldest pane first.
 #[inline(always)]
 fn sum_block<const N: usize>(
     from: &[&[f64]],
@@ -113,6 +112,87 @@ fn sum_block<const N: usize>(
     to: &mut [Vec<f64>; WINDOWS_SUMMED],
     at: usize,
 ) {
+    let sums = match steps(windows) {
+        Some(first) => sum_steps::<N>(from, first, at),
+        None => sum_any::<N>(from, windows, at),
+    };
+    for (to, sums) in to.iter_mut().zip(&sums) {
+        if let Some(to) = to.get_mut(at..at + N) {
+            to.copy_from_slice(sums);
+        }
+    }
+}
+
+/// Adds the values to each of the sums.
+macro_rules! add_to {
+    ($values:expr => $($sums:ident)+) => {{
+        let values = $values;
+        $(add(&mut $sums, values);)+
+    }};
+}
+
+/// The first of windows each of which begins and ends a pane behind the one before, and of which
+/// all share a pane.
+#[inline(always)]
+fn steps(windows: &WindowPanes) -> Option<Range<usize>> {
+    let first = &windows[0];
+    for (step, window) in windows.iter().enumerate() {
+        if (window.start, window.end) != (first.start + step, first.end + step) {
+            return None;
+        }
+    }
+    (first.len() >= WINDOWS_SUMMED).then(|| first.clone())
+}
+
+/// As [`sum_any`] of the [`steps`] from a first window on: which sums a pane goes to is known
+/// without looking.
+#[inline(always)]
+fn sum_steps<const N: usize>(
+    from: &[&[f64]],
+    first: Range<usize>,
+    at: usize,
+) -> [[f64; N]; WINDOWS_SUMMED] {
+    let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = [[0.0; N]; WINDOWS_SUMMED];
+    let (head, tail) = (first.start, first.end);
+    add_to!(pane(from, head, at) => a);
+    add_to!(pane(from, head + 1, at) => a b);
+    add_to!(pane(from, head + 2, at) => a b c);
+    add_to!(pane(from, head + 3, at) => a b c d);
+    add_to!(pane(from, head + 4, at) => a b c d e);
+    add_to!(pane(from, head + 5, at) => a b c d e f);
+    add_to!(pane(from, head + 6, at) => a b c d e f g);
+    for from in panes_of(from, &(head + WINDOWS_SUMMED - 1..tail)) {
+        let Some(values) = lanes(from, at) else { continue };
+        add_to!(values => a b c d e f g h);
+    }
+    add_to!(pane(from, tail, at) => b c d e f g h);
+    add_to!(pane(from, tail + 1, at) => c d e f g h);
+    add_to!(pane(from, tail + 2, at) => d e f g h);
+    add_to!(pane(from, tail + 3, at) => e f g h);
+    add_to!(pane(from, tail + 4, at) => f g h);
+    add_to!(pane(from, tail + 5, at) => g h);
+    add_to!(pane(from, tail + 6, at) => h);
+    [a, b, c, d, e, f, g, h]
+}
+
+/// The `N` values of a pane from `at` on; zeros where it is not there, which change no sum that
+/// began with +0.
+#[inline(always)]
+fn pane<'a, const N: usize>(from: &[&'a [f64]], number: usize, at: usize) -> &'a [f64; N] {
+    match from.get(number) {
+        Some(values) => lanes(values, at).unwrap_or(const { &[0.0; N] }),
+        None => const { &[0.0; N] },
+    }
+}
+
+/// For each window the panes before those that all have, then these for all together, then for
+/// each those behind.
+#[inline(always)]
+fn sum_any<const N: usize>(
+    from: &[&[f64]],
+    windows: &WindowPanes,
+    at: usize,
+) -> [[f64; N]; WINDOWS_SUMMED] {
     let mut sums = [[0.0; N]; WINDOWS_SUMMED];
     let shared = shared_panes(windows);
     for (sums, window) in sums.iter_mut().zip(windows) {
@@ -121,24 +201,13 @@ fn sum_block<const N: usize>(
     let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = sums;
     for from in panes_of(from, &shared) {
         let Some(values) = lanes(from, at) else { continue };
-        add(&mut a, values);
-        add(&mut b, values);
-        add(&mut c, values);
-        add(&mut d, values);
-        add(&mut e, values);
-        add(&mut f, values);
-        add(&mut g, values);
-        add(&mut h, values);
+        add_to!(values => a b c d e f g h);
     }
     sums = [a, b, c, d, e, f, g, h];
     for (sums, window) in sums.iter_mut().zip(windows) {
         add_panes(sums, from, window.start.max(shared.end)..window.end, at);
     }
-    for (to, sums) in to.iter_mut().zip(&sums) {
-        if let Some(to) = to.get_mut(at..at + N) {
-            to.copy_from_slice(sums);
-        }
-    }
+    sums
 }
 
 /// The panes that all windows have; empty where there is none.

@@ -122,17 +122,20 @@ impl IntegerKeys {
     /// Appends the ids of a chunk of keys; `next` are those behind it.
     fn chunk_ids(&mut self, keys: &[u64], next: &[u64], out: &mut Vec<u32>) -> Result<()> {
         let first = out.len();
-        out.resize(first + keys.len(), NO_ID);
-        let ids = &mut out[first..];
-        // The bits of all keys together are below the limit only where each key is.
-        if keys.iter().fold(0, |all, key| all | key) < DIRECT_KEYS {
-            for (&key, id) in keys.iter().zip(ids.iter_mut()) {
-                *id = self.direct.get(key as usize).copied().unwrap_or(NO_ID);
-            }
+        // The bits of all keys together are below a power of two only where each key is.
+        let bits = keys.iter().fold(0, |all, key| all | key);
+        if bits < self.direct.len() as u64 {
+            let (direct, mask) = (&self.direct[..], self.direct.len() - 1);
+            out.extend(keys.iter().map(|&key| direct[key as usize & mask]));
+        } else if bits < DIRECT_KEYS {
+            let direct = |&key: &u64| self.direct.get(key as usize).copied().unwrap_or(NO_ID);
+            out.extend(keys.iter().map(direct));
         } else {
-            self.table.first_probes(keys, ids);
-            self.table.prefetch_second(keys, ids);
+            out.resize(first + keys.len(), NO_ID);
+            self.table.first_probes(keys, &mut out[first..]);
+            self.table.prefetch_second(keys, &out[first..]);
         }
+        let ids = &mut out[first..];
         // Mostly all are known: whole vectors say so.
         if !ids.contains(&NO_ID) {
             return Ok(());

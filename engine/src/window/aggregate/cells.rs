@@ -273,6 +273,29 @@ impl Cells {
         }
         add_column(op, self, inputs[0], rows.rows, entries).ok_or_else(|| overflow(name))
     }
+
+    /// Adds the first `len` values of a column without nulls to the sums of their entries, and 1
+    /// to their counts; does nothing, and says so, where that is no such sum.
+    #[must_use]
+    pub(super) fn sum_counting(
+        &mut self,
+        column: &Column,
+        len: usize,
+        entries: &[u32],
+        counts: &mut [u64],
+    ) -> bool {
+        match (self, &column.values, &column.nulls) {
+            (Self::Float(sums), Values::Float(values), None) => {
+                let values = values[..len].iter().copied();
+                fold_counting(sums, counts, entries, values, |a, b| a + b);
+                true
+            }
+            (Self::Exact(sums), Values::Int(values), None) => {
+                sums.add_counting(entries, &values[..len], counts)
+            }
+            _ => false,
+        }
+    }
 }
 
 fn named(error: Error, aggregate: &str) -> Error {
@@ -324,6 +347,24 @@ pub(super) fn fold<C: Copy, V>(
                 *cell = op(*cell, value);
             }
         }
+    }
+}
+
+/// As [`fold`] of listed entries, which are counted on the way.
+#[inline]
+pub(super) fn fold_counting<C: Copy, V>(
+    cells: &mut [C],
+    counts: &mut [u64],
+    entries: &[u32],
+    values: impl Iterator<Item = V>,
+    mut op: impl FnMut(C, V) -> C,
+) {
+    // One length, so that an entry is checked once.
+    let cells = &mut cells[..counts.len()];
+    for (&at, value) in entries.iter().zip(values) {
+        let at = at as usize;
+        counts[at] += 1;
+        cells[at] = op(cells[at], value);
     }
 }
 

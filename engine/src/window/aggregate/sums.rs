@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use pelton_kernels::simd::level;
 use pelton_kernels::window_combine;
 
-use super::cells::{Entries, fold};
+use super::cells::{Entries, fold, fold_counting};
 
 /// Sums, an entry each.
 #[derive(Debug, Clone)]
@@ -122,6 +122,21 @@ impl Sums {
                 fold(sums, Entries::Listed(entries), values, |a, b| a + i128::from(b));
             }
         }
+    }
+
+    /// As [`Sums::add`], and counts the entries; does nothing, and says so, where sums may need more
+    /// than 64 bits.
+    #[must_use]
+    pub(super) fn add_counting(
+        &mut self,
+        entries: &[u32],
+        values: &[i64],
+        counts: &mut [u64],
+    ) -> bool {
+        self.make_room(magnitude(values.iter().copied()).checked_mul(entries.len() as u64));
+        let Self::Narrow { sums, .. } = self else { return false };
+        fold_counting(sums, counts, entries, values.iter().copied(), |a, b| a + b);
+        true
     }
 
     /// As [`Sums::add`], of wide values; `None` where a sum exceeds 128 bits.

@@ -80,27 +80,45 @@ impl Table {
         rows: &RowSet<'_>,
         entries: &[u32],
     ) -> Result<()> {
+        let mut done = vec![false; lifts.len()];
         if let [only] = &mut self.rows[..] {
             *only += entries.len() as u64;
             if let Rows::All(len) = rows.rows {
-                let done = self.add_summaries(lifts, columns, len);
+                self.add_summaries(lifts, columns, len, &mut done);
                 let left = done.iter().filter(|done| !**done).count();
-                return if left > 1 && len > PART_ROWS {
-                    self.add_in_parts(lifts, columns, rows, entries, &done)
-                } else {
-                    self.add_values(lifts, columns, rows, entries, &done)
-                };
+                if left > 1 && len > PART_ROWS {
+                    return self.add_in_parts(lifts, columns, rows, entries, &done);
+                }
             }
+        } else if let Some(lift) = self.count_and_sum(lifts, columns, rows.rows, entries) {
+            done[lift] = true;
         } else {
             entries.iter().for_each(|&at| self.rows[at as usize] += 1);
         }
-        self.add_values(lifts, columns, rows, entries, &vec![false; lifts.len()])
+        self.add_values(lifts, columns, rows, entries, &done)
+    }
+
+    /// Counts rows and adds up the values of a lift in one pass, where one is a sum for which that
+    /// can be done: which. What both do for a row is to find its entry.
+    fn count_and_sum(
+        &mut self,
+        lifts: &[Lift],
+        columns: &[Column],
+        rows: Rows<'_>,
+        entries: &[u32],
+    ) -> Option<usize> {
+        let Rows::All(len) = rows else { return None };
+        let counts = &mut self.rows;
+        lifts.iter().zip(&mut self.cells).position(|(lift, cells)| {
+            lift.inputs
+                .first()
+                .is_some_and(|&input| cells.sum_counting(&columns[input], len, entries, counts))
+        })
     }
 
     /// All of the first rows into the only entry, for the columns of which several of sum, least
-    /// and greatest are wanted: one pass gives them all. Which lifts are done.
-    fn add_summaries(&mut self, lifts: &[Lift], columns: &[Column], len: usize) -> Vec<bool> {
-        let mut done = vec![false; lifts.len()];
+    /// and greatest are wanted: one pass gives them all. Says which lifts are `done`.
+    fn add_summaries(&mut self, lifts: &[Lift], columns: &[Column], len: usize, done: &mut [bool]) {
         for (at, column) in columns.iter().enumerate() {
             let (Values::Int(values), None) = (&column.values, &column.nulls) else { continue };
             let of: Vec<usize> = (0..lifts.len())
@@ -114,7 +132,6 @@ impl Table {
                 }
             }
         }
-        done
     }
 
     /// All rows into the only entry, some at a time, so that what several lifts read comes from

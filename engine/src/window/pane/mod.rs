@@ -29,6 +29,7 @@ mod closed;
 #[cfg(feature = "gpu")]
 mod device;
 mod grid;
+mod numbered;
 mod rows;
 mod store;
 mod totals;
@@ -37,7 +38,6 @@ mod totals;
 mod tests;
 
 use arrow::datatypes::SchemaRef;
-use pelton_kernels::window_combine::WINDOWS_SUMMED;
 
 use closed::Given;
 pub(super) use grid::Grid;
@@ -80,6 +80,9 @@ const BEFORE_ALL: i128 = i128::MIN / 8;
 
 /// Room for the rows of so many windows is made at once.
 const WINDOWS_RESERVED: i128 = 1024;
+
+/// So many windows or more are worth summing together, in the time of [`WINDOWS_SUMMED`].
+const WINDOWS_AHEAD_MIN: i128 = 3;
 
 impl PaneWindow {
     /// A window over rows of the schema `input`.
@@ -143,9 +146,12 @@ impl PaneWindow {
             } else {
                 let keys = self.keys.len();
                 self.totals.advance(&self.panes, first, last, &self.plan, keys)?;
-                let (next, many) = (|n| grid.panes_of(window + n), WINDOWS_SUMMED as i128);
-                let next =
-                    (window + many <= open_from).then(|| std::array::from_fn(|n| next(n as i128)));
+                // Fewer than fit: the last stands for those that are not.
+                let behind = open_from - window - 1;
+                let next = || {
+                    let next = |n| grid.panes_of(window + behind.min(n as i128));
+                    (behind >= WINDOWS_AHEAD_MIN - 1).then(|| std::array::from_fn(next))
+                };
                 self.totals.complete(&self.panes, &self.plan, next)?;
                 given.append(&self.plan, bounds, &self.totals);
             }

@@ -15,11 +15,10 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-
 use pelton_kernels::simd::level;
 use pelton_kernels::window_combine;
 
+use super::numbered::Numbered;
 use crate::error::Result;
 use crate::state::keys::{IdTable, NO_ID};
 use crate::window::aggregate::{Entries, Picked, Table};
@@ -68,7 +67,7 @@ struct DenseMap {
 /// All live panes, by number.
 #[derive(Debug)]
 pub(super) struct Panes {
-    panes: BTreeMap<i128, Pane>,
+    panes: Numbered<Pane>,
     /// Panes below this number are sealed.
     open_from: i128,
     /// Number of open panes with an array.
@@ -84,7 +83,7 @@ pub(super) struct Panes {
 impl Panes {
     pub(super) fn new() -> Self {
         Self {
-            panes: BTreeMap::new(),
+            panes: Numbered::new(),
             open_from: i128::MIN,
             dense_maps: 0,
             spare: Vec::new(),
@@ -104,7 +103,7 @@ impl Panes {
 
     /// The number of the last live pane.
     pub(super) fn last(&self) -> Option<i128> {
-        self.panes.keys().next_back().copied()
+        self.panes.last()
     }
 
     /// The live panes with numbers `first..=last`, oldest first.
@@ -114,18 +113,17 @@ impl Panes {
 
     /// As [`Panes::between`], with their numbers.
     pub(super) fn numbered(&self, first: i128, last: i128) -> impl Iterator<Item = (i128, &Pane)> {
-        let range = if first <= last { first..last + 1 } else { first..first };
-        self.panes.range(range).map(|(&number, pane)| (number, pane))
+        self.panes.range(first..last.saturating_add(1))
     }
 
     /// The number of the first live pane from `first` on.
     pub(super) fn next_from(&self, first: i128) -> Option<i128> {
-        self.panes.range(first..).next().map(|(&number, _)| number)
+        self.panes.next_from(first)
     }
 
     /// Takes out the first pane where its number is below `end`.
     pub(super) fn pop_before(&mut self, end: i128) -> Option<(i128, Pane)> {
-        Some(self.panes.first_entry().filter(|first| *first.key() < end)?.remove_entry())
+        self.panes.pop_before(end)
     }
 
     /// The live panes.
@@ -151,10 +149,7 @@ impl Panes {
         plan: &Plan,
         give: impl FnOnce(&mut Table, Picked<'_>, &[u32]),
     ) -> Result<()> {
-        let Some(first) = self.panes.first_entry().filter(|first| *first.key() < end) else {
-            return Ok(());
-        };
-        let mut pane = first.remove();
+        let Some((_, mut pane)) = self.panes.pop_before(end) else { return Ok(()) };
         pane.settle(plan)?;
         if !pane.is_full && pane.keys.is_sorted() {
             // Nothing to put in order: keys that are all new come so.
@@ -178,7 +173,7 @@ impl Panes {
 
     /// An open pane, new or known.
     pub(super) fn open(&mut self, number: i128, plan: &Plan, keys: usize) -> &mut Pane {
-        self.panes.entry(number).or_insert_with(|| {
+        self.panes.get_or_insert_with(number, || {
             let mut pane =
                 self.spare.pop().unwrap_or_else(|| Pane::new(Table::new(&plan.aggregates)));
             pane.is_full = keys <= FULL_KEYS || self.last_keys * FULL_SHARE >= keys;
@@ -206,21 +201,20 @@ impl Panes {
             return Ok(());
         }
         let newly = if is_tumbling { open_from..open_from } else { self.open_from..open_from };
-        let numbers: Vec<i128> = self.panes.range(newly).map(|(&number, _)| number).collect();
-        for number in numbers {
-            let Some(mut open) = self.panes.remove(&number) else { continue };
-            open.settle(plan)?;
-            if open.is_full {
-                self.last_keys = window_combine::positive(level(), &open.table.rows);
-                self.panes.insert(number, open);
+        for place in self.panes.places(newly) {
+            let pane = self.panes.at_mut(place);
+            pane.settle(plan)?;
+            if pane.is_full {
+                self.last_keys = window_combine::positive(level(), &pane.table.rows);
                 continue;
             }
-            self.last_keys = open.keys.len();
-            let mut keys = Vec::with_capacity(open.keys.len());
-            let order = open.drain_order(&mut keys);
+            self.last_keys = pane.keys.len();
+            let mut keys = Vec::with_capacity(pane.keys.len());
+            let order = pane.drain_order(&mut keys);
             let mut table = Table::new(&plan.aggregates);
-            table.take(&mut open.table, &order);
-            self.panes.insert(number, Pane { keys, ..Pane::new(table) });
+            table.take(&mut pane.table, &order);
+            let sealed = Pane { keys, ..Pane::new(table) };
+            let open = std::mem::replace(pane, sealed);
             self.recycle(open);
         }
         self.open_from = open_from;

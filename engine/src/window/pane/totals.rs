@@ -164,14 +164,14 @@ impl Totals {
         &mut self,
         panes: &Panes,
         plan: &Plan,
-        next: Option<[PaneNumbers; WINDOWS_SUMMED]>,
+        next: impl FnOnce() -> Option<[PaneNumbers; WINDOWS_SUMMED]>,
     ) -> Result<()> {
         let window = (self.first, self.last);
         let grew = self.folded.is_some_and(|(first, _)| first == self.first);
         if let (false, Some(ahead)) = (grew, &mut self.ahead) {
             let table = &mut self.table;
             let mut is_done = ahead.take(window, table);
-            if let (false, Some(next)) = (is_done, next) {
+            if !is_done && let Some(next) = next() {
                 is_done = ahead.make(&next, panes, table) && ahead.take(window, table);
             }
             if is_done {

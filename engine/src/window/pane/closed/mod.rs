@@ -25,6 +25,8 @@ use crate::window::spec::Plan;
 struct Closed {
     starts: Vec<i64>,
     ends: Vec<i64>,
+    /// A row's time: that of the last unit in its window.
+    times: Vec<i64>,
     keys: Vec<Keys>,
     /// The keys of windows that hold some only, one behind the other.
     listed: Vec<u32>,
@@ -44,8 +46,8 @@ impl Closed {
     /// No window yet; `None` where rows must be made in another way.
     fn new(plan: &Plan, keys: &SeenKeys) -> Option<Self> {
         let results = Lowered::new(&plan.aggregates).filter(|_| keys.order_themselves())?;
-        let (starts, ends, listed) = (Vec::new(), Vec::new(), Vec::new());
-        Some(Self { starts, ends, keys: Vec::new(), listed, results })
+        let (starts, ends, times) = (Vec::new(), Vec::new(), Vec::new());
+        Some(Self { starts, ends, times, keys: Vec::new(), listed: Vec::new(), results })
     }
 
     /// Whether there is no row.
@@ -57,6 +59,7 @@ impl Closed {
     fn reserve(&mut self, rows: usize) {
         self.starts.reserve(rows);
         self.ends.reserve(rows);
+        self.times.reserve(rows);
         self.results.reserve(rows);
     }
 
@@ -86,7 +89,9 @@ impl Closed {
             }
         };
         self.starts.resize(self.starts.len() + rows, saturated(start));
-        self.ends.resize(self.ends.len() + rows, saturated(end));
+        let end = saturated(end);
+        self.ends.resize(self.ends.len() + rows, end);
+        self.times.resize(self.times.len() + rows, end.saturating_sub(1));
         true
     }
 
@@ -96,7 +101,6 @@ impl Closed {
     /// When the text of one key column exceeds what an array can hold (2 GiB).
     fn finish(self, plan: &Plan, keys: &SeenKeys) -> Result<WindowRows> {
         let rows = self.starts.len();
-        let times: Vec<i64> = self.ends.iter().map(|end| end.saturating_sub(1)).collect();
         let key_columns = self.key_columns(keys)?;
         let mut columns = vec![
             time_array(self.starts, &plan.time_type)?,
@@ -106,7 +110,7 @@ impl Closed {
         columns.extend(self.results.finish(&plan.aggregates)?);
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let rows = RecordBatch::try_new_with_options(plan.output.clone(), columns, &options)?;
-        Ok(WindowRows { rows, times: times.into(), order: Vec::new() })
+        Ok(WindowRows { rows, times: self.times.into(), order: Vec::new() })
     }
 
     fn key_columns(&self, keys: &SeenKeys) -> Result<Vec<ArrayRef>> {
