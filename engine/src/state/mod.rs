@@ -4,3 +4,4 @@
 pub mod codes;
 pub mod keys;
 pub mod lines;
+pub(crate) mod room;

@@ -8,6 +8,7 @@ use crate::batch::{Batch, Position};
 use crate::error::{Error, Result};
 use crate::operator::Rows;
 use crate::state::keys::KeyIndex;
+use crate::state::room;
 use crate::window::expiry::Survivors;
 
 /// Keys to ids, and positions.
@@ -15,6 +16,8 @@ use crate::window::expiry::Survivors;
 pub(super) struct SeenKeys {
     pub(super) index: KeyIndex,
     pub(super) first_seen: Places,
+    /// Where the last key was first seen.
+    last: Position,
     /// Whether ids stand in the order of these positions: always, unless partitions were read
     /// in turns.
     in_order: bool,
@@ -22,13 +25,28 @@ pub(super) struct SeenKeys {
     alone: bool,
 }
 
-/// Where each key was first seen: an offset a key, since keys that follow one another mostly come
-/// from one partition.
+/// Where each key was first seen. Keys that follow one another mostly come from one partition and
+/// from near one another: what they share is held once, and half of the offset a key.
 #[derive(Debug, Default)]
 pub(super) struct Places {
-    offsets: Vec<u64>,
-    /// The partition of the keys from this one on.
-    partitions: Vec<(u32, u32)>,
+    /// The low halves.
+    offsets: Vec<u32>,
+    runs: Vec<Run>,
+}
+
+/// Keys of one partition whose offsets have one high half.
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    /// The first of them.
+    first: u32,
+    partition: u32,
+    high: u32,
+}
+
+impl Run {
+    fn holds(self, place: Position) -> bool {
+        (self.partition, u64::from(self.high)) == (place.partition, place.offset >> 32)
+    }
 }
 
 impl Places {
@@ -41,24 +59,23 @@ impl Places {
     }
 
     fn push(&mut self, place: Position) {
-        if self.partitions.last().is_none_or(|(_, partition)| *partition != place.partition) {
-            self.partitions.push((self.offsets.len() as u32, place.partition));
+        if self.runs.last().is_none_or(|run| !run.holds(place)) {
+            let (first, high) = (self.offsets.len() as u32, (place.offset >> 32) as u32);
+            self.runs.push(Run { first, partition: place.partition, high });
         }
-        self.offsets.push(place.offset);
-    }
-
-    fn last(&self) -> Option<Position> {
-        self.offsets.len().checked_sub(1).map(|last| self.get(last as u32))
+        room::make_room(&mut self.offsets, 1);
+        self.offsets.push(place.offset as u32);
     }
 
     /// Where a key was first seen.
     pub(super) fn get(&self, id: u32) -> Position {
-        let run = match self.partitions.as_slice() {
+        let run = match self.runs.as_slice() {
             [_] => 0,
-            runs => runs.partition_point(|(first, _)| *first <= id) - 1,
+            runs => runs.partition_point(|run| run.first <= id) - 1,
         };
-        let partition = self.partitions[run].1;
-        Position { partition, offset: self.offsets[id as usize] }
+        let Run { partition, high, .. } = self.runs[run];
+        let low = self.offsets[id as usize];
+        Position { partition, offset: u64::from(high) << 32 | u64::from(low) }
     }
 
     fn retain(&mut self, kept: &[u32]) {
@@ -68,14 +85,15 @@ impl Places {
     }
 
     fn bytes(&self) -> u64 {
-        (self.offsets.capacity() * 8 + self.partitions.capacity() * 8) as u64
+        (room::bytes(&self.offsets) + self.runs.capacity() * size_of::<Run>()) as u64
     }
 }
 
 impl SeenKeys {
     pub(super) fn new(types: &[DataType]) -> Result<Self> {
         let index = KeyIndex::new(types)?;
-        Ok(Self { index, first_seen: Places::default(), in_order: true, alone: false })
+        let last = Position { partition: 0, offset: 0 };
+        Ok(Self { index, first_seen: Places::default(), last, in_order: true, alone: false })
     }
 
     pub(super) fn len(&self) -> usize {
@@ -122,7 +140,8 @@ impl SeenKeys {
 
     /// A new key was seen here.
     fn note(&mut self, position: Position) {
-        self.in_order &= self.first_seen.last().is_none_or(|last| last <= position);
+        self.in_order &= self.last <= position;
+        self.last = position;
         self.first_seen.push(position);
     }
 

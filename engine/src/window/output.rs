@@ -13,7 +13,7 @@ use crate::operator::WindowRows;
 
 /// Tables of so many entries are moved rather than copied; a smaller one keeps its memory for the
 /// next pane.
-const MOVED_ENTRIES_MIN: usize = 1 << 16;
+pub(super) const MOVED_ENTRIES_MIN: usize = 1 << 16;
 
 /// Rows to give out: windows one after the other, each in the order of key ids.
 #[derive(Debug)]

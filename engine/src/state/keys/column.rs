@@ -268,6 +268,22 @@ impl ColumnKeys {
     }
 }
 
+impl ColumnKeys {
+    /// The values of the ids below `len`, where they are plain numbers without null.
+    pub(crate) fn first_values(&self, len: usize) -> Option<ArrayRef> {
+        let Values::Integer(keys) = &self.values else { return None };
+        let keys = keys.first(len)?;
+        macro_rules! array {
+            ($type:ty, $to:expr, $from:expr) => {{
+                let values = keys.iter().map(|&key| ($from)(key));
+                let array = PrimitiveArray::<$type>::from_iter_values(values);
+                Some(Arc::new(array.with_data_type(self.output.clone())) as ArrayRef)
+            }};
+        }
+        for_integer_like!(&self.output, array, None)
+    }
+}
+
 fn native_array<T: ArrowPrimitiveType>(
     ids: &[u32],
     key: impl Fn(&u32) -> Option<u64>,

@@ -3,14 +3,15 @@
 //! A key below [`DIRECT_KEYS`] is looked up in a plain array (card numbers, terminals and the
 //! like are often counted from 0 or 1); any other in the hash table. Rows go through in chunks:
 //! a branch-free pass looks up all rows of the chunk, and only the rows that it leaves open
-//! (new keys, second probes) are taken one by one, in order.
+//! (new keys, full lines) are taken one by one, in order.
 
 use arrow::buffer::NullBuffer;
 
 use super::NO_ID;
-use super::table::{IdTable, checked_id};
+use super::table::{IdTable, checked_id, tag};
 use crate::error::Result;
 use crate::operator::Rows;
+use crate::state::room;
 
 /// Keys below this are ids by a plain array: 4 MiB at most, within a core's L2 and L3.
 const DIRECT_KEYS: u64 = 1 << 20;
@@ -25,6 +26,8 @@ pub(crate) struct IntegerKeys {
     direct: Vec<u32>,
     /// Ids of the other keys.
     table: IdTable,
+    /// Whether most keys of the last chunk that was looked up in the table were new.
+    mostly_new: bool,
     /// The key of each id; 0 for null.
     keys: Vec<u64>,
     /// Id of null, or [`NO_ID`].
@@ -38,9 +41,61 @@ impl Default for IntegerKeys {
         Self {
             direct: Vec::new(),
             table: IdTable::default(),
+            mostly_new: false,
             keys: Vec::new(),
             null_id: NO_ID,
             nulls_reserved: false,
+        }
+    }
+}
+
+/// Keys that are looked up together.
+struct Chunk {
+    keys: [u64; CHUNK],
+    /// Of the keys, unless all are small.
+    tags: [u32; CHUNK],
+    len: usize,
+    /// The bits of all keys together: below a power of two only where each key is.
+    bits: u64,
+}
+
+impl Default for Chunk {
+    fn default() -> Self {
+        Self { keys: [0; CHUNK], tags: [0; CHUNK], len: 0, bits: 0 }
+    }
+}
+
+impl Chunk {
+    /// Takes the keys of rows from `from` on, and asks for their lines of the table.
+    #[inline]
+    fn fill<T: Copy>(
+        &mut self,
+        table: &IdTable,
+        values: &[T],
+        key: impl Fn(T) -> u64,
+        rows: Rows<'_>,
+        from: usize,
+    ) {
+        let until = rows.len().min(from + CHUNK);
+        self.len = until.saturating_sub(from);
+        match rows {
+            Rows::All(_) => {
+                let values = values.get(from..until).unwrap_or(&[]);
+                self.keys.iter_mut().zip(values).for_each(|(slot, &value)| *slot = key(value));
+            }
+            Rows::Some(rows) => {
+                let rows = rows.get(from..until).unwrap_or(&[]);
+                let row = |(slot, &row): (&mut u64, &u32)| *slot = key(values[row as usize]);
+                self.keys.iter_mut().zip(rows).for_each(row);
+            }
+        }
+        let keys = &self.keys[..self.len];
+        self.bits = keys.iter().fold(0, |all, key| all | key);
+        if self.bits >= DIRECT_KEYS {
+            for (of, &key) in self.tags.iter_mut().zip(keys) {
+                *of = tag(key);
+                table.prefetch(*of);
+            }
         }
     }
 }
@@ -61,6 +116,11 @@ impl IntegerKeys {
         self.keys[id as usize]
     }
 
+    /// The keys of the ids below `len`, unless one of them is null.
+    pub(crate) fn first(&self, len: usize) -> Option<&[u64]> {
+        if (self.null_id as usize) < len { None } else { self.keys.get(..len) }
+    }
+
     /// Whether `id` is null's.
     pub(crate) fn is_null(&self, id: u32) -> bool {
         id == self.null_id
@@ -68,7 +128,7 @@ impl IntegerKeys {
 
     /// Bytes allocated.
     pub(crate) fn bytes(&self) -> u64 {
-        (self.direct.capacity() * 4 + self.keys.capacity() * 8) as u64 + self.table.bytes()
+        (self.direct.capacity() * 4 + room::bytes(&self.keys)) as u64 + self.table.bytes()
     }
 
     /// Appends to `out` the id of each row's key.
@@ -91,63 +151,48 @@ impl IntegerKeys {
             }
             return Ok(());
         }
-        let len = rows.len();
-        let fill = |from: usize, keys: &mut [u64; CHUNK]| {
-            let until = len.min(from + CHUNK);
-            match rows {
-                Rows::All(_) => {
-                    let values = values.get(from..until).unwrap_or(&[]);
-                    keys.iter_mut().zip(values).for_each(|(slot, &value)| *slot = key(value));
-                }
-                Rows::Some(rows) => {
-                    let rows = rows.get(from..until).unwrap_or(&[]);
-                    let row = |(slot, &row): (&mut u64, &u32)| *slot = key(values[row as usize]);
-                    keys.iter_mut().zip(rows).for_each(row);
-                }
-            }
-            until.saturating_sub(from)
-        };
-        let mut buffers = [[0; CHUNK]; 2];
-        let [keys, next] = &mut buffers;
-        let (mut keys, mut next) = (keys, next);
-        fill(0, keys);
-        for from in (0..len).step_by(CHUNK) {
-            let behind = fill(from + CHUNK, next);
-            self.chunk_ids(&keys[..CHUNK.min(len - from)], &next[..behind], out)?;
-            std::mem::swap(&mut keys, &mut next);
+        let mut chunks = [Chunk::default(), Chunk::default()];
+        let [chunk, next] = &mut chunks;
+        let (mut chunk, mut next) = (chunk, next);
+        chunk.fill(&self.table, values, &key, rows, 0);
+        for from in (0..rows.len()).step_by(CHUNK) {
+            // The lines of the chunk behind come while this one's keys are looked up.
+            next.fill(&self.table, values, &key, rows, from + CHUNK);
+            self.chunk_ids(chunk, out)?;
+            std::mem::swap(&mut chunk, &mut next);
         }
         Ok(())
     }
 
-    /// Appends the ids of a chunk of keys; `next` are those behind it.
-    fn chunk_ids(&mut self, keys: &[u64], next: &[u64], out: &mut Vec<u32>) -> Result<()> {
-        let first = out.len();
-        // The bits of all keys together are below a power of two only where each key is.
-        let bits = keys.iter().fold(0, |all, key| all | key);
-        if bits < self.direct.len() as u64 {
+    /// Appends the ids of a chunk of keys.
+    fn chunk_ids(&mut self, chunk: &Chunk, out: &mut Vec<u32>) -> Result<()> {
+        let (first, before) = (out.len(), self.keys.len());
+        let keys = &chunk.keys[..chunk.len];
+        if chunk.bits < self.direct.len() as u64 {
             let (direct, mask) = (&self.direct[..], self.direct.len() - 1);
             out.extend(keys.iter().map(|&key| direct[key as usize & mask]));
-        } else if bits < DIRECT_KEYS {
+        } else if chunk.bits < DIRECT_KEYS {
             let direct = |&key: &u64| self.direct.get(key as usize).copied().unwrap_or(NO_ID);
             out.extend(keys.iter().map(direct));
         } else {
             out.resize(first + keys.len(), NO_ID);
-            self.table.first_probes(keys, &mut out[first..]);
-            self.table.prefetch_second(keys, &out[first..]);
+            // Where most keys are new, they are looked for once, to be put in.
+            if !self.mostly_new {
+                self.table.find_all(&chunk.tags, keys, &self.keys, &mut out[first..]);
+            }
         }
         let ids = &mut out[first..];
         // Mostly all are known: whole vectors say so.
-        if !ids.contains(&NO_ID) {
-            return Ok(());
+        if ids.contains(&NO_ID) {
+            room::make_room(&mut self.keys, keys.len());
+            for ((&key, &tag), id) in keys.iter().zip(&chunk.tags).zip(ids) {
+                if *id == NO_ID {
+                    *id = self.tagged_id(key, tag)?;
+                }
+            }
         }
-        for (i, (&key, id)) in keys.iter().zip(ids).enumerate() {
-            // While new keys are put in, the places of the next ones come.
-            if let Some(&next) = next.get(i) {
-                self.table.prefetch_home(next);
-            }
-            if *id == NO_ID {
-                *id = self.id(key)?;
-            }
+        if chunk.bits >= DIRECT_KEYS {
+            self.mostly_new = self.keys.len() - before > keys.len() / 2;
         }
         Ok(())
     }
@@ -157,6 +202,12 @@ impl IntegerKeys {
     /// # Errors
     /// When there are too many keys.
     pub(crate) fn id(&mut self, key: u64) -> Result<u32> {
+        self.tagged_id(key, tag(key))
+    }
+
+    /// As [`IntegerKeys::id`], of a key whose tag is known where it is too large for an array.
+    #[inline]
+    fn tagged_id(&mut self, key: u64, tag: u32) -> Result<u32> {
         let next = self.keys.len();
         let id = if key < DIRECT_KEYS {
             let at = key as usize;
@@ -168,7 +219,7 @@ impl IntegerKeys {
             }
             self.direct[at]
         } else {
-            self.table.get_or_insert(key, next)?
+            self.table.get_or_insert(tag, key, &self.keys, next)?
         };
         if id as usize == next {
             self.keys.push(key);

@@ -33,7 +33,7 @@ use arrow::datatypes::DataType;
 pub(crate) use column::{ColumnKeys, Nulls, canonical_f64};
 use integer::IntegerKeys;
 pub(crate) use shapes::{bytes_of, day_time_bits, wide_of};
-pub(crate) use table::{IdTable, folded_multiply};
+pub(crate) use table::{IdTable, folded_multiply, tag};
 
 use crate::error::{Error, Result};
 use crate::operator::Rows;
@@ -167,6 +167,14 @@ impl KeyIndex {
     /// comes back as its plain values (`Dictionary(_, Utf8)` as `Utf8`).
     pub fn key_types(&self) -> Vec<DataType> {
         self.columns.iter().map(|column| column.output_type().clone()).collect()
+    }
+
+    /// [`KeyIndex::key_columns`] of the ids below `len`.
+    pub(crate) fn first_key_columns(&self, len: usize) -> Result<Vec<ArrayRef>> {
+        match self.columns.as_slice() {
+            [only] if let Some(values) = only.first_values(len) => Ok(vec![values]),
+            _ => self.key_columns(&(0..len as u32).collect::<Vec<u32>>()),
+        }
     }
 
     /// The keys of `ids` as columns of [`KeyIndex::key_types`], a row an id.

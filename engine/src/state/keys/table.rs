@@ -1,10 +1,15 @@
-//! A hash table from 64-bit keys to ids: open addressing, probing line by line, no removal.
+//! A hash table from 64-bit keys to ids: lines of slots, no removal.
 //!
-//! Layout: slots of 16 bytes (key, id), a power of two of them, so that one cache line holds
-//! four neighbours and a hit costs one miss at most. At most five eighths of the slots are taken:
-//! then 1.8 slots are looked at a hit at most, on average, and for most keys the first decides,
-//! which is what [`IdTable::first_probes`] counts on: it reads the home slot of a whole chunk of keys
-//! without a branch, so that the processor overlaps their misses, and leaves only the rest to
+//! Layout: a slot is 32 bits of the key's hash, its *tag*, and its id; eight of them are a cache
+//! line, filled from the left. The top bits of the tag choose the line, so a table grows without
+//! looking at a key. The keys themselves stand in one array by id, which belongs to whoever has
+//! the table (`known` here): a slot whose tag is right names an id, and that id's key has the last
+//! word. So a new key costs one line, a known one two that are asked for ahead, and a slot half of
+//! what it would cost with its key in it.
+//!
+//! At most five slots a line are taken, on average: then one line decides for all but a few keys.
+//! Rows go through in chunks. [`IdTable::find_all`] looks up a chunk whose lines were asked for
+//! with the chunk before, without a branch, and leaves only the rest (new keys, full lines) to
 //! one-by-one probing.
 //!
 //! Hash: the folded multiply of wyhash and foldhash, that is the two halves of a 64×64→128 bit
@@ -13,11 +18,13 @@
 //! holds it to that). The constants are fixed, so the order of slots is the same in each run; an
 //! adversary who computes collisions for them on purpose slows a lookup down, and nothing else.
 
+use std::hint::select_unpredictable;
+
 use pelton_kernels::prefetch::prefetch_read;
 
 use super::NO_ID;
 use crate::error::{Error, Result};
-use crate::state::lines::Lines;
+use crate::state::lines::{HALVES, Lines};
 
 /// Digits of π, as foldhash and wyhash take theirs: no structure.
 const SEED: u64 = 0x243f_6a88_85a3_08d3;
@@ -30,84 +37,107 @@ pub(crate) fn folded_multiply(a: u64, b: u64) -> u64 {
     product as u64 ^ (product >> 64) as u64
 }
 
-/// A key and its id + 1; an id of 0 says that the slot is free. So a table of zeros is empty, and
-/// a new one is memory as the system gives it, not written before it is used.
-type Slot = [u64; 2];
-
-/// What a slot's id is: [`NO_ID`] where it is free.
+/// The part of a key's hash that the table goes by.
 #[inline]
-fn id_of(slot: Slot) -> u32 {
-    (slot[1] as u32).wrapping_sub(1)
+pub(crate) fn tag(key: u64) -> u32 {
+    (folded_multiply(key ^ SEED, FACTOR) >> 32) as u32
 }
 
-/// The share of slots that may be taken.
-const FILL_MAX: (usize, usize) = (5, 8);
+/// Slots of a line.
+const SLOTS: usize = HALVES / 2;
 
-/// Slots of a cache line; the table begins with one.
-const LINE: usize = 4;
+/// So many slots a line may be taken, on average.
+const FILL_MAX: usize = 5;
 
-/// The slot that is looked at as the nth: first those of the home's line, from the home on and
-/// around, then those of the lines behind it in the same order. So most keys are found, and most
-/// new ones placed, in the one line that comes with the home.
-#[inline]
-fn nth_slot(home: usize, nth: usize) -> usize {
-    ((home & !(LINE - 1)) + (nth & !(LINE - 1))) | ((home + nth) % LINE)
+/// Smallest number of lines once there is a key: one page.
+const LINES_MIN: usize = 64;
+
+/// The tags of the slots, then their ids + 1: 0 says that a slot, and all behind it, are free. So a
+/// table of zeros is empty, and a new one is memory as the system gives it, not written before it
+/// is used.
+type Line = [u32; HALVES];
+
+/// One byte a slot, the first lowest: 1 for those with this tag, and perhaps free ones.
+#[inline(always)]
+fn slots_with(line: &Line, tag: u32) -> u64 {
+    let mut found = [0; SLOTS];
+    for (found, &of) in found.iter_mut().zip(line) {
+        *found = u8::from(of == tag);
+    }
+    u64::from_le_bytes(found)
 }
 
-/// Smallest number of slots once there is a key: one page.
-const SLOTS_MIN: usize = 256;
+/// The id of the first of some slots; [`NO_ID`] where that is free.
+#[inline(always)]
+fn first_id(line: &Line, slots: u64) -> u32 {
+    line[SLOTS + slots.trailing_zeros() as usize / 8 % SLOTS].wrapping_sub(1)
+}
+
+/// How many slots are taken.
+#[inline(always)]
+fn taken(line: &Line) -> usize {
+    let mut taken = [0; SLOTS];
+    for (taken, &id) in taken.iter_mut().zip(&line[SLOTS..]) {
+        *taken = u8::from(id != 0);
+    }
+    // They are filled from the left.
+    SLOTS - u64::from_le_bytes(taken).leading_zeros() as usize / 8
+}
 
 /// 64-bit keys to ids.
 #[derive(Debug)]
 pub(crate) struct IdTable {
-    /// A power of two of slots, two words each.
-    words: Lines,
-    /// 64 − log2(slots): the top bits of the hash choose the home slot.
+    /// A power of two of lines.
+    lines: Lines,
+    /// 32 − log2(lines): the top bits of the tag choose the line.
     shift: u32,
     taken: usize,
 }
 
 impl Default for IdTable {
     fn default() -> Self {
-        Self { words: Lines::zeroed(2 * LINE), shift: 62, taken: 0 }
+        Self { lines: Lines::zeroed(1), shift: 32, taken: 0 }
     }
 }
 
 impl IdTable {
     #[inline]
-    fn slots(&self) -> &[Slot] {
-        self.words.as_chunks().0
+    fn lines(&self) -> &[Line] {
+        self.lines.halves()
     }
 
     #[inline]
-    fn home(&self, key: u64) -> usize {
-        (folded_multiply(key ^ SEED, FACTOR) >> self.shift) as usize
+    fn home(&self, tag: u32) -> usize {
+        (u64::from(tag) >> self.shift) as usize
     }
 
-    /// Writes to `ids` the id of each key whose home slot holds it, [`NO_ID`] elsewhere.
+    /// Asks for the line of a key with this tag.
     #[inline]
-    pub(crate) fn first_probes(&self, keys: &[u64], ids: &mut [u32]) {
-        let slots = self.slots();
-        let mask = slots.len() - 1;
-        let slots = &slots[..=mask];
-        for (&key, id) in keys.iter().zip(ids) {
-            let slot = slots[self.home(key) & mask];
-            *id = if slot[0] == key { id_of(slot) } else { NO_ID };
+    pub(crate) fn prefetch(&self, tag: u32) {
+        prefetch_read(self.lines(), self.home(tag));
+    }
+
+    /// Writes to `ids` the id of each key, whose tag is in `tags`, that is known and in its own
+    /// line; [`NO_ID`] elsewhere. `known[id]` is the key of an id.
+    pub(crate) fn find_all<K: Copy>(&self, tags: &[u32], keys: &[u64], known: &[K], ids: &mut [u32])
+    where
+        u64: From<K>,
+    {
+        let Some(last) = known.len().checked_sub(1) else {
+            ids.fill(NO_ID);
+            return;
+        };
+        let (lines, mask) = (self.lines(), self.lines().len() - 1);
+        let (lines, known) = (&lines[..=mask], &known[..=last]);
+        for (&tag, id) in tags.iter().zip(&mut *ids) {
+            let line = &lines[self.home(tag) & mask];
+            let slots = slots_with(line, tag);
+            *id = select_unpredictable(slots != 0, first_id(line, slots), NO_ID);
+            prefetch_read(known, (*id as usize).min(last));
         }
-    }
-
-    /// Asks for the line where a key is looked for first.
-    #[inline]
-    pub(crate) fn prefetch_home(&self, key: u64) {
-        prefetch_read(self.slots(), self.home(key) & (self.slots().len() - 1));
-    }
-
-    /// Asks for the line behind the home's of each key that [`first_probes`](Self::first_probes)
-    /// has left open: one in eight goes there, and waits for it otherwise.
-    pub(crate) fn prefetch_second(&self, keys: &[u64], ids: &[u32]) {
-        let (slots, mask) = (self.slots(), self.slots().len() - 1);
-        for (&key, _) in keys.iter().zip(ids).filter(|(_, id)| **id == NO_ID) {
-            prefetch_read(slots, ((self.home(key) & !(LINE - 1)) + LINE) & mask);
+        for (&key, id) in keys.iter().zip(ids) {
+            let own = u64::from(known[(*id as usize).min(last)]);
+            *id = select_unpredictable(own == key, *id, NO_ID);
         }
     }
 
@@ -116,85 +146,102 @@ impl IdTable {
         let mut table = Self::default();
         for (id, &key) in keys.iter().enumerate() {
             // As many ids as there were before: none is beyond the last.
-            let _ = table.get_or_insert(u64::from(key), id);
+            let _ = table.get_or_insert(tag(key.into()), key.into(), &keys[..id], id);
         }
         table
     }
 
-    /// The id of `key`, where it is known.
-    #[cfg(test)]
-    pub(crate) fn get(&self, key: u64) -> Option<u32> {
-        let id = id_of(self.slots()[self.find(key)]);
-        (id != NO_ID).then_some(id)
-    }
-
-    /// The id of `key`; where it is not known, it becomes `next_id`.
+    /// The id of `key`, whose tag is `tag`; where it is not known, it becomes `next_id`. `known[id]`
+    /// is the key of an id.
     ///
     /// # Errors
     /// When `next_id` is beyond the ids that there are.
-    pub(crate) fn get_or_insert(&mut self, key: u64, next_id: usize) -> Result<u32> {
-        let at = self.find(key);
-        let known = id_of(self.slots()[at]);
-        if known != NO_ID {
-            return Ok(known);
+    #[inline]
+    pub(crate) fn get_or_insert<K: Copy>(
+        &mut self,
+        tag: u32,
+        key: u64,
+        known: &[K],
+        next_id: usize,
+    ) -> Result<u32>
+    where
+        u64: From<K>,
+    {
+        let (mut at, mask) = (self.home(tag), self.lines().len() - 1);
+        let lines = &mut self.lines.halves_mut()[..=mask];
+        loop {
+            let line = &mut lines[at & mask];
+            let mut slots = slots_with(line, tag);
+            while slots != 0 {
+                let id = first_id(line, slots);
+                if known.get(id as usize).is_some_and(|&own| u64::from(own) == key) {
+                    return Ok(id);
+                }
+                slots &= slots - 1;
+            }
+            let slot = taken(line);
+            if slot < SLOTS {
+                let id = checked_id(next_id)?;
+                (line[slot], line[SLOTS + slot]) = (tag, id + 1);
+                break;
+            }
+            at += 1;
         }
-        let id = checked_id(next_id)?;
-        self.put(at, [key, u64::from(id) + 1]);
         self.taken += 1;
-        if self.taken * FILL_MAX.1 > self.slots().len() * FILL_MAX.0 {
+        if self.taken > self.lines().len() * FILL_MAX {
             self.grow();
         }
-        Ok(id)
-    }
-
-    /// The slot that holds `key`, or the free one where it belongs.
-    #[inline]
-    fn find(&self, key: u64) -> usize {
-        let slots = self.slots();
-        let mask = slots.len() - 1;
-        let home = self.home(key) & mask;
-        let mut nth = 0;
-        loop {
-            let at = nth_slot(home, nth) & mask;
-            let slot = slots[at];
-            if slot[0] == key || slot[1] == 0 {
-                // A free slot has key 0, so it also answers a search for key 0: as free.
-                return at;
-            }
-            nth += 1;
-        }
+        Ok(next_id as u32)
     }
 
     #[cold]
+    #[inline(never)]
     fn grow(&mut self) {
-        let len = (self.slots().len() * 2).max(SLOTS_MIN);
-        let old = std::mem::replace(&mut self.words, Lines::zeroed(2 * len));
-        self.shift = 64 - len.trailing_zeros();
-        // The home is the hash's top bits: slots go to their new place in the order of the old.
-        for slot in old.as_chunks().0 {
-            if slot[1] != 0 {
-                let at = self.find(slot[0]);
-                self.put(at, *slot);
+        let lines = (self.lines().len() * 2).max(LINES_MIN);
+        let old = std::mem::replace(&mut self.lines, Lines::zeroed(lines * HALVES / 2));
+        self.shift = 32 - lines.trailing_zeros();
+        let new = self.lines.halves_mut();
+        // Kept apart: a line just written would have to be waited for to be counted.
+        let mut taken = vec![0_u8; lines];
+        // The home is the tag's top bits: slots go to their new lines in the order of the old.
+        for line in old.halves() {
+            for slot in 0..SLOTS {
+                let (tag, id) = (line[slot], line[SLOTS + slot]);
+                if id == 0 {
+                    break;
+                }
+                let mut at = (u64::from(tag) >> self.shift) as usize;
+                while usize::from(taken[at]) == SLOTS {
+                    at = (at + 1) % lines;
+                }
+                let free = usize::from(taken[at]);
+                (new[at][free], new[at][SLOTS + free]) = (tag, id);
+                taken[at] += 1;
             }
         }
-    }
-
-    #[inline]
-    fn put(&mut self, at: usize, slot: Slot) {
-        self.words.as_chunks_mut().0[at] = slot;
     }
 
     /// Bytes allocated.
     pub(crate) fn bytes(&self) -> u64 {
-        (self.words.len() * size_of::<u64>()) as u64
+        (self.lines.len() * size_of::<u64>()) as u64
     }
 
-    /// Slots looked at to find `key`: the hash's quality, for tests.
+    /// Lines looked at to find a key, and its id: for tests.
     #[cfg(test)]
-    pub(crate) fn probes(&self, key: u64) -> usize {
-        let (home, found) = (self.home(key), self.find(key));
-        let nth = |nth: usize| nth_slot(home, nth) % self.slots().len();
-        1 + (0..self.slots().len()).position(|i| nth(i) == found).unwrap_or(self.slots().len())
+    pub(crate) fn probe(&self, key: u64, known: &[u64]) -> (usize, Option<u32>) {
+        let (lines, tag) = (self.lines(), tag(key));
+        for looked in 0..lines.len() {
+            let line = &lines[(self.home(tag) + looked) % lines.len()];
+            let ids = (0..SLOTS).filter(|&slot| line[slot] == tag).map(|slot| line[SLOTS + slot]);
+            let mut ids = ids.filter_map(|id| id.checked_sub(1));
+            if let Some(id) = ids.find(|&id| known[id as usize] == key) {
+                return (looked + 1, Some(id));
+            }
+            if taken(line) < SLOTS {
+                return (looked + 1, None);
+            }
+        }
+        (lines.len(), None)
     }
 }
 

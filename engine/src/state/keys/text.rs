@@ -22,7 +22,7 @@ use std::hash::BuildHasher;
 
 use super::NO_ID;
 use super::column::Nulls;
-use super::table::{IdTable, checked_id};
+use super::table::{IdTable, checked_id, tag};
 use crate::error::Result;
 use crate::operator::Rows;
 
@@ -38,6 +38,8 @@ const CHUNK: usize = 128;
 #[derive(Debug)]
 pub(crate) struct TextKeys {
     short: IdTable,
+    /// Each id's text as it is packed; [`NOT_PACKED`] where it is not.
+    packed: Vec<u64>,
     long: HashTable<u32>,
     /// All texts, one after the other.
     bytes: Vec<u8>,
@@ -61,6 +63,7 @@ impl TextKeys {
     pub(crate) fn new(nulls: Nulls) -> Self {
         Self {
             short: IdTable::default(),
+            packed: Vec::new(),
             long: HashTable::new(),
             bytes: Vec::new(),
             ends: Vec::new(),
@@ -75,7 +78,8 @@ impl TextKeys {
     }
 
     pub(crate) fn memory_bytes(&self) -> u64 {
-        let arena = self.bytes.capacity() + self.ends.capacity() * size_of::<usize>();
+        let ids = (self.ends.capacity() + self.packed.capacity()) * size_of::<usize>();
+        let arena = self.bytes.capacity() + ids;
         let tables = self.long.allocation_size() + self.translation.ids.capacity() * 4;
         (arena + tables) as u64 + self.short.bytes()
     }
@@ -140,16 +144,18 @@ impl TextKeys {
         }
         let (offsets, data) = (column.value_offsets(), column.value_data());
         let span = |row: usize| (offsets[row].as_usize(), offsets[row + 1].as_usize());
-        let mut keys = [NOT_PACKED; CHUNK];
+        let (mut keys, mut tags) = ([NOT_PACKED; CHUNK], [0; CHUNK]);
         for first in (0..rows.len()).step_by(CHUNK) {
             let keys = &mut keys[..CHUNK.min(rows.len() - first)];
-            for (i, key) in keys.iter_mut().enumerate() {
+            for (i, (key, of)) in keys.iter_mut().zip(&mut tags).enumerate() {
                 let (start, end) = span(rows.get(first + i));
                 *key = pack(data, start, end);
+                *of = tag(*key);
+                self.short.prefetch(*of);
             }
             let begin = out.len();
             out.resize(begin + keys.len(), NO_ID);
-            self.short.first_probes(keys, &mut out[begin..]);
+            self.short.find_all(&tags, keys, &self.packed, &mut out[begin..]);
             for (i, &key) in keys.iter().enumerate() {
                 if out[begin + i] == NO_ID {
                     let (start, end) = span(rows.get(first + i));
@@ -234,9 +240,10 @@ impl TextKeys {
         let id = if key == NOT_PACKED {
             self.long_id(text, next)?
         } else {
-            self.short.get_or_insert(key, next)?
+            self.short.get_or_insert(tag(key), key, &self.packed, next)?
         };
         if id as usize == next {
+            self.packed.push(key);
             self.bytes.extend_from_slice(text);
             self.ends.push(self.bytes.len());
         }
@@ -260,6 +267,7 @@ impl TextKeys {
     fn null(&mut self) -> Result<u32> {
         if self.null_id == NO_ID && self.nulls == Nulls::AreKeys {
             self.null_id = checked_id(self.ends.len())?;
+            self.packed.push(NOT_PACKED);
             self.ends.push(self.bytes.len());
         }
         Ok(self.null_id)

@@ -19,6 +19,7 @@ use super::sums::Sums;
 use super::value::float_order;
 use crate::error::{Error, Result};
 use crate::operator::Rows;
+use crate::state::room;
 
 /// One cell an entry.
 #[derive(Debug)]
@@ -50,9 +51,9 @@ impl Cells {
     pub(super) fn resize(&mut self, len: usize) {
         match self {
             Self::Exact(sums) => sums.resize(len),
-            Self::Float(cells) => cells.resize(len, 0.0),
-            Self::Least(cells) => cells.resize(len, i64::MAX),
-            Self::LeastWide(cells) => cells.resize(len, i128::MAX),
+            Self::Float(cells) => room::resize(cells, len, 0.0),
+            Self::Least(cells) => room::resize(cells, len, i64::MAX),
+            Self::LeastWide(cells) => room::resize(cells, len, i128::MAX),
             Self::States(states) => states.resize(len),
         }
     }
@@ -252,9 +253,9 @@ impl Cells {
     pub(super) fn bytes(&self) -> usize {
         match self {
             Self::Exact(sums) => sums.bytes(),
-            Self::LeastWide(cells) => cells.capacity() * 16,
-            Self::Float(cells) => cells.capacity() * 8,
-            Self::Least(cells) => cells.capacity() * 8,
+            Self::LeastWide(cells) => room::bytes(cells),
+            Self::Float(cells) => room::bytes(cells),
+            Self::Least(cells) => room::bytes(cells),
             Self::States(states) => states.bytes(),
         }
     }

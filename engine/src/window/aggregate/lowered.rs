@@ -95,15 +95,35 @@ impl Lowered {
         from: &Table,
         entries: Picked<'_>,
     ) -> bool {
-        let is_narrow = |cells: &Cells| match cells {
-            Cells::Exact(sums) => matches!(sums, Sums::Narrow { .. }),
-            _ => true,
-        };
-        if !from.nulls.iter().all(Vec::is_empty) || !from.cells.iter().all(is_narrow) {
+        if !is_simple(from) {
             return false;
         }
         for (lower, column) in plan.lowers.iter().zip(&mut self.0) {
             column.append(plan, lower, from, entries);
+        }
+        true
+    }
+
+    /// As [`Lowered::append`] of all entries, before any other, of a table that is not used any
+    /// more: what only one column is made of becomes that column, without a copy.
+    #[must_use]
+    pub(crate) fn take(&mut self, plan: &AggregatePlan, from: &mut Table) -> bool {
+        if !is_simple(from) {
+            return false;
+        }
+        let becomes = |lower: &Lower| match *lower {
+            Lower::Rows => plan.lowers.iter().filter(|lower| reads_rows(lower)).count() == 1,
+            Lower::Sum { lift, .. } => {
+                plan.lowers.iter().filter(|lower| reads(lower, lift)).count() == 1
+            }
+            _ => false,
+        };
+        let columns = || plan.lowers.iter().zip(0..);
+        for (lower, at) in columns().filter(|(lower, _)| !becomes(lower)) {
+            self.0[at].append(plan, lower, from, Picked::All);
+        }
+        for (lower, at) in columns().filter(|(lower, _)| becomes(lower)) {
+            self.0[at].become_cells(plan, lower, from);
         }
         true
     }
@@ -124,7 +144,52 @@ impl Lowered {
     }
 }
 
+/// Whether a table has no nulls, and no sums of more than 64 bits.
+fn is_simple(table: &Table) -> bool {
+    let is_narrow = |cells: &Cells| match cells {
+        Cells::Exact(sums) => matches!(sums, Sums::Narrow { .. }),
+        _ => true,
+    };
+    table.nulls.iter().all(Vec::is_empty) && table.cells.iter().all(is_narrow)
+}
+
+/// Whether a column is made of the numbers of rows.
+fn reads_rows(lower: &Lower) -> bool {
+    matches!(lower, Lower::Rows | Lower::NonNull { .. } | Lower::Avg { .. })
+}
+
+/// Whether a column is made of the cells of a lift.
+fn reads(lower: &Lower, cells: usize) -> bool {
+    match lower {
+        Lower::Sum { lift, .. } | Lower::Avg { lift, .. } | Lower::Least { lift, .. } => {
+            *lift == cells
+        }
+        Lower::Rows | Lower::NonNull { .. } | Lower::States { .. } => false,
+    }
+}
+
 impl Column {
+    /// As [`Column::append`] of all entries to no values; leaves the cells empty where it can.
+    fn become_cells(&mut self, plan: &AggregatePlan, lower: &Lower, from: &mut Table) {
+        match (&mut *self, lower) {
+            (Self::Ints(to), Lower::Rows) => {
+                let rows = std::mem::take(&mut from.rows);
+                *to = rows.into_iter().map(|rows| rows as i64).collect();
+            }
+            (Self::Ints(to), Lower::Sum { lift, .. })
+                if let Cells::Exact(Sums::Narrow { sums, .. }) = &mut from.cells[*lift] =>
+            {
+                *to = std::mem::take(sums);
+            }
+            (Self::Floats(to), Lower::Sum { lift, .. })
+                if let Cells::Float(sums) = &mut from.cells[*lift] =>
+            {
+                *to = std::mem::take(sums).into_iter().map(one_nan).collect();
+            }
+            _ => self.append(plan, lower, from, Picked::All),
+        }
+    }
+
     fn append(&mut self, plan: &AggregatePlan, lower: &Lower, from: &Table, entries: Picked<'_>) {
         match (self, lower) {
             (Self::Ints(to), Lower::Rows | Lower::NonNull { .. }) => {

@@ -12,6 +12,7 @@ use pelton_kernels::simd::level;
 use pelton_kernels::window_combine;
 
 use super::cells::{Entries, fold, fold_counting};
+use crate::state::room;
 
 /// Sums, an entry each.
 #[derive(Debug, Clone)]
@@ -58,8 +59,8 @@ impl Sums {
     pub(super) fn resize(&mut self, len: usize) {
         match self {
             _ if len == 0 => self.clear(),
-            Self::Narrow { sums, .. } => sums.resize(len, 0),
-            Self::Wide(sums) => sums.resize(len, 0),
+            Self::Narrow { sums, .. } => room::resize(sums, len, 0),
+            Self::Wide(sums) => room::resize(sums, len, 0),
         }
     }
 
@@ -89,8 +90,8 @@ impl Sums {
 
     pub(super) fn bytes(&self) -> usize {
         match self {
-            Self::Narrow { sums, .. } => sums.capacity() * 8,
-            Self::Wide(sums) => sums.capacity() * 16,
+            Self::Narrow { sums, .. } => room::bytes(sums),
+            Self::Wide(sums) => room::bytes(sums),
         }
     }
 

@@ -14,6 +14,7 @@ use super::plan::{AggregatePlan, Lift};
 use super::states::RowSet;
 use crate::error::Result;
 use crate::operator::Rows;
+use crate::state::room;
 
 /// Rows of a part: a column's values are half of a core's first cache.
 const PART_ROWS: usize = 2048;
@@ -46,7 +47,7 @@ impl Table {
     }
 
     pub(crate) fn resize(&mut self, len: usize) {
-        self.rows.resize(len, 0);
+        room::resize(&mut self.rows, len, 0);
         self.nulls.iter_mut().filter(|n| !n.is_empty()).for_each(|n| n.resize(len, 0));
         self.cells.iter_mut().for_each(|cells| cells.resize(len));
     }
@@ -65,8 +66,8 @@ impl Table {
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        let counts = self.rows.capacity() + self.nulls.iter().map(Vec::capacity).sum::<usize>();
-        counts * 8 + self.cells.iter().map(Cells::bytes).sum::<usize>()
+        let nulls = self.nulls.iter().map(Vec::capacity).sum::<usize>() * 8;
+        room::bytes(&self.rows) + nulls + self.cells.iter().map(Cells::bytes).sum::<usize>()
     }
 
     /// Takes rows in: row `rows.rows.get(i)` of `columns` into entry `entries[i]`.

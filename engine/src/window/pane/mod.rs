@@ -48,7 +48,7 @@ use crate::accel::Accelerator;
 use crate::batch::Batch;
 use crate::error::{Error, Result};
 use crate::operator::{KeyedWindow, Rows, StateSize, WindowRows};
-use crate::window::aggregate::{Positions, RowSet};
+use crate::window::aggregate::{Picked, Positions, RowSet};
 use crate::window::expiry::Expiry;
 use crate::window::keys::{SeenKeys, on_time};
 use crate::window::spec::{Plan, WindowKind, WindowSpec};
@@ -139,7 +139,10 @@ impl PaneWindow {
                 let (plan, expiry) = (&self.plan, &mut self.expiry);
                 self.panes.take_before(last + 1, plan, |cells, entries, keys| {
                     if let Some(expiry) = expiry {
-                        expiry.note(keys.iter().copied(), closed);
+                        match keys {
+                            Picked::All => expiry.note(0..cells.len() as u32, closed),
+                            Picked::Some(keys) => expiry.note(keys.iter().copied(), closed),
+                        }
                     }
                     given.take(plan, bounds, cells, entries, keys);
                 })?;

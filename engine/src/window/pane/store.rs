@@ -20,7 +20,7 @@ use pelton_kernels::window_combine;
 
 use super::numbered::Numbered;
 use crate::error::Result;
-use crate::state::keys::{IdTable, NO_ID};
+use crate::state::keys::{IdTable, NO_ID, tag};
 use crate::window::aggregate::{Entries, Picked, Table};
 use crate::window::expiry::Survivors;
 use crate::window::spec::Plan;
@@ -47,6 +47,8 @@ pub(super) struct Pane {
     pub(super) difference: Option<Box<super::device::Difference>>,
     /// Entry i is key i; those without a row count for nothing.
     pub(super) is_full: bool,
+    /// Bytes that it took when it was last emptied: it takes these still.
+    written: usize,
 }
 
 #[derive(Debug)]
@@ -139,7 +141,8 @@ impl Panes {
     }
 
     /// Takes the first pane, where its number is below `end`, whose rows, in the order of key ids,
-    /// `give` gives out: its cells, the entries in that order, and their keys.
+    /// `give` gives out: its cells, the entries in that order, and their keys (all: the first, as
+    /// many as entries).
     ///
     /// # Errors
     /// When what a GPU had of it does not fit a sum.
@@ -147,15 +150,24 @@ impl Panes {
         &mut self,
         end: i128,
         plan: &Plan,
-        give: impl FnOnce(&mut Table, Picked<'_>, &[u32]),
+        give: impl FnOnce(&mut Table, Picked<'_>, Picked<'_>),
     ) -> Result<()> {
         let Some((_, mut pane)) = self.panes.pop_before(end) else { return Ok(()) };
         pane.settle(plan)?;
+        let len = pane.table.len();
+        if pane.is_full && window_combine::positive(level(), &pane.table.rows) == len {
+            self.last_keys = len;
+            give(&mut pane.table, Picked::All, Picked::All);
+            self.recycle(pane);
+            return Ok(());
+        }
         if !pane.is_full && pane.keys.is_sorted() {
             // Nothing to put in order: keys that are all new come so.
             pane.empty_map();
             self.last_keys = pane.keys.len();
-            give(&mut pane.table, Picked::All, &pane.keys);
+            let are_first = pane.keys.last().is_none_or(|&last| last as usize + 1 == len);
+            let keys = if are_first { Picked::All } else { Picked::Some(&pane.keys) };
+            give(&mut pane.table, Picked::All, keys);
             self.recycle(pane);
             return Ok(());
         }
@@ -164,7 +176,7 @@ impl Panes {
         let order = pane.drain_order(&mut keys);
         let is_whole = order.len() == pane.table.len() && order.is_sorted();
         let entries = if is_whole { Picked::All } else { Picked::Some(&order) };
-        give(&mut pane.table, entries, &keys);
+        give(&mut pane.table, entries, Picked::Some(&keys));
         self.keys = keys;
         self.last_keys = order.len();
         self.recycle(pane);
@@ -173,10 +185,12 @@ impl Panes {
 
     /// An open pane, new or known.
     pub(super) fn open(&mut self, number: i128, plan: &Plan, keys: usize) -> &mut Pane {
+        // Most of what is known so far is this pane's.
+        let is_first = self.last_keys == 0 && self.panes.last().is_none();
         self.panes.get_or_insert_with(number, || {
             let mut pane =
                 self.spare.pop().unwrap_or_else(|| Pane::new(Table::new(&plan.aggregates)));
-            pane.is_full = keys <= FULL_KEYS || self.last_keys * FULL_SHARE >= keys;
+            pane.is_full = is_first || keys <= FULL_KEYS || self.last_keys * FULL_SHARE >= keys;
             if pane.is_full {
                 pane.map = None;
                 return pane;
@@ -234,6 +248,7 @@ impl Panes {
         if matches!(pane.map, Some(EntryMap::Dense(_))) {
             self.dense_maps -= 1;
         }
+        pane.written = pane.bytes();
         pane.keys.clear();
         pane.table.resize(0);
         // Open at a time are as many panes as the disorder spans, mostly two.
@@ -252,6 +267,7 @@ impl Pane {
             #[cfg(feature = "gpu")]
             difference: None,
             is_full: false,
+            written: 0,
         }
     }
 
@@ -273,7 +289,7 @@ impl Pane {
         };
         #[cfg(feature = "gpu")]
         let map = map + self.difference.as_ref().map_or(0, |difference| difference.bytes());
-        self.keys.capacity() * 4 + self.table.bytes() + map
+        (self.keys.capacity() * 4 + self.table.bytes() + map).max(self.written)
     }
 
     /// The keys that have a row.
@@ -321,7 +337,8 @@ impl Pane {
             Some(EntryMap::Dense(map)) => map.entries_of(ids, keys, &mut self.keys, entries),
             Some(EntryMap::Hashed(map)) => {
                 for &id in ids {
-                    let entry = map.get_or_insert(u64::from(id), self.keys.len())?;
+                    let key = u64::from(id);
+                    let entry = map.get_or_insert(tag(key), key, &self.keys, self.keys.len())?;
                     if entry as usize == self.keys.len() {
                         self.keys.push(id);
                     }

@@ -17,7 +17,7 @@ use crate::error::Result;
 use crate::operator::WindowRows;
 use crate::window::aggregate::{Lowered, Picked, Table, time_array};
 use crate::window::keys::SeenKeys;
-use crate::window::output::Output;
+use crate::window::output::{MOVED_ENTRIES_MIN, Output};
 use crate::window::spec::Plan;
 
 /// Windows, each with its rows in the order of key ids.
@@ -69,18 +69,45 @@ impl Closed {
     fn append(
         &mut self,
         plan: &Plan,
-        (start, end): (i128, i128),
+        bounds: (i128, i128),
         cells: &Table,
         entries: Picked<'_>,
         keys: Picked<'_>,
     ) -> bool {
-        if !self.results.append(&plan.aggregates, cells, entries) {
-            return false;
+        let done = self.results.append(&plan.aggregates, cells, entries);
+        if done {
+            self.append_keys(bounds, cells.len(), keys);
         }
+        done
+    }
+
+    /// As [`Closed::append`], of a table that is not used any more.
+    #[must_use]
+    fn take(
+        &mut self,
+        plan: &Plan,
+        bounds: (i128, i128),
+        cells: &mut Table,
+        entries: Picked<'_>,
+        keys: Picked<'_>,
+    ) -> bool {
+        let len = cells.len();
+        if !self.is_empty() || len < MOVED_ENTRIES_MIN || matches!(entries, Picked::Some(_)) {
+            return self.append(plan, bounds, cells, entries, keys);
+        }
+        let done = self.results.take(&plan.aggregates, cells);
+        if done {
+            self.append_keys(bounds, len, keys);
+        }
+        done
+    }
+
+    /// Appends a window's bounds and keys; `len`: how many keys all are.
+    fn append_keys(&mut self, (start, end): (i128, i128), len: usize, keys: Picked<'_>) {
         let rows = match keys {
             Picked::All => {
-                self.keys.push(Keys::All(cells.len()));
-                cells.len()
+                self.keys.push(Keys::All(len));
+                len
             }
             Picked::Some(keys) => {
                 self.keys.push(Keys::Listed(keys.len()));
@@ -88,11 +115,10 @@ impl Closed {
                 keys.len()
             }
         };
-        self.starts.resize(self.starts.len() + rows, saturated(start));
-        let end = saturated(end);
+        let (start, end) = (saturated(start), saturated(end));
+        self.starts.resize(self.starts.len() + rows, start);
         self.ends.resize(self.ends.len() + rows, end);
         self.times.resize(self.times.len() + rows, end.saturating_sub(1));
-        true
     }
 
     /// The rows.
@@ -118,8 +144,7 @@ impl Closed {
             return keys.index.key_columns(&self.listed);
         }
         let most = self.keys.iter().map(|keys| if let Keys::All(len) = keys { *len } else { 0 });
-        let all: Vec<u32> = (0..most.max().unwrap_or(0) as u32).collect();
-        let of_all = keys.index.key_columns(&all)?;
+        let of_all = keys.index.first_key_columns(most.max().unwrap_or(0))?;
         let of_listed = keys.index.key_columns(&self.listed)?;
         of_all.iter().zip(&of_listed).map(|(all, listed)| self.key_column(all, listed)).collect()
     }
@@ -170,18 +195,24 @@ impl Given {
         }
     }
 
-    /// Appends a window of these entries of `cells`, which are not used any more, and their keys.
+    /// Appends a window of these entries of `cells`, which are not used any more, and their keys
+    /// (all: as many as entries).
     pub(super) fn take(
         &mut self,
         plan: &Plan,
         bounds: (i128, i128),
         cells: &mut Table,
         entries: Picked<'_>,
-        keys: &[u32],
+        keys: Picked<'_>,
     ) {
-        let keys_of = Picked::Some(keys);
-        if !self.close(|closed| closed.append(plan, bounds, cells, entries, keys_of)) {
-            self.out.take(bounds, cells, entries, keys);
+        let len = cells.len() as u32;
+        if !self.close(|closed| closed.take(plan, bounds, cells, entries, keys)) {
+            match keys {
+                Picked::All => {
+                    self.out.take(bounds, cells, entries, &(0..len).collect::<Vec<u32>>());
+                }
+                Picked::Some(keys) => self.out.take(bounds, cells, entries, keys),
+            }
         }
     }
 
