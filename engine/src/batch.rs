@@ -6,11 +6,13 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::buffer::{BooleanBuffer, ScalarBuffer};
+use arrow::datatypes::SchemaRef;
 use pelton_kernels::simd::level;
 
 use crate::decode::TextOrigin;
+use crate::error::Result;
 
 /// Where a row stands in its source. Total order of all rows of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -134,6 +136,26 @@ impl Batch {
     /// Position of row `row`.
     pub fn position(&self, row: usize) -> Position {
         Position { partition: self.partition, offset: self.offsets.get(row) }
+    }
+
+    /// The same rows with more columns at their end; `schema` is that of all. The columns move:
+    /// to name some sixty of them anew, and to let go of the old names, takes longer than to
+    /// compute a row.
+    ///
+    /// # Errors
+    /// When the columns are not those of the schema.
+    pub fn with_columns(
+        self,
+        schema: SchemaRef,
+        more: impl IntoIterator<Item = ArrayRef>,
+    ) -> Result<Self> {
+        let rows = self.rows.num_rows();
+        let (_, mut columns, _) = self.rows.into_parts();
+        columns.reserve_exact(schema.fields().len().saturating_sub(columns.len()));
+        columns.extend(more);
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let rows = RecordBatch::try_new_with_options(schema, columns, &options)?;
+        Ok(Self { rows, ..self })
     }
 
     /// The same rows with other columns.

@@ -151,13 +151,13 @@ struct Group {
 }
 
 impl Group {
-    fn map(&self, rows: &RecordBatch) -> Result<RecordBatch> {
-        let Some(outputs) = self.program.as_ref().and_then(|program| program.run(rows)) else {
-            return self.map_plain(rows);
+    fn map(&self, rows: RecordBatch) -> Result<RecordBatch> {
+        let Some(outputs) = self.program.as_ref().and_then(|program| program.run(&rows)) else {
+            return self.map_plain(&rows);
         };
-        let Some(last) = self.columns.last() else { return Ok(rows.clone()) };
-        let mut columns = Vec::with_capacity(last.schema.fields().len());
-        columns.extend_from_slice(rows.columns());
+        let Some(last) = self.columns.last() else { return Ok(rows) };
+        let (_, mut columns, _) = rows.into_parts();
+        columns.reserve_exact(last.schema.fields().len().saturating_sub(columns.len()));
         for (bound, column) in self.columns.iter().zip(outputs) {
             bound.put(&mut columns, column);
         }
@@ -249,15 +249,13 @@ impl MapOperator for Compute {
         Ok(self.bind(input)?.none.schema())
     }
 
-    fn map(&self, mut batch: Batch) -> Result<Batch> {
+    fn map(&self, batch: Batch) -> Result<Batch> {
         let bound = self.bound.get(batch.rows.schema_ref(), |schema| self.bind(schema))?;
         if batch.is_empty() {
             return Ok(Batch { rows: bound.none.clone(), ..batch });
         }
-        for group in &bound.groups {
-            batch.rows = group.map(&batch.rows)?;
-        }
-        Ok(batch)
+        let rows = bound.groups.iter().try_fold(batch.rows, |rows, group| group.map(rows))?;
+        Ok(Batch { rows, ..batch })
     }
 
     fn reads(&self) -> Option<Vec<String>> {

@@ -43,10 +43,7 @@ impl MapOperator for RowMarks {
                 None,
             )),
         ];
-        let mut columns = batch.rows.columns().to_vec();
-        columns.extend(marks);
-        let rows = RecordBatch::try_new(none.schema(), columns)?;
-        Ok(Batch { rows, ..batch })
+        batch.with_columns(none.schema(), marks)
     }
 
     fn reads(&self) -> Option<Vec<String>> {

@@ -114,14 +114,13 @@ impl Keyed {
     }
 
     /// The item after the stage, from the parts of all shards.
-    pub(crate) fn join(&self, item: Item, parts: Vec<Part>) -> Result<Item> {
+    pub(crate) fn join(&self, mut item: Item, parts: Vec<Part>) -> Result<Item> {
         match self {
             Self::Enrich { operators, schema } => {
-                let Some(batch) = item.batch.as_ref().filter(|batch| !batch.is_empty()) else {
+                let Some(batch) = item.batch.take_if(|batch| !batch.is_empty()) else {
                     return Ok(empty_item(item, schema));
                 };
                 let mut columns = Vec::with_capacity(schema.fields().len());
-                columns.extend_from_slice(batch.rows.columns());
                 let parts = parts.into_iter().map(|part| match part {
                     Part::Columns(parts) => parts,
                     Part::Windows(_) => unreachable!("an enrich stage gives columns"),
@@ -131,8 +130,7 @@ impl Keyed {
                     let of_one = parts.iter_mut().filter_map(Iterator::next).collect();
                     columns.extend(join_columns(batch.len(), of_one)?);
                 }
-                let rows = RecordBatch::try_new(schema.clone(), columns)?;
-                Ok(Item { batch: Some(batch.with_rows(rows)), ..item })
+                Ok(Item { batch: Some(batch.with_columns(schema.clone(), columns)?), ..item })
             }
             Self::Window { schema, .. } => {
                 let parts = parts.into_iter().filter_map(|part| match part {

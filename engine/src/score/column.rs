@@ -61,11 +61,7 @@ fn appended(
     none: &RecordBatch,
     columns: impl IntoIterator<Item = ArrayRef>,
 ) -> Result<Batch> {
-    let mut all = Vec::with_capacity(none.num_columns());
-    all.extend_from_slice(batch.rows.columns());
-    all.extend(columns);
-    let rows = RecordBatch::try_new(none.schema(), all)?;
-    Ok(Batch { rows, ..batch })
+    batch.with_columns(none.schema(), columns)
 }
 
 /// A batch whose scores are under way.
