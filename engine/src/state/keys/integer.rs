@@ -34,6 +34,8 @@ pub(crate) struct IntegerKeys {
     null_id: u32,
     /// Whether null gets no id ([`NO_ID`] stands for it).
     nulls_reserved: bool,
+    /// Two buffers, made once: a batch may be a row.
+    chunks: Option<Box<[Chunk; 2]>>,
 }
 
 impl Default for IntegerKeys {
@@ -45,11 +47,13 @@ impl Default for IntegerKeys {
             keys: Vec::new(),
             null_id: NO_ID,
             nulls_reserved: false,
+            chunks: None,
         }
     }
 }
 
 /// Keys that are looked up together.
+#[derive(Debug)]
 struct Chunk {
     keys: [u64; CHUNK],
     /// Of the keys, unless all are small.
@@ -151,17 +155,22 @@ impl IntegerKeys {
             }
             return Ok(());
         }
-        let mut chunks = [Chunk::default(), Chunk::default()];
-        let [chunk, next] = &mut chunks;
+        let mut chunks = self.chunks.take().unwrap_or_default();
+        let [chunk, next] = &mut *chunks;
         let (mut chunk, mut next) = (chunk, next);
         chunk.fill(&self.table, values, &key, rows, 0);
+        let mut result = Ok(());
         for from in (0..rows.len()).step_by(CHUNK) {
             // The lines of the chunk behind come while this one's keys are looked up.
             next.fill(&self.table, values, &key, rows, from + CHUNK);
-            self.chunk_ids(chunk, out)?;
+            result = self.chunk_ids(chunk, out);
+            if result.is_err() {
+                break;
+            }
             std::mem::swap(&mut chunk, &mut next);
         }
-        Ok(())
+        self.chunks = Some(chunks);
+        result
     }
 
     /// Appends the ids of a chunk of keys.
