@@ -12,6 +12,12 @@ use tempfile::NamedTempFile;
 
 use crate::error::{Error, Result};
 
+/// Most bytes that the system is given at once. For a write of many MB it looks for pages of the
+/// cache that lie together, which are those that nothing has used for long; on a virtual machine
+/// each of these is fetched from the host first: 400 MB in writes of 80 MB took 0.13 to 0.82 s, in
+/// writes of 256 KB 0.06 s (`dd`).
+const WRITE_BYTES_MAX: usize = 256 << 10;
+
 /// A file that gets its name on [`Output::commit`]; dropped before, it is removed.
 #[derive(Debug)]
 pub struct Output {
@@ -135,6 +141,7 @@ fn create_beside(path: &Path, permissions: Option<Permissions>) -> io::Result<Na
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let bytes = &bytes[..bytes.len().min(WRITE_BYTES_MAX)];
         match &mut self.target {
             Target::Beside(file) => file.as_file_mut().write(bytes),
             Target::InPlace(file) => file.write(bytes),
