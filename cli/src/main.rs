@@ -36,3 +36,17 @@ fn keep_freed_memory() {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The number is that of the delay in the allocator that is linked.
+    #[test]
+    fn freed_memory_is_kept_for_ten_seconds() {
+        keep_freed_memory();
+        let set = std::env::var("MIMALLOC_PURGE_DELAY").ok().and_then(|ms| ms.parse().ok());
+        // SAFETY: reads the allocator's table of options.
+        assert_eq!(unsafe { mi_option_get(PURGE_DELAY) }, set.unwrap_or(KEPT_MS));
+    }
+}

@@ -52,15 +52,6 @@ pub(super) fn with_columns(
         return Ok(Batch { rows: none.clone(), ..batch });
     }
     let columns = columns(&batch)?;
-    appended(batch, none, columns)
-}
-
-/// The batch, which has rows, with more columns at its end.
-fn appended(
-    batch: Batch,
-    none: &RecordBatch,
-    columns: impl IntoIterator<Item = ArrayRef>,
-) -> Result<Batch> {
     batch.with_columns(none.schema(), columns)
 }
 
@@ -78,7 +69,7 @@ impl Flight<Batch> for Scoring {
 
     fn land(self: Box<Self>) -> Result<Batch> {
         let Self { batch, none, scores } = *self;
-        appended(batch, &none, arrays(scores.land()?))
+        batch.with_columns(none.schema(), arrays(scores.land()?))
     }
 }
 
@@ -106,7 +97,7 @@ impl MapOperator for ScoreColumn {
             return Ok(Begun::Done(Batch { rows: (*none).clone(), ..batch }));
         }
         Ok(match self.scorer.begin(&batch, offload)? {
-            Begun::Done(scores) => Begun::Done(appended(batch, &none, arrays(scores))?),
+            Begun::Done(scores) => Begun::Done(batch.with_columns(none.schema(), arrays(scores))?),
             Begun::UnderWay(scores) => Begun::UnderWay(Box::new(Scoring { batch, none, scores })),
         })
     }

@@ -16,7 +16,7 @@ use crate::window::expiry::Survivors;
 pub(super) struct SeenKeys {
     pub(super) index: KeyIndex,
     pub(super) first_seen: Places,
-    /// Where the last key was first seen.
+    /// Where the last key was first seen: what each new one is held against, at hand.
     last: Position,
     /// Whether ids stand in the order of these positions: always, unless partitions were read
     /// in turns.

@@ -2,7 +2,7 @@
 //! indexed by a `u32`.
 //!
 //! ```text
-//!  card (Int64)      ──▶ direct table, or hash table of (u64, id) ──▶ 7 ┐
+//!  card (Int64)      ──▶ direct table, or hash table of (tag, id) ──▶ 7 ┐
 //!  country (Dict)    ──▶ code ─▶ id, translated once a dictionary ──▶ 2 ┴▶ pair (7,2) ──▶ 9
 //! ```
 //!

@@ -78,7 +78,7 @@ impl TextKeys {
     }
 
     pub(crate) fn memory_bytes(&self) -> u64 {
-        let ids = (self.ends.capacity() + self.packed.capacity()) * size_of::<usize>();
+        let ids = self.ends.capacity() * size_of::<usize>() + self.packed.capacity() * 8;
         let arena = self.bytes.capacity() + ids;
         let tables = self.long.allocation_size() + self.translation.ids.capacity() * 4;
         (arena + tables) as u64 + self.short.bytes()

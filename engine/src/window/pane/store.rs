@@ -6,11 +6,12 @@
 //! (`MAP_BYTES_MAX` bounds what the arrays may take). Once the watermark has passed its end it is
 //! *sealed*: its entries are copied in the order of key ids, which the bitmap gives without
 //! sorting, and the map and the arrays go back, empty, for the next pane. So a sealed pane takes
-//! no more than its own keys, however many there are in all. The pane of a tumbling window is
-//! copied to the output right away.
+//! no more than its own keys, however many there are in all. The pane of a tumbling window goes to
+//! the output right away, its arrays as they are where all their entries are given out in order.
 //!
-//! Where the pane before had a good part of all keys, a pane is *full*: entry i is key i, no map
-//! is needed, nothing is ever put in order, and panes are added up as whole arrays.
+//! Where the pane before had a good part of all keys, or there was none before, a pane is *full*:
+//! entry i is key i, no map is needed, nothing is ever put in order, and panes are added up as
+//! whole arrays.
 
 #[cfg(test)]
 mod tests;
