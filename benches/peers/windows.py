@@ -3,8 +3,9 @@
 Every engine has one thread and the same single CPU; each run is a process of its own and its CPU
 seconds are what the system counted for it, start and output included. Rounds are interleaved, the
 best of each counts, the spread is shown. Peers run their best plan that we know (hopping windows by
-panes: first by minute, then each minute into its windows), and materialize their result in memory;
-Pelton writes an Arrow file. Then every column of every row of the three is compared.
+panes: first by minute, then each minute into its windows). They run twice: once their result only
+stays in memory, and once they write it as an uncompressed Arrow file, which is what Pelton always
+does (but into a checksum). Then every column of every row of the three is compared.
 
 The recording must have no late rows (`pelton generate payments --late-share 0`): peers count them,
 Pelton sets them aside. The case `distinct` makes a file of its own.
@@ -77,15 +78,27 @@ def duckdb_query(case, path):
 
 
 def run_duckdb(case, path, out):
+    """Its result in memory, in a database (`.db`) or in an Arrow file (`.arrow`)."""
     import duckdb
 
-    connection = duckdb.connect(out) if out else duckdb.connect()
+    connection = duckdb.connect(out) if out and out.endswith(".db") else duckdb.connect()
     connection.execute("set threads = 1")
+    if out and out.endswith(".arrow"):
+        import pyarrow
+
+        reader = connection.sql(duckdb_query(case, path)).to_arrow_reader(65536)
+        with pyarrow.OSFile(out, "wb") as file, pyarrow.ipc.new_file(file, reader.schema) as writer:
+            rows = 0
+            for batch in reader:
+                writer.write_batch(batch)
+                rows += batch.num_rows
+        return rows
     connection.execute(f"create or replace table answer as {duckdb_query(case, path)}")
     return connection.execute("select count(*) from answer").fetchone()[0]
 
 
-def run_polars(case, path):
+def run_polars(case, path, out):
+    """Its result in memory, or in an Arrow file."""
     os.environ["POLARS_MAX_THREADS"] = "1"
     import polars as pl
 
@@ -96,20 +109,33 @@ def run_polars(case, path):
         rolled = rows.rolling("t", period="600000000i", group_by="card").agg(
             pl.len().alias("c"), pl.col("amount").sum().alias("s")
         )
-        return rolled.collect().height
+        return polars_rows(rolled, out, "in-memory")
     by_minute = rows.group_by((us // MINUTE).alias("m"), "card").agg(
         pl.len().alias("c"), pl.col("amount").sum().alias("s"), pl.col("amount").max().alias("h")
     )
     if case == "distinct":
         sums = [pl.len().alias("c"), pl.col("amount").sum().alias("s")]
         by_key = rows.group_by((us // MINUTE).alias("m"), "card").agg(sums)
-        return by_key.collect(engine="streaming").height
+        return polars_rows(by_key, out, "streaming")
     if case == "tumble":
-        return by_minute.collect(engine="streaming").height
+        return polars_rows(by_minute, out, "streaming")
     steps = pl.LazyFrame({"i": list(range(10))})
     spread = by_minute.join(steps, how="cross").group_by((pl.col("m") - pl.col("i")).alias("w"), "card")
     hop = spread.agg(pl.col("c").sum(), (pl.col("s").sum().cast(pl.Float64) / pl.col("c").sum()).alias("a"))
-    return hop.collect().height
+    return polars_rows(hop, out, "in-memory")
+
+
+def polars_rows(plan, out, engine):
+    """The number of rows of a plan that was run by its faster engine for that."""
+    import polars as pl
+
+    if out is None:
+        return plan.collect(engine=engine).height
+    if engine == "streaming":
+        plan.sink_ipc(out, compression="uncompressed")
+    else:
+        plan.collect(engine=engine).write_ipc(out, compression="uncompressed")
+    return pl.scan_ipc(out).select(pl.len()).collect().item()
 
 
 def timed(command):
@@ -178,8 +204,8 @@ def main():
     args = parser.parse_args()
     if args.worker:
         engine, case, out = args.worker
-        rows = run_polars(case, args.file) if engine == "polars" else run_duckdb(case, args.file, out if out != "-" else None)
-        print(json.dumps({"rows": rows}))
+        run = run_polars if engine == "polars" else run_duckdb
+        print(json.dumps({"rows": run(case, args.file, out if out != "-" else None)}))
         return
     pelton = args.pelton.resolve() if args.pelton else None
     if pelton is None:
@@ -203,11 +229,13 @@ def main():
 
 
 def measure(case, path, pelton, folder, rounds):
-    out, database = folder / "out.arrow", folder / "duck.db"
+    out, database, theirs = folder / "out.arrow", folder / "duck.db", folder / "theirs.arrow"
     worker = [sys.executable, __file__, path, "--worker"]
     commands = {
         "duckdb": [*worker, "duckdb", case, "-"],
         "polars": [*worker, "polars", case, "-"],
+        "duckdb into a file": [*worker, "duckdb", case, theirs],
+        "polars into a file": [*worker, "polars", case, theirs],
         "pelton": pelton_command(pelton, case, path, out),
     }
     if case != "over":
@@ -224,11 +252,12 @@ def measure(case, path, pelton, folder, rounds):
     found = differences(case, path, out, str(database))
     database.unlink()
     best = {engine: min(took) for engine, took in seconds.items()}
-    fastest = min(best["duckdb"], best["polars"])
+    in_memory, written = (min(best[f"{peer}{how}"] for peer in ("duckdb", "polars")) for how in ("", " into a file"))
     print(f"\n{CASES[case][1]}, {path.suffix[1:]}: {rows_out:,} rows out, {sum(found)} differ")
+    print(f"  {'':24}s of CPU   spread   × the faster peer in memory, into a file")
     for engine, took in best.items():
         spread = max(seconds[engine]) / took
-        print(f"  {engine:24}{took:8.2f} s of CPU   {fastest / took:6.2f} × the faster peer   spread {spread:.2f}")
+        print(f"  {engine:24}{took:8.2f}   {spread:6.2f}   {in_memory / took:17.2f}   {written / took:17.2f}")
     return {"case": case, "file": path.suffix[1:], "rows_out": rows_out, "seconds": seconds, "differences": found}
 
 

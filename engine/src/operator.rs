@@ -326,8 +326,9 @@ pub struct WindowRows {
 
 /// Swallows rows, gives out windows.
 pub trait KeyedWindow: Send {
-    /// Says that there is no other shard: nobody needs [`WindowRows::order`] to merge rows.
-    fn set_alone(&mut self) {}
+    /// Says, before the first batch, that there is no other shard, so that nobody needs
+    /// [`WindowRows::order`] to merge rows; and how many partitions the rows come from.
+    fn set_alone(&mut self, _partitions: usize) {}
 
     /// What a GPU may do of it from now on; said once, before the first batch.
     fn set_accelerator(&mut self, _accelerator: &Accelerator) {}
@@ -344,6 +345,20 @@ pub trait KeyedWindow: Send {
     /// # Errors
     /// When an aggregate overflows.
     fn on_watermark(&mut self, watermark: i64) -> Result<Option<WindowRows>>;
+
+    /// More of what the last watermark gave out, behind it; asked for until there is none before
+    /// anything else. Only a shard that is alone gives rows out in pieces.
+    ///
+    /// # Errors
+    /// When keys exceed what an array can hold (2 GiB of text).
+    fn next_rows(&mut self) -> Result<Option<WindowRows>> {
+        Ok(None)
+    }
+
+    /// Whether [`KeyedWindow::next_rows`] has something to give.
+    fn has_more(&self) -> bool {
+        false
+    }
 
     /// Gives out windows that are open, where the plan says that they are given out at intervals
     /// of processing time, and one has passed.

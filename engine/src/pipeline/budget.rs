@@ -88,8 +88,8 @@ impl<O: ?Sized> Capped<O> {
 }
 
 impl KeyedWindow for Capped<dyn KeyedWindow> {
-    fn set_alone(&mut self) {
-        self.operator.set_alone();
+    fn set_alone(&mut self, partitions: usize) {
+        self.operator.set_alone(partitions);
     }
 
     fn set_accelerator(&mut self, accelerator: &Accelerator) {
@@ -120,6 +120,14 @@ impl KeyedWindow for Capped<dyn KeyedWindow> {
             self.sheds = self.look(|operator| operator.state().bytes) > self.budget.max;
         }
         Ok(rows)
+    }
+
+    fn next_rows(&mut self) -> Result<Option<WindowRows>> {
+        self.operator.next_rows()
+    }
+
+    fn has_more(&self) -> bool {
+        self.operator.has_more()
     }
 
     fn on_tick(&mut self) -> Result<Option<WindowRows>> {

@@ -109,7 +109,7 @@ impl Driver {
         };
         let budget = options.state_bytes_max.map(|max| Budget::new(max, options.at_cap));
         let accelerator = options.accelerator.as_ref();
-        let executor = runtime::start(shards, accelerator, &|| {
+        let executor = runtime::start(shards, partitions, accelerator, &|| {
             plan.build(budget.as_ref(), shards, accelerator)
         })?;
         let sink = match pipeline.output {
@@ -282,7 +282,7 @@ impl Driver {
     }
 
     fn send(&mut self, batch: Option<Batch>, watermark: i64, tick: bool, epoch: u64) -> Result<()> {
-        let item = Item { sequence: self.sequence, batch, watermark, tick, epoch };
+        let item = Item { sequence: self.sequence, batch, watermark, tick, epoch, more: false };
         self.sequence += 1;
         self.executor.submit(item)
     }
@@ -324,7 +324,7 @@ impl Driver {
         if item.watermark != i64::MAX {
             self.watermark_done = self.watermark_done.max(item.watermark);
         }
-        let known = self.under_way.pop_front();
+        let known = if item.more { None } else { self.under_way.pop_front() };
         let has_rows = known.as_ref().is_some_and(|known| known.rows > 0);
         if let Some(batch) = item.batch {
             if let Some(sink) = self.sink.as_mut().filter(|_| !batch.is_empty()) {

@@ -13,22 +13,24 @@ pub(super) struct Inline {
     done: VecDeque<Item>,
     /// Items that stages hold.
     held: usize,
+    /// Stages that have more to give out of an item, and that item; the last one's comes first.
+    left: Vec<(usize, Item)>,
     failed: Option<Error>,
 }
 
 impl Inline {
-    pub(super) fn new(mut stages: Vec<Stage>) -> Self {
+    pub(super) fn new(mut stages: Vec<Stage>, partitions: usize) -> Self {
         for stage in &mut stages {
             if let Stage::Keyed(keyed) = stage {
-                keyed.set_alone();
+                keyed.set_alone(partitions);
             }
         }
-        Self { stages, done: VecDeque::new(), held: 0, failed: None }
+        Self { stages, done: VecDeque::new(), held: 0, left: Vec::new(), failed: None }
     }
 
     /// Runs the stages from `first` on, until the end or one that holds the item.
     fn run(&mut self, first: usize, mut item: Item) -> Result<()> {
-        for stage in &mut self.stages[first..] {
+        for (stage, at) in self.stages[first..].iter_mut().zip(first..) {
             item = match stage {
                 Stage::Map(map) => match map.take(item)? {
                     Some(item) => item,
@@ -39,6 +41,10 @@ impl Inline {
                 },
                 Stage::Keyed(keyed) => {
                     let part = keyed.run(&item, (0, 1), None)?;
+                    if keyed.has_more() {
+                        let piece = piece_of(&item);
+                        self.left.push((at, std::mem::replace(&mut item, piece)));
+                    }
                     keyed.join(item, vec![part])?
                 }
             };
@@ -47,11 +53,33 @@ impl Inline {
         Ok(())
     }
 
+    /// Gives out more of an item, where there is more.
+    fn give_out_more(&mut self) -> Result<()> {
+        let Some((at, mut item)) = self.left.pop() else { return Ok(()) };
+        let Stage::Keyed(keyed) = &mut self.stages[at] else { return Ok(()) };
+        let part = keyed.next_rows()?;
+        if keyed.has_more() {
+            let piece = piece_of(&item);
+            self.left.push((at, std::mem::replace(&mut item, piece)));
+        }
+        let item = keyed.join(item, vec![part])?;
+        self.run(at + 1, item)
+    }
+
+    /// Gives out all of the items that stages have more of: before these get another.
+    fn give_out_all(&mut self) -> Result<()> {
+        while !self.left.is_empty() {
+            self.give_out_more()?;
+        }
+        Ok(())
+    }
+
     /// Moves on what is held and done. The last stage first: it makes room.
     fn move_on(&mut self) -> Result<()> {
         if self.held == 0 {
             return Ok(());
         }
+        self.give_out_all()?;
         for at in (0..self.stages.len()).rev() {
             while let Stage::Map(map) = &mut self.stages[at]
                 && let Some(item) = map.next()?
@@ -82,20 +110,30 @@ impl Inline {
     }
 }
 
+/// The item as it is on its way with rows that are not the last of it: without a word on how far
+/// time has come.
+fn piece_of(item: &Item) -> Item {
+    Item { watermark: i64::MIN, more: true, ..item.clone() }
+}
+
 impl Executor for Inline {
     fn submit(&mut self, item: Item) -> Result<()> {
         self.check()?;
+        self.give_out_all()?;
         self.move_on()?;
         self.run(0, item)
     }
 
     fn is_full(&self) -> bool {
-        self.held >= ITEMS_PER_SHARD_HOLDING
+        self.held >= ITEMS_PER_SHARD_HOLDING || !self.left.is_empty()
     }
 
     fn poll(&mut self) -> Result<Option<Item>> {
         self.check()?;
         self.move_on()?;
+        while self.done.is_empty() && !self.left.is_empty() {
+            self.give_out_more()?;
+        }
         Ok(self.done.pop_front())
     }
 
@@ -106,7 +144,7 @@ impl Executor for Inline {
     }
 
     fn under_way(&self) -> usize {
-        self.done.len() + self.held
+        self.done.len() + self.held + self.left.len()
     }
 
     fn is_holding(&self) -> bool {

@@ -37,6 +37,8 @@ pub(crate) struct Item {
     pub tick: bool,
     /// How many barriers came before it.
     pub epoch: u64,
+    /// Whether more of what came of it follows.
+    pub more: bool,
 }
 
 impl Item {
@@ -86,14 +88,16 @@ pub(crate) trait Executor: Send {
     fn finish(&mut self) -> Result<StateSize>;
 }
 
-/// An executor for these stages; `build` makes the stages of one shard (`0..shards`).
+/// An executor for these stages, of rows from so many partitions; `build` makes the stages of one
+/// shard (`0..shards`).
 pub(crate) fn start(
     shards: usize,
+    partitions: usize,
     accelerator: Option<&Accelerator>,
     build: &dyn Fn() -> Result<Vec<Stage>>,
 ) -> Result<Box<dyn Executor>> {
     if shards == 1 {
-        Ok(Box::new(inline::Inline::new(build()?)))
+        Ok(Box::new(inline::Inline::new(build()?, partitions)))
     } else {
         let stages = (0..shards).map(|_| build()).collect::<Result<Vec<_>>>()?;
         Ok(Box::new(threads::Threads::start(stages, accelerator)?))

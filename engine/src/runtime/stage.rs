@@ -71,10 +71,11 @@ pub(crate) enum Part {
 }
 
 impl Keyed {
-    /// Says that there is one shard only.
-    pub(crate) fn set_alone(&mut self) {
-        if let Self::Window { operator, .. } = self {
-            operator.set_alone();
+    /// Says that there is one shard only, and how many partitions rows come from.
+    pub(crate) fn set_alone(&mut self, partitions: usize) {
+        if let Self::Window { operator, next, .. } = self {
+            // Rows that are numbered come from one place.
+            operator.set_alone(if next.is_some() { 1 } else { partitions });
         }
     }
 
@@ -111,6 +112,19 @@ impl Keyed {
                 }))
             }
         }
+    }
+
+    /// More of what the last item closed, where that is given out in pieces.
+    pub(crate) fn next_rows(&mut self) -> Result<Part> {
+        match self {
+            Self::Enrich { .. } => Ok(Part::Windows(None)),
+            Self::Window { operator, .. } => operator.next_rows().map(Part::Windows),
+        }
+    }
+
+    /// Whether [`Keyed::next_rows`] has something to give.
+    pub(crate) fn has_more(&self) -> bool {
+        matches!(self, Self::Window { operator, .. } if operator.has_more())
     }
 
     /// The item after the stage, from the parts of all shards.

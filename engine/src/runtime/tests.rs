@@ -75,12 +75,12 @@ impl Flight<Batch> for Later {
 
 fn executor(slow: &Arc<Slow>, shards: usize) -> Box<dyn Executor> {
     let stage = || Stage::Map(MapStage::new(slow.clone()));
-    start(shards, None, &|| Ok(vec![stage(), stage()])).unwrap()
+    start(shards, 1, None, &|| Ok(vec![stage(), stage()])).unwrap()
 }
 
 fn item(sequence: u64, number: Option<i64>) -> Item {
     let batch = number.map(batch);
-    Item { sequence, batch, watermark: sequence as i64, tick: false, epoch: 0 }
+    Item { sequence, batch, watermark: sequence as i64, tick: false, epoch: 0, more: false }
 }
 
 proptest! {

@@ -9,9 +9,6 @@ use std::ops::{Deref, DerefMut};
 /// Words in a line.
 pub const LINE_WORDS: usize = 8;
 
-/// Half words in a line.
-pub const HALVES: usize = 2 * LINE_WORDS;
-
 #[repr(C, align(64))]
 #[derive(Debug, Clone, Copy)]
 struct Line([u64; LINE_WORDS]);
@@ -54,23 +51,6 @@ impl Lines {
     }
 }
 
-impl Lines {
-    /// The lines, as half words each.
-    #[inline]
-    pub fn halves(&self) -> &[[u32; HALVES]] {
-        // SAFETY: a `Line` is 64 initialised bytes without padding, and so is a `[u32; 16]`, of
-        // less alignment; any bits are a valid `u32`; borrowed from `self`.
-        unsafe { std::slice::from_raw_parts(self.0.as_ptr().cast(), self.0.len()) }
-    }
-
-    /// As [`Lines::halves`], to be changed.
-    #[inline]
-    pub fn halves_mut(&mut self) -> &mut [[u32; HALVES]] {
-        // SAFETY: as above; borrowed mutably from `self`, and any bits are a valid `u64`.
-        unsafe { std::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast(), self.0.len()) }
-    }
-}
-
 impl Deref for Lines {
     type Target = [u64];
 
@@ -106,16 +86,6 @@ mod tests {
             assert_eq!(lines[..a + b], words[..a + b]);
             assert!(lines[a + b..].iter().all(|&word| word == 0));
         }
-    }
-
-    #[test]
-    fn half_words_are_those_of_the_words() {
-        let mut lines = Lines::zeroed(17);
-        assert_eq!(lines.halves().len(), 3);
-        lines[9] = u64::from_ne_bytes([1, 0, 0, 0, 1, 0, 0, 0]);
-        assert_eq!(lines.halves()[1][2..4], [u32::from_ne_bytes([1, 0, 0, 0]); 2]);
-        lines.halves_mut()[2][14..].fill(u32::MAX);
-        assert_eq!((lines[23], lines[22]), (u64::MAX, 0));
     }
 
     #[test]

@@ -114,7 +114,7 @@ impl ByRow {
         let places = out.windows.iter().flat_map(|&(start, end, rows)| {
             std::iter::repeat_n((clamped(end), clamped(start)), rows)
         });
-        let places = places.zip(&out.keys).map(|(at, &key)| (at, keys.first_seen.get(key)));
+        let places = places.zip(&out.keys).map(|(at, &key)| (at, keys.place(key)));
         let places: Vec<((i64, i64), Position)> = places.collect();
         let mut sorted: Vec<u32> = (0..places.len() as u32).collect();
         sorted.sort_by_key(|&row| places[row as usize]);

@@ -15,14 +15,35 @@ use crate::window::expiry::Survivors;
 #[derive(Debug)]
 pub(super) struct SeenKeys {
     pub(super) index: KeyIndex,
-    pub(super) first_seen: Places,
-    /// Where the last key was first seen: what each new one is held against, at hand.
+    /// `None`: in the order of ids.
+    first_seen: Option<FirstSeen>,
+    /// Whether there is no other shard, so that the order of rows need not be told.
+    alone: bool,
+}
+
+/// Where each key was first seen, and whether ids are in that order.
+#[derive(Debug)]
+struct FirstSeen {
+    places: Places,
+    /// That of the last key: what each new one is held against, at hand.
     last: Position,
     /// Whether ids stand in the order of these positions: always, unless partitions were read
     /// in turns.
     in_order: bool,
-    /// Whether there is no other shard, so that the order of rows need not be told.
-    alone: bool,
+}
+
+impl FirstSeen {
+    fn new() -> Self {
+        let last = Position { partition: 0, offset: 0 };
+        Self { places: Places::default(), last, in_order: true }
+    }
+
+    /// A new key was seen here.
+    fn push(&mut self, place: Position) {
+        self.in_order &= self.last <= place;
+        self.last = place;
+        self.places.push(place);
+    }
 }
 
 /// Where each key was first seen. Keys that follow one another mostly come from one partition and
@@ -52,10 +73,6 @@ impl Run {
 impl Places {
     pub(super) fn len(&self) -> usize {
         self.offsets.len()
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.offsets.is_empty()
     }
 
     fn push(&mut self, place: Position) {
@@ -92,8 +109,7 @@ impl Places {
 impl SeenKeys {
     pub(super) fn new(types: &[DataType]) -> Result<Self> {
         let index = KeyIndex::new(types)?;
-        let last = Position { partition: 0, offset: 0 };
-        Ok(Self { index, first_seen: Places::default(), last, in_order: true, alone: false })
+        Ok(Self { index, first_seen: Some(FirstSeen::new()), alone: false })
     }
 
     pub(super) fn len(&self) -> usize {
@@ -108,17 +124,18 @@ impl SeenKeys {
         rows: Rows<'_>,
         ids: &mut Vec<u32>,
     ) -> Result<()> {
-        if keys.is_empty() && !self.first_seen.is_empty() {
+        if keys.is_empty() && self.len() > 0 {
             // The only key has been seen, and nobody writes anything else to `ids`.
             debug_assert!(ids.iter().all(|&id| id == 0));
             ids.resize(rows.len(), 0);
             return Ok(());
         }
         self.index.ids(keys, rows, ids)?;
-        if self.index.len() > self.first_seen.len() {
+        let Some(seen) = &mut self.first_seen else { return Ok(()) };
+        if self.index.len() > seen.places.len() {
             for (i, &id) in ids.iter().enumerate() {
-                if id as usize == self.first_seen.len() {
-                    self.note(batch.position(rows.get(i)));
+                if id as usize == seen.places.len() {
+                    seen.push(batch.position(rows.get(i)));
                 }
             }
         }
@@ -132,17 +149,20 @@ impl SeenKeys {
     pub(super) fn id_of(&mut self, keys: &[ArrayRef], position: Position) -> Result<u32> {
         let mut ids = Vec::with_capacity(1);
         self.index.ids(keys, Rows::All(1), &mut ids)?;
-        if ids[0] as usize == self.first_seen.len() {
-            self.note(position);
+        if let Some(seen) = &mut self.first_seen
+            && ids[0] as usize == seen.places.len()
+        {
+            seen.push(position);
         }
         Ok(ids[0])
     }
 
-    /// A new key was seen here.
-    fn note(&mut self, position: Position) {
-        self.in_order &= self.last <= position;
-        self.last = position;
-        self.first_seen.push(position);
+    /// Where a key was first seen, or, where the order of ids is that, something in this order.
+    pub(super) fn place(&self, id: u32) -> Position {
+        match &self.first_seen {
+            Some(seen) => seen.places.get(id),
+            None => Position { partition: 0, offset: id.into() },
+        }
     }
 
     /// Forgets all keys but those that stay.
@@ -151,22 +171,25 @@ impl SeenKeys {
     /// When the text of one key column exceeds what an array can hold (2 GiB).
     pub(super) fn retain(&mut self, survivors: &Survivors) -> Result<()> {
         self.index.retain(&survivors.kept)?;
-        self.first_seen.retain(&survivors.kept);
+        self.first_seen.iter_mut().for_each(|seen| seen.places.retain(&survivors.kept));
         Ok(())
     }
 
-    /// There is no other shard.
-    pub(super) fn set_alone(&mut self) {
+    /// There is no other shard, and rows come from so many partitions.
+    pub(super) fn set_alone(&mut self, partitions: usize) {
         self.alone = true;
+        if partitions == 1 {
+            self.first_seen = None;
+        }
     }
 
     /// Whether the order of ids is all that rows of one window need.
     pub(super) fn order_themselves(&self) -> bool {
-        self.alone && self.in_order
+        self.alone && self.first_seen.as_ref().is_none_or(|seen| seen.in_order)
     }
 
     pub(super) fn bytes(&self) -> u64 {
-        self.index.bytes() + self.first_seen.bytes()
+        self.index.bytes() + self.first_seen.as_ref().map_or(0, |seen| seen.places.bytes())
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{RecordBatch, RecordBatchOptions, StringArray, UInt32Array};
 
 use super::aggregate::{Picked, Table, time_array};
-use super::keys::{Places, SeenKeys};
+use super::keys::SeenKeys;
 use super::spec::Plan;
 use crate::batch::Position;
 use crate::error::Result;
@@ -87,7 +87,7 @@ impl Output {
         let order = if keys.order_themselves() && self.is_in_order() {
             Vec::new()
         } else {
-            self.order(&starts, &ends, &keys.first_seen)
+            self.order(&starts, &ends, keys)
         };
         let mut columns =
             vec![time_array(starts, &plan.time_type)?, time_array(ends, &plan.time_type)?];
@@ -115,13 +115,8 @@ impl Output {
     }
 
     /// What each row is sorted by.
-    fn order(
-        &self,
-        starts: &[i64],
-        ends: &[i64],
-        first_seen: &Places,
-    ) -> Vec<(i64, i64, Position)> {
-        let positions = self.keys.iter().map(|&key| first_seen.get(key));
+    fn order(&self, starts: &[i64], ends: &[i64], keys: &SeenKeys) -> Vec<(i64, i64, Position)> {
+        let positions = self.keys.iter().map(|&key| keys.place(key));
         let mut order: Vec<(i64, i64, Position)> =
             ends.iter().zip(starts).zip(positions).map(|((&e, &s), p)| (e, s, p)).collect();
         for (end, start, _) in &mut order[self.unfinished_from.unwrap_or(starts.len())..] {

@@ -170,8 +170,8 @@ fn list_on_gpu(_: &[u64], _: usize, accelerator: Option<&Accelerator>, _: &mut V
 }
 
 impl KeyedWindow for PickedWindow {
-    fn set_alone(&mut self) {
-        self.window.set_alone();
+    fn set_alone(&mut self, partitions: usize) {
+        self.window.set_alone(partitions);
     }
 
     fn set_accelerator(&mut self, accelerator: &Accelerator) {
@@ -189,6 +189,14 @@ impl KeyedWindow for PickedWindow {
 
     fn on_watermark(&mut self, watermark: i64) -> Result<Option<WindowRows>> {
         self.window.on_watermark(watermark)
+    }
+
+    fn next_rows(&mut self) -> Result<Option<WindowRows>> {
+        self.window.next_rows()
+    }
+
+    fn has_more(&self) -> bool {
+        self.window.has_more()
     }
 
     fn state(&self) -> StateSize {

@@ -1,5 +1,6 @@
 //! One column's values to dense ids, whatever its type.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::types::*;
@@ -269,10 +270,10 @@ impl ColumnKeys {
 }
 
 impl ColumnKeys {
-    /// The values of the ids below `len`, where they are plain numbers without null.
-    pub(crate) fn first_values(&self, len: usize) -> Option<ArrayRef> {
+    /// The values of these ids, where they are plain numbers without null.
+    pub(crate) fn values_between(&self, ids: Range<usize>) -> Option<ArrayRef> {
         let Values::Integer(keys) = &self.values else { return None };
-        let keys = keys.first(len)?;
+        let keys = keys.between(ids)?;
         macro_rules! array {
             ($type:ty, $to:expr, $from:expr) => {{
                 let values = keys.iter().map(|&key| ($from)(key));

@@ -5,6 +5,8 @@
 //! a branch-free pass looks up all rows of the chunk, and only the rows that it leaves open
 //! (new keys, full lines) are taken one by one, in order.
 
+use std::ops::Range;
+
 use arrow::buffer::NullBuffer;
 
 use super::NO_ID;
@@ -120,9 +122,9 @@ impl IntegerKeys {
         self.keys[id as usize]
     }
 
-    /// The keys of the ids below `len`, unless one of them is null.
-    pub(crate) fn first(&self, len: usize) -> Option<&[u64]> {
-        if (self.null_id as usize) < len { None } else { self.keys.get(..len) }
+    /// The keys of these ids, unless one of them is null.
+    pub(crate) fn between(&self, ids: Range<usize>) -> Option<&[u64]> {
+        if ids.contains(&(self.null_id as usize)) { None } else { self.keys.get(ids) }
     }
 
     /// Whether `id` is null's.

@@ -27,6 +27,8 @@ mod wide;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
+
 use arrow::array::ArrayRef;
 use arrow::datatypes::DataType;
 
@@ -169,11 +171,11 @@ impl KeyIndex {
         self.columns.iter().map(|column| column.output_type().clone()).collect()
     }
 
-    /// [`KeyIndex::key_columns`] of the ids below `len`.
-    pub(crate) fn first_key_columns(&self, len: usize) -> Result<Vec<ArrayRef>> {
+    /// [`KeyIndex::key_columns`] of ids without a gap.
+    pub(crate) fn key_columns_between(&self, ids: Range<usize>) -> Result<Vec<ArrayRef>> {
         match self.columns.as_slice() {
-            [only] if let Some(values) = only.first_values(len) => Ok(vec![values]),
-            _ => self.key_columns(&(0..len as u32).collect::<Vec<u32>>()),
+            [only] if let Some(values) = only.values_between(ids.clone()) => Ok(vec![values]),
+            _ => self.key_columns(&(ids.start as u32..ids.end as u32).collect::<Vec<u32>>()),
         }
     }
 

@@ -24,7 +24,7 @@ use pelton_kernels::prefetch::prefetch_read;
 
 use super::NO_ID;
 use crate::error::{Error, Result};
-use crate::state::lines::{HALVES, Lines};
+use crate::state::room;
 
 /// Digits of π, as foldhash and wyhash take theirs: no structure.
 const SEED: u64 = 0x243f_6a88_85a3_08d3;
@@ -44,7 +44,7 @@ pub(crate) fn tag(key: u64) -> u32 {
 }
 
 /// Slots of a line.
-const SLOTS: usize = HALVES / 2;
+const SLOTS: usize = 8;
 
 /// So many slots a line may be taken, on average.
 const FILL_MAX: usize = 5;
@@ -52,16 +52,17 @@ const FILL_MAX: usize = 5;
 /// Smallest number of lines once there is a key: one page.
 const LINES_MIN: usize = 64;
 
-/// The tags of the slots, then their ids + 1: 0 says that a slot, and all behind it, are free. So a
-/// table of zeros is empty, and a new one is memory as the system gives it, not written before it
-/// is used.
-type Line = [u32; HALVES];
+/// A cache line: the tags of the slots, then their ids + 1. 0 says that a slot, and all behind it,
+/// are free.
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(align(64))]
+struct Line([u32; 2 * SLOTS]);
 
 /// One byte a slot, the first lowest: 1 for those with this tag, and perhaps free ones.
 #[inline(always)]
 fn slots_with(line: &Line, tag: u32) -> u64 {
     let mut found = [0; SLOTS];
-    for (found, &of) in found.iter_mut().zip(line) {
+    for (found, &of) in found.iter_mut().zip(&line.0) {
         *found = u8::from(of == tag);
     }
     u64::from_le_bytes(found)
@@ -70,14 +71,14 @@ fn slots_with(line: &Line, tag: u32) -> u64 {
 /// The id of the first of some slots; [`NO_ID`] where that is free.
 #[inline(always)]
 fn first_id(line: &Line, slots: u64) -> u32 {
-    line[SLOTS + slots.trailing_zeros() as usize / 8 % SLOTS].wrapping_sub(1)
+    line.0[SLOTS + slots.trailing_zeros() as usize / 8 % SLOTS].wrapping_sub(1)
 }
 
 /// How many slots are taken.
 #[inline(always)]
 fn taken(line: &Line) -> usize {
     let mut taken = [0; SLOTS];
-    for (taken, &id) in taken.iter_mut().zip(&line[SLOTS..]) {
+    for (taken, &id) in taken.iter_mut().zip(&line.0[SLOTS..]) {
         *taken = u8::from(id != 0);
     }
     // They are filled from the left.
@@ -88,7 +89,7 @@ fn taken(line: &Line) -> usize {
 #[derive(Debug)]
 pub(crate) struct IdTable {
     /// A power of two of lines.
-    lines: Lines,
+    lines: Vec<Line>,
     /// 32 − log2(lines): the top bits of the tag choose the line.
     shift: u32,
     taken: usize,
@@ -96,16 +97,11 @@ pub(crate) struct IdTable {
 
 impl Default for IdTable {
     fn default() -> Self {
-        Self { lines: Lines::zeroed(1), shift: 32, taken: 0 }
+        Self { lines: vec![Line::default()], shift: 32, taken: 0 }
     }
 }
 
 impl IdTable {
-    #[inline]
-    fn lines(&self) -> &[Line] {
-        self.lines.halves()
-    }
-
     #[inline]
     fn home(&self, tag: u32) -> usize {
         (u64::from(tag) >> self.shift) as usize
@@ -114,7 +110,7 @@ impl IdTable {
     /// Asks for the line of a key with this tag.
     #[inline]
     pub(crate) fn prefetch(&self, tag: u32) {
-        prefetch_read(self.lines(), self.home(tag));
+        prefetch_read(&self.lines, self.home(tag));
     }
 
     /// Writes to `ids` the id of each key, whose tag is in `tags`, that is known and in its own
@@ -127,7 +123,7 @@ impl IdTable {
             ids.fill(NO_ID);
             return;
         };
-        let (lines, mask) = (self.lines(), self.lines().len() - 1);
+        let (lines, mask) = (&self.lines, self.lines.len() - 1);
         let (lines, known) = (&lines[..=mask], &known[..=last]);
         for (&tag, id) in tags.iter().zip(&mut *ids) {
             let line = &lines[self.home(tag) & mask];
@@ -167,8 +163,8 @@ impl IdTable {
     where
         u64: From<K>,
     {
-        let (mut at, mask) = (self.home(tag), self.lines().len() - 1);
-        let lines = &mut self.lines.halves_mut()[..=mask];
+        let (mut at, mask) = (self.home(tag), self.lines.len() - 1);
+        let lines = &mut self.lines[..=mask];
         loop {
             let line = &mut lines[at & mask];
             let mut slots = slots_with(line, tag);
@@ -182,13 +178,13 @@ impl IdTable {
             let slot = taken(line);
             if slot < SLOTS {
                 let id = checked_id(next_id)?;
-                (line[slot], line[SLOTS + slot]) = (tag, id + 1);
+                (line.0[slot], line.0[SLOTS + slot]) = (tag, id + 1);
                 break;
             }
             at += 1;
         }
         self.taken += 1;
-        if self.taken > self.lines().len() * FILL_MAX {
+        if self.taken > self.lines.len() * FILL_MAX {
             self.grow();
         }
         Ok(next_id as u32)
@@ -197,42 +193,69 @@ impl IdTable {
     #[cold]
     #[inline(never)]
     fn grow(&mut self) {
-        let lines = (self.lines().len() * 2).max(LINES_MIN);
-        let old = std::mem::replace(&mut self.lines, Lines::zeroed(lines * HALVES / 2));
-        self.shift = 32 - lines.trailing_zeros();
-        let new = self.lines.halves_mut();
-        // Kept apart: a line just written would have to be waited for to be counted.
-        let mut taken = vec![0_u8; lines];
-        // The home is the tag's top bits: slots go to their new lines in the order of the old.
-        for line in old.halves() {
-            for slot in 0..SLOTS {
-                let (tag, id) = (line[slot], line[SLOTS + slot]);
-                if id == 0 {
-                    break;
+        room::make_room(&mut self.lines, LINES_MIN);
+        self.double();
+        while self.lines.len() < LINES_MIN {
+            self.double();
+        }
+    }
+
+    /// Doubles the lines where they are: line i becomes the lines 2 i and 2 i + 1, which are behind
+    /// it, so that from the last line on none is written before it was read.
+    fn double(&mut self) {
+        let before = self.lines.len();
+        room::resize(&mut self.lines, before * 2, Line::default());
+        let old_shift = self.shift;
+        self.shift -= 1;
+        let mut elsewhere = Vec::new();
+        for at in (0..before).rev() {
+            let line = self.lines[at];
+            let (mut halves, mut taken_of) = ([Line::default(); 2], [0; 2]);
+            for slot in 0..taken(&line) {
+                let (tag, id) = (line.0[slot], line.0[SLOTS + slot]);
+                if u64::from(tag) >> old_shift != at as u64 {
+                    // Its own line was full.
+                    elsewhere.push((tag, id));
+                    continue;
                 }
-                let mut at = (u64::from(tag) >> self.shift) as usize;
-                while usize::from(taken[at]) == SLOTS {
-                    at = (at + 1) % lines;
-                }
-                let free = usize::from(taken[at]);
-                (new[at][free], new[at][SLOTS + free]) = (tag, id);
-                taken[at] += 1;
+                let half = self.home(tag) % 2;
+                let free = taken_of[half] % SLOTS;
+                (halves[half].0[free], halves[half].0[SLOTS + free]) = (tag, id);
+                taken_of[half] += 1;
             }
+            self.lines[2 * at..2 * at + 2].copy_from_slice(&halves);
+        }
+        elsewhere.into_iter().for_each(|(tag, id)| self.put(tag, id));
+    }
+
+    /// Puts a slot into the first line with room from its own on.
+    #[inline]
+    fn put(&mut self, tag: u32, id: u32) {
+        let (mut at, mask) = (self.home(tag), self.lines.len() - 1);
+        loop {
+            let line = &mut self.lines[at & mask];
+            let slot = taken(line);
+            if slot < SLOTS {
+                (line.0[slot], line.0[SLOTS + slot]) = (tag, id);
+                return;
+            }
+            at += 1;
         }
     }
 
     /// Bytes allocated.
     pub(crate) fn bytes(&self) -> u64 {
-        (self.lines.len() * size_of::<u64>()) as u64
+        room::bytes(&self.lines) as u64
     }
 
     /// Lines looked at to find a key, and its id: for tests.
     #[cfg(test)]
     pub(crate) fn probe(&self, key: u64, known: &[u64]) -> (usize, Option<u32>) {
-        let (lines, tag) = (self.lines(), tag(key));
+        let (lines, tag) = (&self.lines, tag(key));
         for looked in 0..lines.len() {
             let line = &lines[(self.home(tag) + looked) % lines.len()];
-            let ids = (0..SLOTS).filter(|&slot| line[slot] == tag).map(|slot| line[SLOTS + slot]);
+            let ids =
+                (0..SLOTS).filter(|&slot| line.0[slot] == tag).map(|slot| line.0[SLOTS + slot]);
             let mut ids = ids.filter_map(|id| id.checked_sub(1));
             if let Some(id) = ids.find(|&id| known[id as usize] == key) {
                 return (looked + 1, Some(id));

@@ -39,7 +39,7 @@ mod tests;
 
 use arrow::datatypes::SchemaRef;
 
-use closed::Given;
+use closed::{Given, Pieces};
 pub(super) use grid::Grid;
 use store::{Pane, Panes};
 use totals::Totals;
@@ -67,6 +67,11 @@ pub struct PaneWindow {
     next_window: i128,
     rows_beyond_memory: u64,
     expiry: Option<Expiry>,
+    /// What the watermark closed that is still to be given out.
+    left: Option<Pieces>,
+    watermark: i64,
+    /// Rows a piece.
+    piece_rows: usize,
     #[cfg(feature = "gpu")]
     accelerator: Option<Accelerator>,
     // Buffers.
@@ -80,6 +85,9 @@ const BEFORE_ALL: i128 = i128::MIN / 8;
 
 /// Room for the rows of so many windows is made at once.
 const WINDOWS_RESERVED: i128 = 1024;
+
+/// Rows given out at a time: a few MB, which a core's caches hold from here to the sink.
+const PIECE_ROWS: usize = 1 << 16;
 
 /// So many windows or more are worth summing together, in the time of [`WINDOWS_SUMMED`].
 const WINDOWS_AHEAD_MIN: i128 = 3;
@@ -101,6 +109,9 @@ impl PaneWindow {
             next_window: BEFORE_ALL,
             rows_beyond_memory: 0,
             expiry: Expiry::new(spec)?,
+            left: None,
+            watermark: i64::MIN,
+            piece_rows: PIECE_ROWS,
             #[cfg(feature = "gpu")]
             accelerator: None,
             ids: Vec::new(),
@@ -202,8 +213,8 @@ impl PaneWindow {
         Ok(())
     }
 
-    /// Gives out the windows that the watermark closes.
-    fn give_out(&mut self, watermark: i64) -> Result<Option<WindowRows>> {
+    /// Closes the windows that the watermark closes.
+    fn close_to(&mut self, watermark: i64) -> Result<Option<Pieces>> {
         let grid = self.grid;
         self.panes.seal(grid.first_open_pane(watermark), &self.plan, grid.is_tumbling())?;
         let open_from = match watermark {
@@ -215,7 +226,7 @@ impl PaneWindow {
         }
         let mut given = Given::new(&self.plan, &self.keys);
         self.close(open_from, &mut given)?;
-        given.finish(&self.plan, &self.keys)
+        given.finish(&self.plan, &self.keys).map(Some)
     }
 }
 
@@ -249,8 +260,8 @@ pub(super) fn grid(spec: &WindowSpec) -> Result<Grid> {
 }
 
 impl KeyedWindow for PaneWindow {
-    fn set_alone(&mut self) {
-        self.keys.set_alone();
+    fn set_alone(&mut self, partitions: usize) {
+        self.keys.set_alone(partitions);
     }
 
     fn set_accelerator(&mut self, accelerator: &Accelerator) {
@@ -276,9 +287,24 @@ impl KeyedWindow for PaneWindow {
             // Nothing is promised yet.
             return Ok(None);
         }
-        let given = self.give_out(watermark)?;
-        self.forget_keys(watermark)?;
-        Ok(given)
+        self.watermark = watermark;
+        self.left = self.close_to(watermark)?;
+        self.next_rows()
+    }
+
+    fn next_rows(&mut self) -> Result<Option<WindowRows>> {
+        let next = |left: &mut Pieces| left.next(&self.plan, &self.keys, self.piece_rows);
+        let rows = self.left.as_mut().map(next).transpose()?.flatten();
+        self.left.take_if(|left| left.is_empty());
+        if self.left.is_none() {
+            // Until here their ids are needed.
+            self.forget_keys(self.watermark)?;
+        }
+        Ok(rows)
+    }
+
+    fn has_more(&self) -> bool {
+        self.left.is_some()
     }
 
     fn state(&self) -> StateSize {

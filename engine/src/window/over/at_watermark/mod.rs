@@ -292,7 +292,7 @@ impl WatermarkOver {
 }
 
 impl KeyedWindow for WatermarkOver {
-    fn set_alone(&mut self) {
+    fn set_alone(&mut self, _partitions: usize) {
         self.alone = true;
     }
 

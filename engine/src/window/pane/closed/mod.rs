@@ -2,14 +2,16 @@
 //!
 //! Where a shard is alone and computes what [`Lowered`] knows, results need neither be copied as
 //! states nor looked at again: starts, ends and times are runs of one value, and where a window
-//! holds all keys, its key columns are those of the window before.
+//! holds all keys, its key columns are those of the window before. All but the results is made as
+//! the rows are given out, a piece at a time.
 
 #[cfg(test)]
 mod tests;
 
+use std::collections::VecDeque;
+
 use arrow::array::{Array, ArrayRef, RecordBatch, RecordBatchOptions};
-use arrow::buffer::ScalarBuffer;
-use arrow::compute::{concat, concat_batches};
+use arrow::compute::concat;
 
 use super::saturated;
 use super::totals::Totals;
@@ -23,44 +25,53 @@ use crate::window::spec::Plan;
 /// Windows, each with its rows in the order of key ids.
 #[derive(Debug)]
 struct Closed {
-    starts: Vec<i64>,
-    ends: Vec<i64>,
-    /// A row's time: that of the last unit in its window.
-    times: Vec<i64>,
-    keys: Vec<Keys>,
+    windows: VecDeque<Window>,
     /// The keys of windows that hold some only, one behind the other.
     listed: Vec<u32>,
     results: Lowered,
+    /// Rows of all windows.
+    rows: usize,
 }
 
-/// The keys of a window.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// A window, or a part of one.
+#[derive(Debug, Clone, Copy)]
+struct Window {
+    start: i64,
+    end: i64,
+    keys: Keys,
+}
+
+/// The keys of a window: of so many rows.
+#[derive(Debug, Clone, Copy)]
 enum Keys {
-    /// As many as there were, from the first on.
-    All(usize),
-    /// The next so many of the list.
+    /// Those from this one on, without a gap.
+    From(usize, usize),
+    /// The next ones of the list.
     Listed(usize),
+}
+
+impl Window {
+    fn rows(&self) -> usize {
+        match self.keys {
+            Keys::From(_, rows) | Keys::Listed(rows) => rows,
+        }
+    }
+
+    /// The first rows, and what is behind them.
+    fn cut(self, rows: usize) -> (Self, Self) {
+        let (first, then) = match self.keys {
+            Keys::From(key, all) => (Keys::From(key, rows), Keys::From(key + rows, all - rows)),
+            Keys::Listed(all) => (Keys::Listed(rows), Keys::Listed(all - rows)),
+        };
+        (Self { keys: first, ..self }, Self { keys: then, ..self })
+    }
 }
 
 impl Closed {
     /// No window yet; `None` where rows must be made in another way.
     fn new(plan: &Plan, keys: &SeenKeys) -> Option<Self> {
         let results = Lowered::new(&plan.aggregates).filter(|_| keys.order_themselves())?;
-        let (starts, ends, times) = (Vec::new(), Vec::new(), Vec::new());
-        Some(Self { starts, ends, times, keys: Vec::new(), listed: Vec::new(), results })
-    }
-
-    /// Whether there is no row.
-    fn is_empty(&self) -> bool {
-        self.starts.is_empty()
-    }
-
-    /// Makes room for so many more rows.
-    fn reserve(&mut self, rows: usize) {
-        self.starts.reserve(rows);
-        self.ends.reserve(rows);
-        self.times.reserve(rows);
-        self.results.reserve(rows);
+        Some(Self { windows: VecDeque::new(), listed: Vec::new(), results, rows: 0 })
     }
 
     /// Appends a window's rows: those of `keys`, whose `entries` of `cells` have rows each. Does
@@ -92,7 +103,7 @@ impl Closed {
         keys: Picked<'_>,
     ) -> bool {
         let len = cells.len();
-        if !self.is_empty() || len < MOVED_ENTRIES_MIN || matches!(entries, Picked::Some(_)) {
+        if self.rows > 0 || len < MOVED_ENTRIES_MIN || matches!(entries, Picked::Some(_)) {
             return self.append(plan, bounds, cells, entries, keys);
         }
         let done = self.results.take(&plan.aggregates, cells);
@@ -104,64 +115,16 @@ impl Closed {
 
     /// Appends a window's bounds and keys; `len`: how many keys all are.
     fn append_keys(&mut self, (start, end): (i128, i128), len: usize, keys: Picked<'_>) {
-        let rows = match keys {
-            Picked::All => {
-                self.keys.push(Keys::All(len));
-                len
-            }
+        let keys = match keys {
+            Picked::All => Keys::From(0, len),
             Picked::Some(keys) => {
-                self.keys.push(Keys::Listed(keys.len()));
                 self.listed.extend_from_slice(keys);
-                keys.len()
+                Keys::Listed(keys.len())
             }
         };
-        let (start, end) = (saturated(start), saturated(end));
-        self.starts.resize(self.starts.len() + rows, start);
-        self.ends.resize(self.ends.len() + rows, end);
-        self.times.resize(self.times.len() + rows, end.saturating_sub(1));
-    }
-
-    /// The rows.
-    ///
-    /// # Errors
-    /// When the text of one key column exceeds what an array can hold (2 GiB).
-    fn finish(self, plan: &Plan, keys: &SeenKeys) -> Result<WindowRows> {
-        let rows = self.starts.len();
-        let key_columns = self.key_columns(keys)?;
-        let mut columns = vec![
-            time_array(self.starts, &plan.time_type)?,
-            time_array(self.ends, &plan.time_type)?,
-        ];
-        columns.extend(key_columns);
-        columns.extend(self.results.finish(&plan.aggregates)?);
-        let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        let rows = RecordBatch::try_new_with_options(plan.output.clone(), columns, &options)?;
-        Ok(WindowRows { rows, times: self.times.into(), order: Vec::new() })
-    }
-
-    fn key_columns(&self, keys: &SeenKeys) -> Result<Vec<ArrayRef>> {
-        if !self.keys.iter().any(|keys| matches!(keys, Keys::All(_))) {
-            return keys.index.key_columns(&self.listed);
-        }
-        let most = self.keys.iter().map(|keys| if let Keys::All(len) = keys { *len } else { 0 });
-        let of_all = keys.index.first_key_columns(most.max().unwrap_or(0))?;
-        let of_listed = keys.index.key_columns(&self.listed)?;
-        of_all.iter().zip(&of_listed).map(|(all, listed)| self.key_column(all, listed)).collect()
-    }
-
-    /// A key column of all windows: pieces of those of all keys, and of those that were listed.
-    fn key_column(&self, all: &ArrayRef, listed: &ArrayRef) -> Result<ArrayRef> {
-        let mut from = 0;
-        let pieces = self.keys.iter().map(|keys| match keys {
-            Keys::All(len) => all.slice(0, *len),
-            Keys::Listed(len) => {
-                from += len;
-                listed.slice(from - len, *len)
-            }
-        });
-        let pieces: Vec<ArrayRef> = pieces.collect();
-        let pieces: Vec<&dyn Array> = pieces.iter().map(AsRef::as_ref).collect();
-        Ok(concat(&pieces)?)
+        let window = Window { start: saturated(start), end: saturated(end), keys };
+        self.rows += window.rows();
+        self.windows.push_back(window);
     }
 }
 
@@ -184,13 +147,13 @@ impl Given {
 
     /// Number of rows.
     pub(super) fn rows(&self) -> usize {
-        self.closed.as_ref().map_or(0, |closed| closed.starts.len()) + self.out.keys.len()
+        self.closed.as_ref().map_or(0, |closed| closed.rows) + self.out.keys.len()
     }
 
     /// Makes room for so many more rows.
     pub(super) fn reserve(&mut self, rows: usize) {
         match &mut self.closed {
-            Some(closed) if self.all_closed => closed.reserve(rows),
+            Some(closed) if self.all_closed => closed.results.reserve(rows),
             _ => self.out.reserve(rows),
         }
     }
@@ -231,32 +194,137 @@ impl Given {
         self.all_closed
     }
 
-    /// The rows, if there are any.
+    /// The rows.
     ///
     /// # Errors
     /// When a sum does not fit its column, or text what an array can hold.
-    pub(super) fn finish(self, plan: &Plan, keys: &SeenKeys) -> Result<Option<WindowRows>> {
-        let closed = self.closed.filter(|closed| !closed.is_empty());
-        let first = closed.map(|closed| closed.finish(plan, keys)).transpose()?;
-        if self.out.keys.is_empty() {
-            return Ok(first);
-        }
-        let then = self.out.finish(plan, keys)?;
-        match first {
-            Some(first) => joined(first, &then).map(Some),
-            None => Ok(Some(then)),
-        }
+    pub(super) fn finish(self, plan: &Plan, keys: &SeenKeys) -> Result<Pieces> {
+        let then = (!self.out.keys.is_empty()).then(|| self.out.finish(plan, keys)).transpose()?;
+        let Some(closed) = self.closed.filter(|closed| closed.rows > 0) else {
+            return Ok(Pieces { then, ..Pieces::default() });
+        };
+        Ok(Pieces {
+            windows: closed.windows,
+            listed: closed.listed,
+            results: closed.results.finish(&plan.aggregates)?,
+            left: closed.rows,
+            row: 0,
+            key: 0,
+            then,
+        })
     }
 }
 
-/// Rows, and others behind them.
-///
-/// # Errors
-/// When together they exceed what an array can hold.
-fn joined(first: WindowRows, then: &WindowRows) -> Result<WindowRows> {
-    let schema = first.rows.schema();
-    let rows = concat_batches(&schema, [&first.rows, &then.rows])?;
-    let times: ScalarBuffer<i64> = first.times.iter().chain(then.times.iter()).copied().collect();
-    debug_assert!(then.order.is_empty(), "told by the shard that is alone");
-    Ok(WindowRows { rows, times, order: Vec::new() })
+/// Rows on their way out, a piece at a time: bounds, times and keys take memory for one piece only,
+/// however many rows a window has, and are in a core's cache when they are used.
+#[derive(Debug, Default)]
+pub(super) struct Pieces {
+    windows: VecDeque<Window>,
+    listed: Vec<u32>,
+    results: Vec<ArrayRef>,
+    /// Rows of the windows that are still to be given out, and how many were.
+    left: usize,
+    row: usize,
+    /// The first listed key that is still to be given out.
+    key: usize,
+    /// What comes behind the windows, in one piece.
+    then: Option<WindowRows>,
+}
+
+impl Pieces {
+    /// Whether all rows have been given out.
+    pub(super) fn is_empty(&self) -> bool {
+        self.left == 0 && self.then.is_none()
+    }
+
+    /// The next rows, at most so many of the windows.
+    ///
+    /// # Errors
+    /// When the text of one key column exceeds what an array can hold (2 GiB).
+    pub(super) fn next(
+        &mut self,
+        plan: &Plan,
+        keys: &SeenKeys,
+        rows_max: usize,
+    ) -> Result<Option<WindowRows>> {
+        if self.left == 0 {
+            return Ok(self.then.take());
+        }
+        let (rows, windows) = self.take_windows(rows_max);
+        let (mut starts, mut ends) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
+        let mut times = Vec::with_capacity(rows);
+        for window in &windows {
+            let len = starts.len() + window.rows();
+            starts.resize(len, window.start);
+            ends.resize(len, window.end);
+            times.resize(len, window.end.saturating_sub(1));
+        }
+        let mut columns =
+            vec![time_array(starts, &plan.time_type)?, time_array(ends, &plan.time_type)?];
+        columns.extend(self.key_columns(&windows, keys)?);
+        columns.extend(self.results.iter().map(|column| column.slice(self.row, rows)));
+        (self.row, self.left) = (self.row + rows, self.left - rows);
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let rows = RecordBatch::try_new_with_options(plan.output.clone(), columns, &options)?;
+        Ok(Some(WindowRows { rows, times: times.into(), order: Vec::new() }))
+    }
+
+    /// Takes windows out that have so many rows, the last of them perhaps a part of one; or all.
+    fn take_windows(&mut self, rows_max: usize) -> (usize, Vec<Window>) {
+        let (mut rows, mut taken) = (0, Vec::new());
+        while let Some(window) = self.windows.pop_front() {
+            let room = rows_max - rows;
+            if window.rows() > room {
+                let (first, then) = window.cut(room);
+                self.windows.push_front(then);
+                taken.push(first);
+                return (rows_max, taken);
+            }
+            rows += window.rows();
+            taken.push(window);
+        }
+        (rows, taken)
+    }
+
+    /// The key columns of the next rows, which are those of these windows.
+    fn key_columns(&mut self, windows: &[Window], keys: &SeenKeys) -> Result<Vec<ArrayRef>> {
+        let listed = windows.iter().map(|window| match window.keys {
+            Keys::Listed(rows) => rows,
+            Keys::From(..) => 0,
+        });
+        let listed = self.key..self.key + listed.sum::<usize>();
+        self.key = listed.end;
+        let of_listed = keys.index.key_columns(&self.listed[listed])?;
+        let without_gap = windows.iter().filter_map(|window| match window.keys {
+            Keys::From(key, rows) => Some(key..key + rows),
+            Keys::Listed(_) => None,
+        });
+        let all = without_gap.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end));
+        let Some(all) = all else { return Ok(of_listed) };
+        let first = all.start;
+        let of_all = keys.index.key_columns_between(all)?;
+        let columns = of_all.iter().zip(&of_listed);
+        columns.map(|(all, listed)| key_column(windows, first, all, listed)).collect()
+    }
+}
+
+/// A key column of windows: pieces of those of the keys from the first on, and of those that were
+/// listed.
+fn key_column(
+    windows: &[Window],
+    first: usize,
+    all: &ArrayRef,
+    listed: &ArrayRef,
+) -> Result<ArrayRef> {
+    let mut from = 0;
+    let pieces = windows.iter().map(|window| match window.keys {
+        Keys::From(key, rows) => all.slice(key - first, rows),
+        Keys::Listed(rows) => {
+            from += rows;
+            listed.slice(from - rows, rows)
+        }
+    });
+    let pieces: Vec<ArrayRef> = pieces.collect();
+    let pieces: Vec<&dyn Array> = pieces.iter().map(AsRef::as_ref).collect();
+    Ok(concat(&pieces)?)
 }

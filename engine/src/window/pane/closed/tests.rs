@@ -1,3 +1,4 @@
+use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, TimeUnit};
 use proptest::prelude::*;
 
@@ -36,11 +37,18 @@ fn spec(kind: WindowKind, keys: &[&str]) -> WindowSpec {
     }
 }
 
-/// What the windows give out at each watermark.
-fn given(spec: &WindowSpec, rows: &[Row], cuts: &[usize], alone: bool) -> Vec<WindowRows> {
+/// What the windows give out at each watermark; `alone`: by a shard without others, in pieces of so
+/// many rows, from so many partitions as it is told.
+fn given(
+    spec: &WindowSpec,
+    rows: &[Row],
+    cuts: &[usize],
+    alone: Option<(usize, usize)>,
+) -> Vec<WindowRows> {
     let mut window = PaneWindow::new(spec, &input_schema()).expect("valid");
-    if alone {
-        window.set_alone();
+    if let Some((piece_rows, partitions)) = alone {
+        window.set_alone(partitions);
+        window.piece_rows = piece_rows;
     }
     let mut all = Vec::new();
     for cut in cuts.windows(2) {
@@ -48,9 +56,29 @@ fn given(spec: &WindowSpec, rows: &[Row], cuts: &[usize], alone: bool) -> Vec<Wi
         window.on_batch(&batch, Rows::All(batch.len())).expect("no overflow");
         let ahead = rows[cut[1]..].iter().filter(|row| !row.late).map(|row| row.time).min();
         let watermark = ahead.map_or(i64::MAX, |ahead| ahead - 1);
-        all.extend(window.on_watermark(watermark).expect("no overflow"));
+        let mut closed: Vec<WindowRows> = Vec::new();
+        closed.extend(window.on_watermark(watermark).expect("no overflow"));
+        while window.has_more() {
+            closed.extend(window.next_rows().expect("no overflow"));
+        }
+        // Rows that are finished in another way come last, in one piece.
+        let before_last = closed.split_last().map_or(&[][..], |(_, before)| before);
+        assert!(
+            before_last
+                .iter()
+                .all(|piece| alone.is_some_and(|(rows, _)| piece.rows.num_rows() <= rows))
+        );
+        all.extend(joined(&closed));
     }
     all
+}
+
+/// The pieces as one.
+fn joined(pieces: &[WindowRows]) -> Option<WindowRows> {
+    let schema = pieces.first()?.rows.schema();
+    let rows = concat_batches(&schema, pieces.iter().map(|piece| &piece.rows)).expect("alike");
+    let times = pieces.iter().flat_map(|piece| piece.times.iter().copied()).collect();
+    Some(WindowRows { rows, times, order: Vec::new() })
 }
 
 proptest! {
@@ -66,6 +94,8 @@ proptest! {
         nulls_from in prop_oneof![Just(0usize), 0..150usize, Just(usize::MAX)],
         wide_from in prop_oneof![0..150usize, Just(usize::MAX)],
         cuts in prop::collection::vec(0usize..150, 0..8),
+        piece_rows in prop_oneof![1..8usize, Just(1 << 16)],
+        partitions in 1..3usize,
     ) {
         let mut rows = rows;
         for (i, row) in rows.iter_mut().enumerate() {
@@ -93,8 +123,8 @@ proptest! {
         let mut cuts: Vec<usize> = cuts.iter().map(|&cut| cut.min(rows.len())).collect();
         cuts.extend([0, rows.len()]);
         cuts.sort_unstable();
-        let alone = given(&spec, &rows, &cuts, true);
-        let among = given(&spec, &rows, &cuts, false);
+        let alone = given(&spec, &rows, &cuts, Some((piece_rows, partitions)));
+        let among = given(&spec, &rows, &cuts, None);
         prop_assert_eq!(alone.len(), among.len());
         for (alone, among) in alone.iter().zip(&among) {
             // Arrow compares floats by their bits.
