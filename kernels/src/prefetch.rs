@@ -22,6 +22,18 @@ pub fn prefetch_read<T>(slice: &[T], index: usize) {
 /// Bytes that come into a cache together.
 const LINE: usize = 64;
 
+/// As [`prefetch_read`], of the `LINES` cache lines from that of `slice[index]` on, though the slice
+/// ends before them: to find that out would cost more than a line.
+#[inline(always)]
+pub fn prefetch_lines<const LINES: usize, T>(slice: &[T], index: usize) {
+    if let Some(slot) = slice.get(index) {
+        let first: *const i8 = std::ptr::from_ref(slot).cast();
+        for line in 0..LINES {
+            hint(first.wrapping_add(line * LINE));
+        }
+    }
+}
+
 /// Asks for the elements of a range, as far as there are any. For ranges of a few KB that will be
 /// read next: the processor itself looks no further ahead than a page, and begins anew at each.
 #[inline]
@@ -37,7 +49,7 @@ pub fn prefetch_range<T>(slice: &[T], range: std::ops::Range<usize>) {
 fn hint(address: *const i8) {
     use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
     // SAFETY: SSE is part of every x86-64 processor; a prefetch reads nothing that the program
-    // can see and cannot fault, and the address is that of a live element besides.
+    // can see, and cannot fault whatever the address.
     unsafe { _mm_prefetch::<_MM_HINT_T0>(address) }
 }
 
@@ -47,13 +59,14 @@ fn hint(_address: *const i8) {}
 
 #[cfg(test)]
 mod tests {
-    use super::{prefetch_range, prefetch_read};
+    use super::{prefetch_lines, prefetch_range, prefetch_read};
 
     #[test]
     fn any_index_is_harmless() {
         let slots = [1u32, 2, 3];
         for index in [0, 2, 3, usize::MAX] {
             prefetch_read(&slots, index);
+            prefetch_lines::<3, _>(&slots, index);
         }
         prefetch_read::<u64>(&[], 0);
         for range in [0..0, 0..3, 2..usize::MAX, 7..9] {

@@ -274,6 +274,12 @@ impl View<'_> {
         pelton_kernels::prefetch::prefetch_read(self.words, self.place(sequence));
     }
 
+    /// As [`View::prefetch`], with the next lines.
+    #[inline]
+    pub(super) fn prefetch_lines<const LINES: usize>(&self, sequence: u32) {
+        pelton_kernels::prefetch::prefetch_lines::<LINES, _>(self.words, self.place(sequence));
+    }
+
     /// Its event time.
     #[inline]
     pub(super) fn time(&self, sequence: u32) -> i64 {

@@ -32,7 +32,7 @@ const NEAR: u32 = 3;
 
 /// Lines of the log that are asked for where a long horizon begins or ends: three, and one more
 /// before the log's end, take 12 % less of a processor for the whole fraud job than one or two.
-const FAR_LINES: u32 = 3;
+const FAR_LINES: usize = 3;
 
 /// Keys in a segment of the block table: growing never moves blocks.
 pub(super) const SEGMENT_KEYS: usize = 1024;
@@ -164,13 +164,19 @@ impl OverState {
         prefetch_read(&self.rings, key as usize);
     }
 
-    /// Nearer to a row: brings the log entries that it will touch.
+    /// Nearer to a row: brings the end of its key's log, and where the page of that lies.
+    #[inline]
+    pub(super) fn prefetch_end(&self, key: u32) {
+        let log = self.rings[key as usize].view(self.layout.entry_words);
+        log.prefetch(log.end());
+    }
+
+    /// Then: brings the log entries that it will touch.
     #[inline]
     pub(super) fn prefetch_log(&self, key: u32) {
         let ring = &self.rings[key as usize];
         let log = ring.view(self.layout.entry_words);
         let end = log.end();
-        log.prefetch(end);
         // The row before is in the line before half of the time, and short horizons begin there.
         log.prefetch(end.wrapping_sub(1));
         let line = self.layout.entries_a_line();
@@ -181,9 +187,7 @@ impl OverState {
             // morning's first row lets several go. What lies beside the tail comes with it.
             let cursor = (block[word as usize] >> shift) as u32;
             if end.wrapping_sub(cursor) > NEAR {
-                for lines in 0..FAR_LINES {
-                    log.prefetch(cursor.wrapping_add(lines * line));
-                }
+                log.prefetch_lines::<FAR_LINES>(cursor);
             }
         }
         self.lists(key).for_each(|at| prefetch_read(&self.multisets, at));
