@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! entry   [ time | measure 0 | measure 1 … | place (lat, lon) | code 0, code 1 | … , flags ]
-//! block   [ last time | flags | lo, hi of each horizon | totals | accumulators … | code 0 | … ]
+//! block   [ last time | flags | lo, hi of each horizon | totals | accumulators … | code 0 | … | fronts ]
 //! columns [ rows of horizon 0 | its sums | its accumulators | … | distinct … | elapsed | place ]
 //! ```
 //! All are 64-bit words, and an entry has 1, 2, 4, 8 or 16 of them, so that none straddles two
@@ -17,6 +17,12 @@
 //! times that the cursors look at anyway, and no horizon keeps a sum of its own: rows enter and
 //! leave for the price of a cursor's step. A value is the difference of its neighbours.
 //!
+//! # Fronts
+//! A row leaves a horizon every other time that a row comes. So beside the cursors stand the time of
+//! the row that leaves next, and the sum before it: where nothing leaves, the log, which is far away
+//! there, is not looked at. They are right while the block's flag [`FRESH`] is set.
+//!
+//! # Words
 //! Words wrap, and differences of wrapped words are exact as long as the window's own sum fits:
 //! the operator watches the largest value and the longest log, and before it could not fit it
 //! widens all sums to 128 bits (`wide`), which 2³² rows of 64-bit values cannot overflow.
@@ -37,10 +43,12 @@ pub(super) const MEASURES_MAX: usize = 16;
 
 /// Word of the block that holds the key's largest time.
 pub(super) const LAST_TIME: usize = 0;
-/// Word of the block that holds bit flags: [`DISPLACED`].
+/// Word of the block that holds bit flags: [`DISPLACED`], [`FRESH`].
 pub(super) const FLAGS: usize = 1;
 /// Set when the cursors stand where a straggler left them, not at the end of the log.
 pub(super) const DISPLACED: u64 = 1;
+/// Set while the fronts of all horizons are those of the rows that their cursors stand at.
+pub(super) const FRESH: u64 = 2;
 /// How much shorter than the longest a horizon is whose rows leave near the log's end.
 const FAR: u64 = 256;
 
@@ -152,6 +160,28 @@ pub(super) struct Hot {
     pub shift: u32,
     /// Whether values of code columns are counted in this window.
     pub counts_codes: bool,
+    /// First word of the block with the front: time and sum of the row at `lo`, and, where the
+    /// horizon ends before the row, of that at `hi`.
+    pub front: usize,
+}
+
+impl Hot {
+    /// Whether it ended before the row.
+    pub(super) fn is_delayed(&self) -> bool {
+        matches!(self.kind, Kind::Delayed | Kind::DelayedTrues)
+    }
+}
+
+/// A cursor whose entry is likely to be far from the log's end.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Far {
+    /// Its word of the block, and how far it stands from its right.
+    pub cursor: usize,
+    pub shift: u32,
+    /// It moves when the row there is this much older than a row that comes,
+    pub age: i64,
+    /// by the time in this word of the block; `None`: not told.
+    pub front: Option<usize>,
 }
 
 /// What a [`Hot`] horizon keeps beside its cursors; how the kinds are sorted.
@@ -198,9 +228,7 @@ pub(super) struct Layout {
     pub horizons: Vec<HorizonLayout>,
     /// The same, for the short cut of the common row, by [`Kind`].
     pub hot: [Vec<Hot>; 6],
-    /// Cursors whose entries are likely to be far from the log's end: their word of the block, and
-    /// how far they stand from its right.
-    pub far: Vec<(u32, u32)>,
+    pub far: Vec<Far>,
     /// Whether one of them is tracked.
     pub has_tracked: bool,
     /// Longest span; the short cut is for times that it can be subtracted from.
@@ -248,9 +276,10 @@ impl Layout {
             layout.hot[hot.kind as usize].push(hot);
         }
         layout.has_tracked = !layout.hot[Kind::Tracked as usize].is_empty();
-        layout.far = far(&layout.horizons, layout.reach);
         layout.code_states = layout.block_words;
         layout.block_words += plan.codes.len();
+        layout.lay_out_fronts();
+        layout.far = far(layout.hot.iter().flatten(), layout.reach);
         // Touched for nulls only: behind everything else.
         for counts in layout.horizons.iter_mut().flat_map(|horizon| &mut horizon.null_counts) {
             counts.at = layout.block_words;
@@ -287,6 +316,13 @@ impl Layout {
         }
         self.codes_word = next;
         self.entry_words = (next + (plan.codes.len() + 1).div_ceil(2)).next_power_of_two();
+    }
+
+    fn lay_out_fronts(&mut self) {
+        for hot in self.hot.iter_mut().flatten().filter(|hot| hot.kind != Kind::Tracked) {
+            hot.front = self.block_words;
+            self.block_words += if hot.is_delayed() { 4 } else { 2 };
+        }
     }
 
     /// Words of an integer sum.
@@ -386,6 +422,7 @@ impl Layout {
             kind,
             shift: bit.map_or(0, |extra| self.flags_shift() + extra.word as u32),
             counts_codes: horizon.counts_codes,
+            front: 0,
         }
     }
 
@@ -462,14 +499,16 @@ impl Layout {
 
 /// Cursors of horizons so long that rows leave them far from the log's end: a log of some hundred
 /// rows has one in the shortest of these.
-fn far(horizons: &[HorizonLayout], reach: u64) -> Vec<(u32, u32)> {
+fn far<'a>(hots: impl Iterator<Item = &'a Hot>, reach: u64) -> Vec<Far> {
     let mut far = Vec::new();
-    for horizon in horizons {
-        if horizon.span >= reach / FAR {
-            far.push((horizon.cursors as u32, 0));
+    for hot in hots {
+        let front = |at: usize| (hot.kind != Kind::Tracked).then_some(hot.front + at);
+        let cursor = CURSORS + hot.index;
+        if hot.span as u64 >= reach / FAR {
+            far.push(Far { cursor, shift: 0, age: hot.span, front: front(0) });
         }
-        if horizon.delay > 0 && horizon.delay >= reach / FAR {
-            far.push((horizon.cursors as u32, 32));
+        if hot.delay > 0 && hot.delay as u64 >= reach / FAR {
+            far.push(Far { cursor, shift: 32, age: hot.delay, front: front(2) });
         }
     }
     far

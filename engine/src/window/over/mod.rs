@@ -26,6 +26,7 @@ pub mod at_watermark;
 mod derive;
 mod entries;
 mod forget;
+mod hot;
 mod layout;
 mod multiset;
 mod numbers;

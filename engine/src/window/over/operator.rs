@@ -72,7 +72,9 @@ impl Over {
         };
         group(2).iter().for_each(|&key| self.state.prefetch_block(key));
         group(1).iter().for_each(|&key| self.state.prefetch_end(key));
-        group(1).iter().for_each(|&key| self.state.prefetch_log(key));
+        for (row, &key) in (i + GROUP..).zip(group(1)) {
+            self.state.prefetch_log(key, self.entries.get(row, 0) as i64);
+        }
         group(0).iter().for_each(|&key| self.state.prefetch_values(key));
     }
 

@@ -4,7 +4,7 @@
 
 use super::entries::Entries;
 use super::forget::Lifetime;
-use super::layout::{DISPLACED, FLAGS, HorizonLayout, LAST_TIME, Layout};
+use super::layout::{DISPLACED, FLAGS, FRESH, HorizonLayout, LAST_TIME, Layout};
 use super::multiset::Multiset;
 use super::raw::RawRow;
 use super::ring::Ring;
@@ -69,7 +69,7 @@ impl RowContext<'_> {
                     self.grow();
                 }
                 push(self.layout, self.ring, self.block, self.entries, self.row);
-                let tracks = self.common.tracks(self.counts_codes);
+                let tracks = self.common.tracks();
                 let time = self.time;
                 let mut counter = counter!(self);
                 slide(&mut counter, tracks, self.common.has_nulls, self.out.again(), time);
@@ -140,6 +140,7 @@ impl RowContext<'_> {
         if self.ring.is_full() {
             self.grow();
         }
+        self.block[FLAGS] &= !FRESH;
         self.own = self.ring.end();
         push(self.layout, self.ring, self.block, self.entries, self.row);
         self.seek_all();
@@ -162,6 +163,7 @@ impl RowContext<'_> {
         if self.ring.is_full() {
             self.grow();
         }
+        self.block[FLAGS] &= !FRESH;
         self.insert(at);
         let index = at.wrapping_sub(self.ring.first());
         for (window, horizon) in layout.horizons.iter().enumerate() {

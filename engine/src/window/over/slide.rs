@@ -7,7 +7,10 @@
 
 use super::accumulate::accumulate;
 use super::entries::{Entries, NO_PLACE};
-use super::layout::{Accumulator, AccumulatorKind, CURSORS, HorizonLayout, Hot, Kind, Layout, Sum};
+use super::hot::slide_hot;
+use super::layout::{
+    Accumulator, AccumulatorKind, FLAGS, FRESH, HorizonLayout, Hot, Kind, Layout, Sum,
+};
 use super::multiset::Multiset;
 use super::numbers::{load_i128, store_i128};
 use super::raw::RawRow;
@@ -66,6 +69,9 @@ pub(super) fn slide(
 ) {
     let layout = counter.layout;
     if !tracks.all {
+        if counter.counts_codes {
+            counter.count_values(tracks, time);
+        }
         let short_cut = match layout.entry_words {
             2 => slide_hot::<2>,
             4 => slide_hot::<4>,
@@ -74,7 +80,11 @@ pub(super) fn slide(
         };
         short_cut(layout, tracks, counter.log, counter.block, out.again(), time);
     }
-    if tracks.all || tracks.codes || tracks.squares || layout.has_tracked {
+    if tracks.all || tracks.squares || layout.has_tracked {
+        if tracks.all || tracks.squares {
+            // The fronts of those that are moved now stay where they are.
+            counter.block[FLAGS] &= !FRESH;
+        }
         counter.slide(tracks, has_nulls, out, time);
     }
 }
@@ -84,8 +94,6 @@ pub(super) fn slide(
 pub(super) struct Tracks {
     /// All, because nulls have come, sums are wide, or times are extreme.
     pub all: bool,
-    /// Those that count values, because the key has more than one.
-    pub codes: bool,
     /// Those that sum squares, because these may not fit into 64 bits.
     pub squares: bool,
 }
@@ -93,121 +101,7 @@ pub(super) struct Tracks {
 impl Tracks {
     #[inline]
     fn tracks(self, hot: &Hot) -> bool {
-        self.all
-            || hot.kind == Kind::Tracked
-            || self.codes && hot.counts_codes
-            || self.squares && hot.kind == Kind::Squares
-    }
-}
-
-/// Moves the horizons that are [`Hot`] to the row at the log's end, and writes what they hold:
-/// rows leave by their times alone, and no cursor can run past the row itself.
-#[inline(never)]
-fn slide_hot<const N: usize>(
-    layout: &Layout,
-    tracks: Tracks,
-    log: View<'_>,
-    block: &mut [u64],
-    mut out: RawRow<'_>,
-    time: i64,
-) {
-    let [plain, trues, squares, delayed, delayed_trues, _] = &layout.hot;
-    let at = At { tracks, log, time, flags: layout.flags_word() };
-    at.slide::<N, PLAIN>(plain, block, out.again());
-    at.slide::<N, TRUES>(trues, block, out.again());
-    if !tracks.squares {
-        at.slide::<N, SQUARES>(squares, block, out.again());
-    }
-    at.slide::<N, DELAYED>(delayed, block, out.again());
-    at.slide::<N, DELAYED_TRUES>(delayed_trues, block, out.again());
-}
-
-/// The [`Kind`]s as constants that functions are compiled for.
-const PLAIN: u8 = Kind::Plain as u8;
-const TRUES: u8 = Kind::Trues as u8;
-const SQUARES: u8 = Kind::Squares as u8;
-const DELAYED: u8 = Kind::Delayed as u8;
-const DELAYED_TRUES: u8 = Kind::DelayedTrues as u8;
-
-/// The row that horizons slide to.
-#[derive(Clone, Copy)]
-struct At<'a> {
-    tracks: Tracks,
-    log: View<'a>,
-    time: i64,
-    /// Word of the entry with the flags.
-    flags: usize,
-}
-
-impl At<'_> {
-    /// Slides horizons of one kind.
-    #[inline(always)]
-    fn slide<const N: usize, const KIND: u8>(
-        self,
-        hots: &[Hot],
-        block: &mut [u64],
-        mut out: RawRow<'_>,
-    ) {
-        let Self { tracks, log, time, flags } = self;
-        let entries = log.entries::<N>();
-        let delayed = KIND == DELAYED || KIND == DELAYED_TRUES;
-        for hot in hots {
-            if tracks.codes && hot.counts_codes {
-                continue;
-            }
-            let (word, total, sum_column) = hot.sum;
-            let (word, total) = (word as usize, total as usize);
-            // What a row adds to the running value; the row behind it is `next`.
-            let share = |slot: usize, next: u64| match KIND {
-                TRUES | DELAYED_TRUES => entries[slot][flags] >> hot.shift & 1,
-                SQUARES => {
-                    let value = next.wrapping_sub(entries[slot][word]);
-                    value.wrapping_mul(value)
-                }
-                _ => 0,
-            };
-            let cursor = &mut block[CURSORS + hot.index];
-            let (mut lo, mut hi) = (*cursor as u32, (*cursor >> 32) as u32);
-            let mut extra = 0u64;
-            let mut left = log.slot(lo);
-            let bound = time - hot.span;
-            while entries[left][0] as i64 <= bound {
-                let next = log.next_slot(left);
-                extra = extra.wrapping_sub(share(left, entries[next][word]));
-                lo = lo.wrapping_add(1);
-                left = next;
-            }
-            let upper;
-            if delayed {
-                let mut right = log.slot(hi);
-                let bound = time - hot.delay;
-                while entries[right][0] as i64 <= bound {
-                    extra = extra.wrapping_add(share(right, 0));
-                    hi = hi.wrapping_add(1);
-                    right = log.next_slot(right);
-                }
-                *cursor = u64::from(lo) | u64::from(hi) << 32;
-                upper = entries[right][word];
-            } else {
-                let own = log.slot(hi);
-                hi = log.end();
-                *cursor = u64::from(lo) | u64::from(hi) << 32;
-                upper = block[total];
-                extra = extra.wrapping_add(share(own, upper));
-            }
-            out.set(hot.rows_column as usize, hi.wrapping_sub(lo).into());
-            if hot.sums {
-                out.set(sum_column as usize, upper.wrapping_sub(entries[left][word]));
-            }
-            if let Some((at, column)) = hot.extra.filter(|_| KIND != PLAIN && KIND != DELAYED) {
-                let running = &mut block[at as usize];
-                *running = running.wrapping_add(extra);
-                out.set(column as usize, *running);
-                if KIND == SQUARES {
-                    out.set(column as usize + 1, 0);
-                }
-            }
-        }
+        self.all || hot.kind == Kind::Tracked || self.squares && hot.kind == Kind::Squares
     }
 }
 
@@ -250,6 +144,38 @@ impl Counter<'_> {
                 settle(layout, horizon, &log, self.block, self.overflow);
             }
             write_horizon(layout, horizon, &log, self.block, has_nulls, out.again());
+        }
+    }
+
+    /// Counts values in and out of the windows that [`slide_hot`] is about to move, where the key has
+    /// more than one.
+    fn count_values(&mut self, tracks: Tracks, time: i64) {
+        let Self { layout, log, .. } = *self;
+        let is_fresh = self.block[FLAGS] & FRESH != 0;
+        for hot in layout.hot.iter().flatten().filter(|hot| hot.counts_codes) {
+            if tracks.tracks(hot) {
+                continue;
+            }
+            let (mut lo, mut hi) = cursors(self.block, &layout.horizons[hot.index]);
+            let mut count = |sequence: u32, add: bool| {
+                let entry = log.entry(sequence);
+                count_codes(layout, self.block, self.multisets, entry, hot.index, add);
+            };
+            if hot.is_delayed() {
+                while log.time(hi) <= time - hot.delay {
+                    count(hi, true);
+                    hi = hi.wrapping_add(1);
+                }
+            } else {
+                count(hi, true);
+            }
+            if is_fresh && self.block[hot.front] as i64 > time - hot.span {
+                continue;
+            }
+            while log.time(lo) <= time - hot.span {
+                count(lo, false);
+                lo = lo.wrapping_add(1);
+            }
         }
     }
 

@@ -18,7 +18,7 @@ use pelton_kernels::prefetch::prefetch_read;
 
 use super::entries::Entries;
 use super::forget::Lifetime;
-use super::layout::{DISPLACED, FLAGS, HorizonLayout, LAST_TIME, Layout};
+use super::layout::{DISPLACED, FLAGS, FRESH, HorizonLayout, LAST_TIME, Layout};
 use super::multiset::Multiset;
 use super::raw::RawRow;
 use super::ring::Ring;
@@ -54,10 +54,10 @@ pub(super) struct Common {
 }
 
 impl Common {
-    /// Which horizons do not take the short cut for a row of a key.
+    /// Which horizons do not take the short cut.
     #[inline]
-    pub(super) fn tracks(self, counts_codes: bool) -> Tracks {
-        Tracks { all: self.general, codes: counts_codes, squares: self.wide_squares }
+    pub(super) fn tracks(self) -> Tracks {
+        Tracks { all: self.general, squares: self.wide_squares }
     }
 }
 
@@ -156,11 +156,7 @@ impl OverState {
         let words = self.layout.block_words;
         let segment = &self.segments[key as usize / SEGMENT_KEYS];
         let at = (key as usize % SEGMENT_KEYS) * words;
-        let mut line = at;
-        while line < at + words {
-            prefetch_read(segment, line);
-            line += LINE_WORDS;
-        }
+        segment[at..at + words].chunks_exact(LINE_WORDS).for_each(|line| prefetch_read(line, 0));
         prefetch_read(&self.rings, key as usize);
     }
 
@@ -171,9 +167,9 @@ impl OverState {
         log.prefetch(log.end());
     }
 
-    /// Then: brings the log entries that it will touch.
+    /// Then: brings the log entries that a row at `time` will touch.
     #[inline]
-    pub(super) fn prefetch_log(&self, key: u32) {
+    pub(super) fn prefetch_log(&self, key: u32, time: i64) {
         let ring = &self.rings[key as usize];
         let log = ring.view(self.layout.entry_words);
         let end = log.end();
@@ -182,10 +178,15 @@ impl OverState {
         let line = self.layout.entries_a_line();
         log.prefetch(end.wrapping_sub(1 + line));
         let block = self.block(key);
-        for &(word, shift) in &self.layout.far {
+        let is_fresh = block[FLAGS] & FRESH != 0;
+        for far in &self.layout.far {
+            let stays = |front: usize| block[front] as i64 > time.wrapping_sub(far.age);
+            if is_fresh && far.front.is_some_and(stays) {
+                continue;
+            }
             // The entries that are likely to leave or enter, and the one that is looked at then: a
             // morning's first row lets several go. What lies beside the tail comes with it.
-            let cursor = (block[word as usize] >> shift) as u32;
+            let cursor = (block[far.cursor] >> far.shift) as u32;
             if end.wrapping_sub(cursor) > NEAR {
                 log.prefetch_lines::<FAR_LINES>(cursor);
             }
@@ -247,7 +248,7 @@ impl OverState {
             push(layout, ring, block, entries, row);
             block[LAST_TIME] = time as u64;
             let log = ring.view(layout.entry_words);
-            let tracks = common.tracks(counts_codes);
+            let tracks = common.tracks();
             let multisets = &mut self.multisets;
             let mut counter =
                 Counter { layout, log, block, multisets, counts_codes, overflow: &mut overflow };
@@ -414,7 +415,7 @@ fn forget_all_but_last(
     }
     // All windows stand empty behind the newest row, though that row is not past their end:
     // the next row must look for itself.
-    block[FLAGS] |= DISPLACED;
+    block[FLAGS] = block[FLAGS] & !FRESH | DISPLACED;
 }
 
 #[inline]

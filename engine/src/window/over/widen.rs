@@ -1,6 +1,6 @@
 //! From sums of 64 bits to sums of 128: once in a run, before a window could overflow.
 
-use super::layout::{FLAGS, LAST_TIME, Layout};
+use super::layout::{FLAGS, FRESH, LAST_TIME, Layout};
 use super::numbers::store_i128;
 use super::ring::Ring;
 use super::spec::OverPlan;
@@ -30,7 +30,7 @@ impl OverState {
 /// All of a block but its totals.
 fn copy_block(narrow: &Layout, old: &[u64], wide: &Layout, new: &mut [u64]) {
     new[LAST_TIME] = old[LAST_TIME];
-    new[FLAGS] = old[FLAGS];
+    new[FLAGS] = old[FLAGS] & !FRESH;
     for (from, to) in narrow.horizons.iter().zip(&wide.horizons) {
         new[to.cursors] = old[from.cursors];
         let from = from.accumulators.iter().chain(&from.null_counts);
