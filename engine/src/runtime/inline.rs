@@ -28,6 +28,15 @@ impl Inline {
         Self { stages, done: VecDeque::new(), held: 0, left: Vec::new(), failed: None }
     }
 
+    /// Runs the stages from `first` on with an item that is new to them: behind all that came of
+    /// those before it. What stages before them have left came of items behind it.
+    fn enter(&mut self, first: usize, item: Item) -> Result<()> {
+        while self.left.last().is_some_and(|(at, _)| *at >= first) {
+            self.give_out_more()?;
+        }
+        self.run(first, item)
+    }
+
     /// Runs the stages from `first` on, until the end or one that holds the item.
     fn run(&mut self, first: usize, mut item: Item) -> Result<()> {
         for (stage, at) in self.stages[first..].iter_mut().zip(first..) {
@@ -66,26 +75,17 @@ impl Inline {
         self.run(at + 1, item)
     }
 
-    /// Gives out all of the items that stages have more of: before these get another.
-    fn give_out_all(&mut self) -> Result<()> {
-        while !self.left.is_empty() {
-            self.give_out_more()?;
-        }
-        Ok(())
-    }
-
     /// Moves on what is held and done. The last stage first: it makes room.
     fn move_on(&mut self) -> Result<()> {
         if self.held == 0 {
             return Ok(());
         }
-        self.give_out_all()?;
         for at in (0..self.stages.len()).rev() {
             while let Stage::Map(map) = &mut self.stages[at]
                 && let Some(item) = map.next()?
             {
                 self.held -= 1;
-                self.run(at + 1, item)?;
+                self.enter(at + 1, item)?;
             }
         }
         Ok(())
@@ -98,7 +98,7 @@ impl Inline {
                 && let Some(item) = map.wait_for_next()?
             {
                 self.held -= 1;
-                return self.run(at + 1, item);
+                return self.enter(at + 1, item);
             }
         }
         Ok(())
@@ -119,9 +119,8 @@ fn piece_of(item: &Item) -> Item {
 impl Executor for Inline {
     fn submit(&mut self, item: Item) -> Result<()> {
         self.check()?;
-        self.give_out_all()?;
         self.move_on()?;
-        self.run(0, item)
+        self.enter(0, item)
     }
 
     fn is_full(&self) -> bool {

@@ -274,6 +274,7 @@ impl KeyedWindow for PaneWindow {
     }
 
     fn on_batch(&mut self, batch: &Batch, rows: Rows<'_>) -> Result<()> {
+        debug_assert!(self.left.is_none(), "all that was closed is given out first");
         let mut kept = std::mem::take(&mut self.kept);
         let result = on_time(batch, rows, &mut kept).and_then(|(times, rows)| {
             if rows.is_empty() { Ok(()) } else { self.take(batch, times, rows) }
@@ -287,6 +288,7 @@ impl KeyedWindow for PaneWindow {
             // Nothing is promised yet.
             return Ok(None);
         }
+        debug_assert!(self.left.is_none(), "all that was closed is given out first");
         self.watermark = watermark;
         self.left = self.close_to(watermark)?;
         self.next_rows()
